@@ -1,0 +1,124 @@
+"""The 257 symbols every coder works on: the bytes 0..255 and EOS, the end of a document.
+
+A *sequence* is many documents, each followed by EOS; an *example* is a piece of a sequence that one
+coder run compresses [paper 3.1, 3.3]. Both are arrays of symbols, uint16.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+EOS = 256
+NUM_SYMBOLS = 257
+
+Symbols = npt.NDArray[np.uint16]
+
+# UTF-8 never contains the bytes 0xFE and 0xFF; other byte strings may, so both are escaped.
+_ESCAPE, _EOS_BYTE = 0xFE, 0xFF
+
+
+def join(documents: Iterable[bytes]) -> Symbols:
+    """Concatenate documents, each followed by EOS.
+
+    Args:
+      documents: any bytes, UTF-8 or not.
+
+    Returns:
+      uint16[total bytes + number of documents].
+    """
+    parts: list[Symbols] = []
+    end = np.array([EOS], np.uint16)
+    for document in documents:
+        parts.append(np.frombuffer(document, np.uint8).astype(np.uint16))
+        parts.append(end)
+    return np.concatenate(parts) if parts else np.empty(0, np.uint16)
+
+
+def split(symbols: Symbols) -> list[bytes]:
+    """Undo `join`; what follows the last EOS, if anything, is the last (unfinished) document."""
+    documents = []
+    start = 0
+    for end in np.flatnonzero(symbols == EOS):
+        documents.append(symbols[start:end].astype(np.uint8).tobytes())
+        start = int(end) + 1
+    if start < len(symbols):
+        documents.append(symbols[start:].astype(np.uint8).tobytes())
+    return documents
+
+
+def cut(symbols: Symbols, size: int) -> list[Symbols]:
+    """Cut a sequence into examples of at most `size` symbols, never inside a UTF-8 character.
+
+    A cut that would fall inside a character moves back to its first byte (by at most three bytes),
+    so that each example of valid text is valid text. In other byte strings, where no character
+    starts in those three bytes, the cut stays.
+
+    Args:
+      symbols: uint16[n].
+      size: symbols per example, at least 4 (a UTF-8 character has up to 4 bytes).
+    """
+    if size < 4:
+        raise ValueError(
+            f"example size {size} is too small: a UTF-8 character takes up to 4 bytes. "
+            "Use 4 or more."
+        )
+    examples = []
+    start = 0
+    while start < len(symbols):
+        end = min(start + size, len(symbols))
+        if end < len(symbols):
+            for candidate in range(end, end - 4, -1):
+                # 0b10xxxxxx continues a character; anything else (EOS too) may start an example.
+                if symbols[candidate] >> 6 != 0b10:
+                    end = candidate
+                    break
+        examples.append(symbols[start:end])
+        start = end
+    return examples
+
+
+def to_bytes(symbols: Symbols) -> bytes:
+    """Write symbols as bytes, reversibly: EOS as FF; the bytes FE and FF as FE FE and FE FF.
+
+    Valid UTF-8 has neither byte, so text keeps its length plus one byte per document.
+    """
+    if not np.any((symbols == _ESCAPE) | (symbols == _EOS_BYTE)):
+        return np.where(symbols == EOS, _EOS_BYTE, symbols).astype(np.uint8).tobytes()
+    out = bytearray()
+    for symbol in symbols.tolist():
+        if symbol == EOS:
+            out.append(_EOS_BYTE)
+        elif symbol in (_ESCAPE, _EOS_BYTE):
+            out += bytes((_ESCAPE, symbol))
+        else:
+            out.append(symbol)
+    return bytes(out)
+
+
+def from_bytes(data: bytes) -> Symbols:
+    """Undo `to_bytes`.
+
+    Raises:
+      ValueError: `data` is not the output of `to_bytes` (an escape followed by something else).
+    """
+    values = np.frombuffer(data, np.uint8).astype(np.uint16)
+    if _ESCAPE not in data:
+        values[values == _EOS_BYTE] = EOS
+        return values
+    out: list[int] = []
+    place = 0
+    while place < len(data):
+        value = data[place]
+        if value == _ESCAPE:
+            place += 1
+            if place == len(data) or data[place] not in (_ESCAPE, _EOS_BYTE):
+                raise ValueError(
+                    f"byte {place - 1}: the escape FE is not followed by FE or FF. "
+                    "The data is damaged, or was not written by alphabet.to_bytes."
+                )
+            out.append(data[place])
+        else:
+            out.append(EOS if value == _EOS_BYTE else value)
+        place += 1
+    return np.array(out, np.uint16)

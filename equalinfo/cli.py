@@ -1,0 +1,226 @@
+"""The `equalinfo` command: train a model, export it as an M1, score a data set.
+
+    equalinfo train --dataset DIR --size 3m --output RUN      # M1 (on method `bytes`) or M2
+    equalinfo export-m1 RUN -o M1.safetensors
+    equalinfo eval --dataset DIR --split validation --run RUN
+
+Compression is a Beam job: `python -m pipelines.compress --help`.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from equalinfo.version import __version__
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; errors that name their fix are printed without a trace."""
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except (ValueError, FileNotFoundError, FileExistsError) as error:
+        print(f"equalinfo {arguments.command}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="equalinfo",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_train(commands)
+    _add_export(commands)
+    _add_eval(commands)
+    return parser
+
+
+def _add_command(commands: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_train(commands: Any) -> None:
+    parser = _add_command(
+        commands,
+        "train",
+        _train,
+        "train a model on a data set of pipelines.compress; run again to continue",
+    )
+    add = parser.add_argument
+    add("--dataset", type=Path, required=True, help="directory with manifest.json")
+    add("--split", default="train", help="split to train on")
+    add("--eval_dataset", type=Path, help="directory to evaluate on; default: --dataset")
+    add("--eval_split", default="validation", help="skipped if the data set lacks it")
+    add("--output", type=Path, required=True, help="run directory; an earlier run is continued")
+    add("--size", default="3m", help="tiny, or a size of the paper: 3m, 25m, 113m, 403m, 2b")
+    add("--steps", type=int, default=200_000, help="optimizer steps")
+    add("--batch_size", type=int, default=256, help="examples per step")
+    add("--accumulate", type=int, default=1, help="micro-batches per step, to fit memory")
+    add("--learning_rate", type=float, default=1.0, help="factor of 1/sqrt(step)")
+    add("--warmup_steps", type=int, default=10_000, help="steps at 1/sqrt(warmup_steps)")
+    add("--cooldown_steps", type=int, default=0, help="last steps, in which the rate falls to 0")
+    add("--z_loss", type=float, default=1e-4, help="weight of log(Z)^2")
+    add("--dtype", default="auto", help="of activations: bfloat16, float32; auto: float32 on a CPU")
+    add("--seed", type=int, default=0, help="of parameters and order")
+    add(
+        "--length",
+        type=int,
+        default=0,
+        help="method bytes only: symbols per example, that begin "
+        "anywhere in the text (M1 in the paper: 1024); 0: one record, one example",
+    )
+    add(
+        "--segment_lengths",
+        default="",
+        help="with --length: contexts to train for, as in 256,16: "
+        "every other example is cut into contexts of 16 symbols",
+    )
+    add("--eval_every", type=int, default=1000, help="steps")
+    add("--eval_batches", type=int, default=20, help="batches per evaluation")
+    add("--checkpoint_every", type=int, default=1000, help="steps")
+    add("--log_every", type=int, default=50, help="steps")
+    add("--max_minutes", type=float, default=0, help="stop after this time, with a checkpoint")
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    import jax
+
+    from equalinfo.lm import data
+    from equalinfo.lm.config import model_config
+    from equalinfo.lm.optimizer import OptimizerConfig
+    from equalinfo.lm.train import TrainConfig, train
+    from equalinfo.manifest import Manifest
+
+    dtype = arguments.dtype
+    if dtype == "auto":
+        dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+    if arguments.batch_size % arguments.accumulate:
+        raise ValueError(
+            f"--batch_size={arguments.batch_size} is not a multiple of "
+            f"--accumulate={arguments.accumulate}."
+        )
+    config = TrainConfig(
+        model=model_config(
+            arguments.size, Manifest.load(arguments.dataset).vocab_size, jax.numpy.dtype(dtype)
+        ),
+        optimizer=OptimizerConfig(
+            learning_rate=arguments.learning_rate,
+            warmup_steps=arguments.warmup_steps,
+            total_steps=arguments.steps,
+            cooldown_steps=arguments.cooldown_steps,
+        ),
+        steps=arguments.steps,
+        z_loss=arguments.z_loss,
+        accumulate=arguments.accumulate,
+        seed=arguments.seed,
+        eval_every=arguments.eval_every,
+        eval_batches=arguments.eval_batches,
+        checkpoint_every=arguments.checkpoint_every,
+        log_every=arguments.log_every,
+        max_seconds=60 * arguments.max_minutes,
+    )
+    segments = [int(x) for x in arguments.segment_lengths.split(",") if x]
+    if segments and not arguments.length:
+        raise ValueError("--segment_lengths needs --length.")
+
+    def batches(directory: Path, split: str, seed: int) -> data.Batches:
+        if arguments.length:
+            symbols = data.load_symbols(directory, split)
+            return data.ByteBatches(symbols, arguments.batch_size, arguments.length, segments, seed)
+        return data.RowBatches(data.TokenRows.load(directory, split), arguments.batch_size, seed)
+
+    eval_directory = arguments.eval_dataset or arguments.dataset
+    evaluated = None
+    if arguments.eval_split in Manifest.load(eval_directory).splits:
+        evaluated = batches(eval_directory, arguments.eval_split, arguments.seed + 1)
+    elif arguments.eval_dataset:
+        raise ValueError(f"{eval_directory} has no split {arguments.eval_split!r}.")
+    trained = batches(arguments.dataset, arguments.split, arguments.seed)
+    train(config, trained, arguments.output, evaluated)
+
+
+def _add_export(commands: Any) -> None:
+    parser = _add_command(
+        commands, "export-m1", _export, "write the newest checkpoint of a byte LM as one M1 file"
+    )
+    parser.add_argument("run_directory", type=Path, help="of `equalinfo train` on method bytes")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="file to write")
+    parser.add_argument(
+        "--max_context", type=int, required=True, help="symbols of context it was trained for"
+    )
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from equalinfo.lm.train import load_params
+    from equalinfo.m1.neural import NeuralModel
+
+    config, params, step = load_params(arguments.run_directory)
+    model = NeuralModel(config, params, arguments.max_context)
+    model.save(arguments.output)
+    print(f"{arguments.output}: step {step}, {config.num_parameters:,} parameters, {model.sha256}")
+
+
+def _add_eval(commands: Any) -> None:
+    parser = _add_command(
+        commands, "eval", _eval, "uniform, unigram and model bits/byte, FLOPs/byte of a data set"
+    )
+    add = parser.add_argument
+    add("--dataset", type=Path, required=True, help="directory with manifest.json")
+    add("--split", default="validation", help="scored")
+    add("--run", type=Path, help="run directory of an M2; without it no model is scored")
+    add("--train_dataset", type=Path, help="where the training split lies; default: --dataset")
+    add("--train_split", default="train", help="unigram frequencies come from here")
+    add("--batch_size", type=int, default=32, help="records per batch")
+    add("--batches", type=int, default=20, help="batches the model is scored on; 0: all")
+    add("--json", action="store_true", help="print one JSON object")
+
+
+def _eval(arguments: argparse.Namespace) -> None:
+    from equalinfo.lm.evaluate import evaluate_dataset
+
+    scores = evaluate_dataset(
+        arguments.dataset,
+        arguments.split,
+        arguments.run,
+        arguments.train_split,
+        arguments.train_dataset,
+        arguments.batch_size,
+        arguments.batches,
+    )
+    if arguments.json:
+        print(json.dumps(scores.to_json()))
+        return
+
+    def show(value: float | None, unit: str = "") -> str:
+        return "-" if value is None else f"{value:.4f}{unit}"
+
+    flops = None if scores.flops_per_byte is None else scores.flops_per_byte / 1e6
+    print(f"method            {scores.method}")
+    print(f"text              {scores.num_bytes:,} bytes, {scores.num_tokens:,} tokens")
+    print(f"bytes/token       {show(scores.bytes_per_token)} (= bytes/step)")
+    print(f"uniform           {show(scores.uniform, ' bits/byte')}")
+    print(f"unigram           {show(scores.unigram, ' bits/byte')} (of the training split)")
+    print(f"unigram entropy   {show(scores.unigram_entropy, ' bits/byte')} (of this split itself)")
+    print(f"model             {show(scores.model, ' bits/byte')}")
+    print(f"accuracy          {show(scores.accuracy)}")
+    print(f"FLOPs/byte        {show(flops, ' million')}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

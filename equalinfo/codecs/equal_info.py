@@ -1,0 +1,152 @@
+"""Method `equal_info`, the default: windows of the exact Equal-Info code, lossless for every text.
+
+Up to W = 20 bits M1 is compiled into a codebook when the codec is made, and needed no more; above,
+M1 runs.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from equalinfo.alphabet import Symbols
+from equalinfo.codebook import MAX_WINDOW_BITS, Codebook
+from equalinfo.codecs.assets import M1_ASSET, ModelOrPath, lanes_for, resolve_model, save_model
+from equalinfo.codecs.windows import CodedWindows, WindowCodec, WindowCodes
+from equalinfo.coding.exact_lanes import ExactCode
+from equalinfo.coding.lanes import decode_windows, encode_windows
+from equalinfo.frequencies import DEFAULT_PRECISION
+from equalinfo.m1.base import FrequencyModel
+
+CODEBOOK_ASSET = "codebook.eqi"
+
+
+class EqualInfoCodec(WindowCodec):
+    """The exact code, through a codebook (W <= 20) or M1 itself."""
+
+    method: ClassVar[str] = "equal_info"
+
+    def __init__(
+        self, source: Codebook | FrequencyModel, window_bits: int, token_bits: int, m1_context: int
+    ) -> None:
+        super().__init__(window_bits, token_bits)
+        self._source = source
+        self._context = m1_context
+
+    @classmethod
+    def create(
+        cls,
+        *,
+        model: ModelOrPath | None = None,
+        codebook: Codebook | str | os.PathLike[str] | None = None,
+        window_bits: int | None = None,
+        token_bits: int = 16,
+        m1_context: int | None = None,
+        precision: int = DEFAULT_PRECISION,
+        progress: bool = True,
+    ) -> Self:
+        """Make the codec from M1 or from a codebook.
+
+        Args:
+          model: M1, or its file. Compiled first where W <= 20.
+          codebook: a codebook, or its `.eqi` file, in place of M1.
+          window_bits: W, 9..128; default 16, or the codebook's.
+          token_bits: N, 1..16, at most W.
+          m1_context: symbols of left context M1 sees; default 4 W.
+          precision: P, where `model` is a file.
+          progress: draw a bar while compiling.
+        """
+        if codebook is not None and model is None:
+            book = codebook if isinstance(codebook, Codebook) else Codebook.load(codebook)
+            for name, value, found in (
+                ("window_bits", window_bits, book.window_bits),
+                ("m1_context", m1_context, book.info.m1_context),
+            ):
+                if value not in (None, found):
+                    raise ValueError(
+                        f"{name}={value}, but the codebook was compiled with {name}={found}. "
+                        "Leave the option out, or compile another codebook."
+                    )
+            return cls(book, book.window_bits, token_bits, book.info.m1_context)
+        if model is None or codebook is not None:
+            raise ValueError("method 'equal_info' needs one of model and codebook, not both.")
+        window_bits = 16 if window_bits is None else window_bits
+        m1_context = 4 * window_bits if m1_context is None else m1_context
+        source = resolve_model(model, precision)
+        codec = cls(source, window_bits, token_bits, m1_context)  # checks the options
+        if window_bits > MAX_WINDOW_BITS:
+            return codec
+        compiled = Codebook.compile(source, window_bits, context=m1_context, progress=progress)
+        return cls(compiled, window_bits, token_bits, m1_context)
+
+    @property
+    def lossless(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def codebook(self) -> Codebook | None:
+        """The compiled M1; None where W > 20."""
+        return self._source if isinstance(self._source, Codebook) else None
+
+    def _encode_windows(self, examples: list[Symbols]) -> list[CodedWindows]:
+        source = self._source
+        if isinstance(source, Codebook):
+            coded = [source.encode(symbols) for symbols in examples]
+            return [(codes, source.lengths(codes)) for codes in coded]
+        texts = encode_windows(
+            examples,
+            source,
+            ExactCode(self._window_bits, source.precision),
+            context=self._context,
+            lanes=lanes_for(self._context),
+        )
+        return [(text.codes, text.lengths) for text in texts]
+
+    def _decode_windows(self, codes: list[WindowCodes]) -> list[Symbols]:
+        source = self._source
+        if isinstance(source, Codebook):
+            return [source.decode(np.asarray(of_example, np.int64)) for of_example in codes]
+        texts = decode_windows(
+            [list(of_example) for of_example in codes],
+            source,
+            ExactCode(self._window_bits, source.precision),
+            context=self._context,
+            lanes=lanes_for(self._context),
+        )
+        return [text.symbols for text in texts]
+
+    def options(self) -> dict[str, Any]:
+        """W, N, M1's context, precision and sha256, whether its frequencies come from floats."""
+        if isinstance(self._source, Codebook):
+            made_by = self._source.info
+            precision, sha256 = made_by.precision, made_by.m1_sha256
+            float_border = made_by.float_border
+        else:
+            precision, sha256 = self._source.precision, self._source.sha256
+            float_border = bool(self._source.float_border)
+        return {
+            "window_bits": self._window_bits,
+            "token_bits": self._token_bits,
+            "m1_context": self._context,
+            "precision": precision,
+            "m1_sha256": sha256,
+            "float_border": float_border,
+        }
+
+    def _save_assets(self, directory: Path) -> list[str]:
+        if isinstance(self._source, Codebook):
+            self._source.save(directory / CODEBOOK_ASSET)
+            return [CODEBOOK_ASSET]
+        return [save_model(self._source, directory)]
+
+    @classmethod
+    def _load(cls, directory: Path, options: Mapping[str, Any]) -> Self:
+        known = {name: options[name] for name in ("window_bits", "token_bits", "m1_context")}
+        if options["window_bits"] <= MAX_WINDOW_BITS:
+            return cls.create(codebook=directory / CODEBOOK_ASSET, **known)
+        return cls.create(
+            model=directory / M1_ASSET, precision=options["precision"], progress=False, **known
+        )

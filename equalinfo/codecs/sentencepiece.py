@@ -1,0 +1,235 @@
+"""Method `sentencepiece`: a trained SentencePiece model, each document by itself [paper 3.3].
+
+The usual models (T5's) normalise text and cannot restore it. A model trained with
+`normalization_rule_name=identity, byte_fallback=true, add_dummy_prefix=false,
+remove_extra_whitespaces=false` can, and is lossless here for every byte string: what SentencePiece
+itself would change (invalid UTF-8, the character U+2581 that stands for a space inside it) is
+written in byte pieces.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from equalinfo.alphabet import EOS, Symbols
+from equalinfo.codecs.base import (
+    EOS_ID,
+    PAD_ID,
+    UNK_ID,
+    Codec,
+    Encoded,
+    Ids,
+    check_examples,
+    check_ids,
+    check_lengths,
+    check_number_of_lengths,
+)
+
+ASSET = "sentencepiece.model"
+_SPACE = "\u2581"
+# Lone surrogates stand for bytes that are not UTF-8 (surrogateescape).
+_SURROGATES = re.compile("[\udc80-\udcff]")
+_ODD = re.compile(f"([\udc80-\udcff{_SPACE}]+)")
+_NORMAL, _USER_DEFINED, _BYTE = 1, 4, 6
+
+Pieces = tuple[list[int], list[int]]
+"""Ids, and for each the number of bytes of text it stands for."""
+
+
+class SentencePieceCodec(Codec):
+    """Ids are those of the model; EOS is its eos id, which must be 1 (pad 0 and unk 2 likewise)."""
+
+    method: ClassVar[str] = "sentencepiece"
+
+    def __init__(self, model: bytes, name: str) -> None:
+        try:
+            import sentencepiece
+            from sentencepiece import sentencepiece_model_pb2
+        except ImportError as error:
+            raise ImportError(
+                "method 'sentencepiece' needs the package sentencepiece and protobuf. "
+                "Install them with: pip install 'equalinfo[seqio]'"
+            ) from error
+        self._model = model
+        try:
+            proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        except Exception as error:  # protobuf's and SentencePiece's own errors
+            raise ValueError(f"{name} is not a SentencePiece model: {error}") from error
+        found = (self._processor.pad_id(), self._processor.eos_id(), self._processor.unk_id())
+        if found != (PAD_ID, EOS_ID, UNK_ID):
+            raise ValueError(
+                f"{name}: pad, eos and unk have ids {found}, expected {(PAD_ID, EOS_ID, UNK_ID)}. "
+                "Train the model with pad_id=0, eos_id=1, unk_id=2, as T5's."
+            )
+        normalizer, trainer = proto.normalizer_spec, proto.trainer_spec
+        self._lossless = bool(
+            trainer.byte_fallback
+            and not normalizer.precompiled_charsmap
+            and not normalizer.normalization_rule_tsv
+            and not normalizer.add_dummy_prefix
+            and not normalizer.remove_extra_whitespaces
+            and normalizer.escape_whitespaces
+        )
+        self._texts = [_piece_bytes(piece.piece, piece.type) for piece in proto.pieces]
+        self._byte_ids = {
+            text[0]: index
+            for index, (piece, text) in enumerate(zip(proto.pieces, self._texts, strict=True))
+            if piece.type == _BYTE and text is not None
+        }
+        self._lossless &= len(self._byte_ids) == 256
+
+    @classmethod
+    def create(cls, *, model: str | os.PathLike[str]) -> Self:
+        """Make the codec of a `.model` file."""
+        return cls(Path(model).read_bytes(), os.fspath(model))
+
+    @property
+    def lossless(self) -> bool:
+        """True for a model with identity normalisation and byte fallback (see the module)."""
+        return self._lossless
+
+    @property
+    def vocab_size(self) -> int:
+        """Pieces of the model, special ones included."""
+        return int(self._processor.get_piece_size())
+
+    @property
+    def token_bits(self) -> int:
+        """Bits that hold every id: ceil(log2(vocab_size))."""
+        return (self.vocab_size - 1).bit_length()
+
+    def encode(self, examples: Sequence[Symbols]) -> list[Encoded]:
+        """See `Codec.encode`. Each document of an example is encoded by itself."""
+        return [self._encode_one(symbols) for symbols in check_examples(examples)]
+
+    def _encode_one(self, symbols: Symbols) -> Encoded:
+        ids: list[int] = []
+        spans: list[int] = []
+        owed = 0  # symbols that no piece stands for: normalisation took them away
+        for document, ended in _documents(symbols):
+            if self._lossless:
+                document_ids, document_spans = self._pieces(document)
+            else:
+                document_ids, document_spans = self._normalised_pieces(document)
+            owed += len(document) - sum(document_spans)
+            if document_spans:
+                document_spans[-1] += owed
+                owed = 0
+            ids += document_ids
+            spans += document_spans
+            if ended:
+                ids.append(EOS_ID)
+                spans.append(1 + owed)
+                owed = 0
+        if owed:
+            if spans:
+                spans[-1] += owed
+            else:  # a text of which nothing is left; some token has to stand for it
+                ids.append(UNK_ID)
+                spans.append(owed)
+        ends = np.cumsum(np.array(spans, np.int64), dtype=np.int64)
+        return Encoded(np.array(ids, np.int32), ends, 0)
+
+    def _pieces(self, document: bytes) -> Pieces:
+        """Pieces whose bytes joined are the document, whatever it holds."""
+        ids: list[int] = []
+        for index, segment in enumerate(_ODD.split(document.decode("utf-8", "surrogateescape"))):
+            data = segment.encode("utf-8", "surrogateescape")
+            odd = index % 2 == 1
+            segment_ids = [] if odd else self._processor.encode(segment, out_type=int)
+            # Compared, not trusted: user-defined pieces can do unforeseen things.
+            if odd or b"".join(self._texts[i] or b"" for i in segment_ids) != data:
+                segment_ids = [self._byte_ids[byte] for byte in data]
+            ids += segment_ids
+        return ids, [len(self._texts[i] or b"") for i in ids]
+
+    def _normalised_pieces(self, document: bytes) -> Pieces:
+        """What SentencePiece makes of the document, bytes that are not UTF-8 read as U+FFFD."""
+        text = document.decode("utf-8", "surrogateescape")
+        widths = [len(char.encode("utf-8", "surrogateescape")) for char in text]
+        offsets = [0, *np.cumsum(widths, dtype=np.int64).tolist()]
+        text = _SURROGATES.sub("\ufffd", text)
+        pieces = self._processor.encode(text, out_type="immutable_proto").pieces
+        ids, spans, done = [], [], 0
+        for piece in pieces:  # begin and end count characters; a gap goes to the piece after it
+            end = max(done, offsets[piece.end])
+            ids.append(int(piece.id))
+            spans.append(end - done)
+            done = end
+        return ids, spans
+
+    def decode(
+        self,
+        ids: Sequence[Ids],
+        lengths: Sequence[int] | None = None,
+        *,
+        allow_errors: bool = False,
+    ) -> list[Symbols]:
+        """See `Codec.decode`."""
+        self._refuse_if_lossy(
+            allow_errors,
+            "the model normalises text (T5's changes spaces, newlines and many characters) or "
+            "lacks byte fallback.",
+        )
+        check_number_of_lengths(ids, lengths)
+        decoded = []
+        for index, example in enumerate(check_ids(ids, self.vocab_size, lowest=EOS_ID)):
+            parts = []
+            start = 0
+            for end in [*np.flatnonzero(example == EOS_ID).tolist(), len(example)]:
+                document = self._decode_document(example[start:end].tolist(), index)
+                parts.append(np.frombuffer(document, np.uint8).astype(np.uint16))
+                if end < len(example):
+                    parts.append(np.array([EOS], np.uint16))
+                start = end + 1
+            decoded.append(np.concatenate(parts))
+        if self._lossless:
+            check_lengths(decoded, lengths)
+        return decoded
+
+    def _decode_document(self, ids: list[int], index: int) -> bytes:
+        if not self._lossless:
+            return str(self._processor.decode(ids)).encode("utf-8")
+        texts = [self._texts[i] for i in ids]
+        if None in texts:
+            raise ValueError(
+                f"example {index}: id {ids[texts.index(None)]} stands for no text. "
+                "This codec never produces it."
+            )
+        return b"".join(text for text in texts if text is not None)
+
+    def options(self) -> dict[str, Any]:
+        """None; the model is an asset."""
+        return {}
+
+    def _save_assets(self, directory: Path) -> list[str]:
+        (directory / ASSET).write_bytes(self._model)
+        return [ASSET]
+
+    @classmethod
+    def _load(cls, directory: Path, options: Mapping[str, Any]) -> Self:
+        return cls.create(model=directory / ASSET, **options)
+
+
+def _documents(symbols: Symbols) -> Iterator[tuple[bytes, bool]]:
+    """Runs between EOS symbols, and whether EOS follows."""
+    start = 0
+    for end in np.flatnonzero(symbols == EOS).tolist():
+        yield symbols[start:end].astype(np.uint8).tobytes(), True
+        start = end + 1
+    if start < len(symbols):
+        yield symbols[start:].astype(np.uint8).tobytes(), False
+
+
+def _piece_bytes(piece: str, kind: int) -> bytes | None:
+    """The bytes that a piece stands for; None for pieces that stand for no text."""
+    if kind == _BYTE:
+        return bytes([int(piece[3:5], 16)])  # "<0x0A>"
+    if kind in (_NORMAL, _USER_DEFINED):
+        return piece.replace(_SPACE, " ").encode("utf-8")
+    return None

@@ -1,0 +1,224 @@
+"""Arithmetic coding of a whole text into one bit string, for `ac` and `static_ac` [paper 3.3].
+
+A text owns the interval [low, low + range) / 2^(32 + k), where k bits are settled up to a carry and
+range is kept in [2^31, 2^32] by doubling. A symbol with cumulative frequency F to F' takes the part
+from floor(range F / 2^P) to floor(range F' / 2^P) of it. At the end comes the shortest bit string
+whose cell lies in the interval (the lowest such cell): it reads right whatever follows it. The
+string does not say how many symbols it holds; the decoder is told.
+
+Cost: range >= 2^31 and P <= 20 lose at most 2^-11 of a symbol's share (2^-17 at P = 14), and the
+end less than two bits.
+
+The encoder keeps `low` within 32 bits and carries into bits already written; `encode_reference`
+keeps all of `low` in one Python integer.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from equalinfo.alphabet import NUM_SYMBOLS, Symbols
+from equalinfo.frequencies import check_precision
+
+Bits = npt.NDArray[np.uint8]
+RANGE_BITS = 32
+TOP = 1 << RANGE_BITS
+HALF = 1 << (RANGE_BITS - 1)
+
+
+def encode_reference(
+    starts: Sequence[int], frequencies: Sequence[int], precision: int
+) -> list[int]:
+    """Code a text, given each symbol's start and frequency in [0, 2^P); return bits, 0 or 1."""
+    low, size, shift = 0, TOP, 0
+    for start, frequency in zip(starts, frequencies, strict=True):
+        first = size * int(start) >> precision
+        size, low = (size * (int(start) + int(frequency)) >> precision) - first, low + first
+        while size < HALF:
+            low, size, shift = 2 * low, 2 * size, shift + 1
+    cell = TOP
+    while True:
+        place = -(-low // cell)
+        if (place + 1) * cell <= low + size:
+            break
+        cell //= 2
+    length = shift + RANGE_BITS - cell.bit_length() + 1
+    return [place >> bit & 1 for bit in range(length - 1, -1, -1)]
+
+
+def decode_reference(
+    bits: Sequence[int], table: Sequence[Sequence[int]], precision: int
+) -> list[int]:
+    """Read one symbol for each row of `table` (257 frequencies each)."""
+    text = int("0" + "".join(map(str, bits)), 2)
+    low, size, shift = 0, TOP, 0
+    out = []
+    for row in table:
+        # The string, followed by zeros, as a number on the same scale as low.
+        places = shift + RANGE_BITS - len(bits)
+        point = text << places if places >= 0 else text >> -places
+        total = 0
+        symbol = 0
+        while True:
+            first = size * total >> precision
+            last = size * (total + int(row[symbol])) >> precision
+            if low + first <= point < low + last:
+                break
+            total, symbol = total + int(row[symbol]), symbol + 1
+        out.append(symbol)
+        low, size = low + first, last - first
+        while size < HALF:
+            low, size, shift = 2 * low, 2 * size, shift + 1
+    return out
+
+
+def encode(
+    starts: npt.NDArray[np.uint32], frequencies: npt.NDArray[np.uint32], precision: int
+) -> tuple[Bits, npt.NDArray[np.int64]]:
+    """Code a text, given for each symbol the interval of [0, 2^P) that its model gave it.
+
+    Args:
+      starts: uint32[n], the sum of the frequencies of lower symbols.
+      frequencies: uint32[n], each >= 1.
+      precision: P, 9..20.
+
+    Returns:
+      uint8[m] of 0 and 1, exactly as many as needed (none for no symbols); and int64[n] `settled`:
+      the first settled[i] bits cannot be changed by any symbol after i. Non-decreasing, <= m.
+
+    Raises:
+      ValueError: an interval that is empty or leaves [0, 2^P).
+    """
+    check_precision(precision)
+    starts = np.ascontiguousarray(starts, np.uint32)
+    frequencies = np.ascontiguousarray(frequencies, np.uint32)
+    if starts.ndim != 1 or starts.shape != frequencies.shape:
+        raise ValueError(
+            f"starts {starts.shape} and frequencies {frequencies.shape}: expected [n] and [n], one "
+            "of each for a symbol."
+        )
+    ends = starts.astype(np.int64) + frequencies
+    bad = np.flatnonzero((frequencies < 1) | (ends > 1 << precision))
+    if bad.size:
+        raise ValueError(
+            f"symbol {bad[0]} has the interval [{starts[bad[0]]}, {ends[bad[0]]}); expected it not "
+            f"empty and inside [0, 2^{precision})."
+        )
+    # A symbol doubles at most P + 1 times: floor(2^31 / 2^P) >= 2^(31 - P).
+    bits = np.empty(starts.size * (precision + 1) + RANGE_BITS, np.uint8)
+    settled = np.empty(starts.size, np.int64)
+    count = _encode(ends - frequencies, ends, precision, bits, settled)
+    return bits[:count].copy(), settled
+
+
+def decode_static(
+    bits: Bits, cumulative: npt.NDArray[np.uint32], num_symbols: int, precision: int
+) -> Symbols:
+    """Read a text coded with the same frequencies for every symbol.
+
+    Args:
+      bits: uint8[m] of 0 and 1; what follows them reads as zeros.
+      cumulative: uint32[258], see `frequencies.cumulative`.
+      num_symbols: how many symbols to read. The bits do not tell.
+      precision: P.
+
+    Returns:
+      uint16[num_symbols].
+    """
+    check_precision(precision)
+    if cumulative.shape != (NUM_SYMBOLS + 1,) or cumulative[-1] != 1 << precision:
+        raise ValueError(
+            f"cumulative has shape {cumulative.shape} and ends with {cumulative[-1]}; expected "
+            f"[{NUM_SYMBOLS + 1}] and {1 << precision}. Use frequencies.cumulative."
+        )
+    counts = cumulative[1:].astype(np.int64) - cumulative[:-1]
+    symbol_of = np.repeat(np.arange(NUM_SYMBOLS, dtype=np.uint16), counts)
+    out = np.empty(num_symbols, np.uint16)
+    _decode_static(
+        np.ascontiguousarray(bits, np.uint8), cumulative.astype(np.int64), symbol_of, precision, out
+    )
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _encode(
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    precision: int,
+    bits: Bits,
+    settled: npt.NDArray[np.int64],
+) -> int:
+    low, size, count = 0, TOP, 0
+    zero = -1  # where the last 0 bit is, -1 for nowhere: a carry stops there
+    for index in range(starts.size):
+        first = size * int(starts[index]) >> precision
+        last = size * int(ends[index]) >> precision
+        low += first
+        size = last - first
+        if low >= TOP:
+            low -= TOP
+            zero = _carry(bits, count, zero)
+        while size < HALF:
+            bit = int(low >> (RANGE_BITS - 1))
+            bits[count] = bit
+            if bit == 0:
+                zero = count
+            count += 1
+            low = 2 * (low - bit * HALF)
+            size *= 2
+        settled[index] = count if low + size <= TOP else zero
+    cell = TOP
+    length = 0
+    while True:
+        place = (low + cell - 1) // cell
+        if (place + 1) * cell <= low + size:
+            break
+        cell //= 2
+        length += 1
+    if place >> length:
+        _carry(bits, count, zero)
+    for bit in range(length - 1, -1, -1):
+        bits[count] = place >> bit & 1
+        count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _carry(bits: Bits, count: int, zero: int) -> int:
+    """Add one to the bits as a number; return where its last 0 is afterwards."""
+    bits[zero] = 1
+    for place in range(zero + 1, count):
+        bits[place] = 0
+    if zero + 1 < count:
+        return count - 1
+    zero -= 1
+    while zero >= 0 and bits[zero] == 1:
+        zero -= 1
+    return zero
+
+
+@njit(cache=True, nogil=True)
+def _decode_static(
+    bits: Bits,
+    cumulative: npt.NDArray[np.int64],
+    symbol_of: Symbols,
+    precision: int,
+    out: Symbols,
+) -> None:
+    value, size, place = 0, TOP, 0
+    for _ in range(RANGE_BITS):
+        value = 2 * value + (bits[place] if place < bits.size else 0)
+        place += 1
+    for index in range(out.size):
+        # floor(size F / 2^P) <= v  <=>  F <= ((v + 1) 2^P - 1) / size
+        symbol = symbol_of[(((value + 1) << precision) - 1) // size]
+        first = size * cumulative[symbol] >> precision
+        size = (size * cumulative[symbol + 1] >> precision) - first
+        value -= first
+        while size < HALF:
+            value = 2 * value + (bits[place] if place < bits.size else 0)
+            place += 1
+            size *= 2
+        out[index] = symbol

@@ -1,0 +1,55 @@
+"""Where symbols lie in [0, 2^P): the two look-ups that the arithmetic coders share."""
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from equalinfo.alphabet import NUM_SYMBOLS
+from equalinfo.frequencies import Frequencies
+
+Lanes = npt.NDArray[np.int64]
+
+
+@njit(cache=True, nogil=True)
+def interval_of(
+    table: Frequencies, rows: Lanes, symbols: npt.NDArray[np.int32]
+) -> tuple[Lanes, Lanes]:
+    """Return int64[k] starts (sum of lower frequencies) and int64[k] frequencies of the symbols.
+
+    Args:
+      table: uint32[any, 257].
+      rows: int64[k], the row of `table` for each.
+      symbols: int32[k].
+    """
+    starts, sizes = np.zeros(rows.size, np.int64), np.zeros(rows.size, np.int64)
+    for index in range(rows.size):
+        row = table[rows[index]]
+        total = np.int64(0)
+        for symbol in range(symbols[index]):
+            total += row[symbol]
+        starts[index], sizes[index] = total, row[symbols[index]]
+    return starts, sizes
+
+
+@njit(cache=True, nogil=True)
+def symbol_at(
+    table: Frequencies, rows: Lanes, targets: Lanes
+) -> tuple[npt.NDArray[np.int32], Lanes, Lanes]:
+    """Return int32[k] symbols whose interval holds the target, their starts and their frequencies.
+
+    Args:
+      table: uint32[any, 257].
+      rows: int64[k], the row of `table` for each.
+      targets: int64[k], each in [0, 2^P).
+    """
+    found = np.zeros(rows.size, np.int32)
+    starts, sizes = np.zeros(rows.size, np.int64), np.zeros(rows.size, np.int64)
+    for index in range(rows.size):
+        row = table[rows[index]]
+        total = np.int64(0)
+        for symbol in range(NUM_SYMBOLS):
+            if total + row[symbol] > targets[index]:
+                found[index], starts[index], sizes[index] = symbol, total, row[symbol]
+                break
+            total += row[symbol]
+    return found, starts, sizes

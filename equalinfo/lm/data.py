@@ -1,0 +1,297 @@
+"""Batches for training, without TensorFlow: a pure function of the data, a seed and the step.
+
+Nothing needs to be saved to resume: the step is the position. Within an epoch every example is seen
+exactly once, in an order drawn from (seed, epoch).
+"""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from equalinfo.alphabet import EOS, Symbols
+from equalinfo.dataset import read_dataset
+from equalinfo.manifest import Manifest
+
+Int32 = npt.NDArray[np.int32]
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """What a model trains on. Padding has target 0, weight 0.
+
+    Attributes:
+      inputs: int32[B, L], targets shifted right; 0 at the start of each segment.
+      targets: int32[B, L].
+      weights: float32[B, L].
+      segments: int32[B, L]; attention stays within a segment.
+      num_bytes: int64[B], bytes of text the targets stand for.
+    """
+
+    inputs: Int32
+    targets: Int32
+    weights: npt.NDArray[np.float32]
+    segments: Int32
+    num_bytes: npt.NDArray[np.int64]
+
+
+class Batches(Protocol):
+    """Random access to training batches. `fingerprint` names the data and its order."""
+
+    fingerprint: str
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, the same on every call."""
+
+
+def make_batch(targets: Int32, num_bytes: npt.NDArray[np.int64], segment_length: Int32) -> Batch:
+    """Shift, weigh and segment.
+
+    Args:
+      targets: int32[B, L], 0 is padding.
+      num_bytes: int64[B].
+      segment_length: int32[B]; the row is cut into segments of that many tokens.
+    """
+    positions = np.arange(targets.shape[1], dtype=np.int32)[None, :]
+    segments = positions // segment_length[:, None] + 1
+    inputs = np.zeros_like(targets)
+    inputs[:, 1:] = targets[:, :-1]
+    inputs[positions % segment_length[:, None] == 0] = 0
+    weights = (targets != 0).astype(np.float32)
+    return Batch(inputs, targets, weights, segments.astype(np.int32), num_bytes)
+
+
+def symbols_to_ids(symbols: Symbols) -> Int32:
+    """Symbols -> ids of a byte LM: byte + 3, EOS -> 1, as in ByT5 [paper 3.1]."""
+    ids = symbols.astype(np.int32) + 3
+    ids[symbols == EOS] = 1
+    return ids
+
+
+class Epochs:
+    """Which example comes at which place: a fresh permutation each epoch."""
+
+    def __init__(self, num_examples: int, batch_size: int, seed: int) -> None:
+        if num_examples < batch_size:
+            raise ValueError(
+                f"the data has {num_examples} examples, fewer than one batch of {batch_size}. "
+                "Use a smaller batch size, shorter examples or more data."
+            )
+        self.batches_per_epoch = num_examples // batch_size
+        self._num_examples = num_examples
+        self._batch_size = batch_size
+        self._seed = seed
+        self._epoch = -1
+        self._order: npt.NDArray[np.int64] = np.empty(0, np.int64)
+
+    def examples(self, step: int) -> tuple[int, npt.NDArray[np.int64]]:
+        """(epoch, int64[batch_size] example numbers) of a step."""
+        epoch, place = divmod(step, self.batches_per_epoch)
+        if epoch != self._epoch:
+            rng = np.random.default_rng([self._seed, epoch])
+            self._order = rng.permutation(self._num_examples)
+            self._epoch = epoch
+        return epoch, self._order[place * self._batch_size : (place + 1) * self._batch_size]
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenRows:
+    """The records of a data set in memory, one a row: for data that fits; T5X streams any amount.
+
+    Attributes:
+      targets: int32[n, L], 0 is padding.
+      num_bytes: int64[n], bytes of text a row stands for.
+    """
+
+    targets: Int32
+    num_bytes: npt.NDArray[np.int64]
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens that are not padding."""
+        return int(np.count_nonzero(self.targets))
+
+    @classmethod
+    def load(
+        cls, directory: str | os.PathLike[str], split: str, progress: bool = True
+    ) -> "TokenRows":
+        """Read a split that `pipelines.compress` wrote.
+
+        Raises:
+          ManifestError, DamagedRecordsError: see `equalinfo.dataset.read_dataset`.
+        """
+        manifest = Manifest.load(directory)
+        number = manifest.split(split).totals["records"]
+        targets = np.zeros((number, manifest.sequence_length), np.int32)
+        num_bytes = np.zeros(number, np.int64)
+        records = tqdm(
+            read_dataset(directory, split),
+            f"read {split}",
+            number,
+            disable=not progress,
+            leave=False,
+        )
+        for i, record in enumerate(records):
+            targets[i, : len(record.targets)] = record.targets
+            num_bytes[i] = record.num_bytes
+        return cls(targets, num_bytes)
+
+
+class RowBatches:
+    """Shuffled batches of whole rows, each row once an epoch."""
+
+    def __init__(self, rows: TokenRows, batch_size: int, seed: int = 0) -> None:
+        self._rows = rows
+        self._epochs = Epochs(len(rows.targets), batch_size, seed)
+        self.batches_per_epoch = self._epochs.batches_per_epoch
+        digest = hashlib.sha256(np.ascontiguousarray(rows.targets).data).hexdigest()
+        self.fingerprint = f"rows:{digest[:16]}:{batch_size}:{seed}"
+
+    def batch(self, step: int) -> Batch:
+        """See `Batches`."""
+        _, examples = self._epochs.examples(step)
+        return _whole_rows(self._rows.targets[examples], self._rows.num_bytes[examples])
+
+
+class OrderedBatches:
+    """All rows in order, once; the last batch is filled with padding. For evaluation."""
+
+    def __init__(self, rows: TokenRows, batch_size: int) -> None:
+        self._rows = rows
+        self._batch_size = batch_size
+        self.batches_per_epoch = -(-len(rows.targets) // batch_size)
+        self.fingerprint = f"ordered:{len(rows.targets)}:{batch_size}"
+
+    def batch(self, step: int) -> Batch:
+        """See `Batches`."""
+        here = slice(step * self._batch_size, (step + 1) * self._batch_size)
+        targets, num_bytes = self._rows.targets[here], self._rows.num_bytes[here]
+        missing = self._batch_size - len(targets)
+        targets = np.pad(targets, ((0, missing), (0, 0)))
+        return _whole_rows(targets, np.pad(num_bytes, (0, missing)))
+
+
+def _whole_rows(targets: Int32, num_bytes: npt.NDArray[np.int64]) -> Batch:
+    return make_batch(targets, num_bytes, np.full(len(targets), targets.shape[1], np.int32))
+
+
+class IteratorBatches:
+    """Batches of any iterator, in its order; a resumed run skips what it has seen."""
+
+    def __init__(self, make_iterator: Callable[[], Iterator[Batch]], fingerprint: str) -> None:
+        """Take batches from `make_iterator()`.
+
+        Args:
+          make_iterator: starts the data from its beginning, always in the same order.
+          fingerprint: names the data; a run is continued only with the same.
+        """
+        self._make_iterator = make_iterator
+        self._iterator: Iterator[Batch] | None = None
+        self._next = 0
+        self.fingerprint = fingerprint
+
+    def batch(self, step: int) -> Batch:
+        """See `Batches`. Going forward is cheap; going back starts the iterator again."""
+        if self._iterator is None or step < self._next:
+            self._iterator = self._make_iterator()
+            self._next = 0
+        for batch in self._iterator:
+            self._next += 1
+            if self._next == step + 1:
+                return batch
+        raise ValueError(
+            f"the data ended after {self._next} batches, but step {step} was asked for. "
+            "Repeat the data in the iterator, or train for fewer steps."
+        )
+
+
+class ByteBatches:
+    """Examples for M1: pieces of joined documents that begin anywhere.
+
+    The symbols come from `load_symbols`.
+
+    Windows begin anywhere in a text, so M1's empty context must mean "anywhere", not "start of a
+    document": cuts ignore documents, shift every epoch, and no BOS marks them.
+    """
+
+    def __init__(
+        self,
+        symbols: Symbols,
+        batch_size: int,
+        length: int = 1024,
+        segment_lengths: Sequence[int] = (),
+        seed: int = 0,
+    ) -> None:
+        """Cut the text into examples.
+
+        Args:
+          symbols: uint16[n], documents joined with EOS.
+          batch_size: examples per batch.
+          length: symbols per example, L; 1,024 [paper 2].
+          segment_lengths: context lengths to train for; example i of a batch is cut into segments
+            of `segment_lengths[i % len]` symbols. Default: whole examples.
+          seed: of the order.
+        """
+        for segment in segment_lengths:
+            if not 1 <= segment <= length:
+                raise ValueError(f"segment length {segment} is not within 1..{length}.")
+        if len(symbols) < 2 * length:
+            raise ValueError(f"{len(symbols)} symbols are too few for examples of {length}.")
+        self._symbols = symbols
+        self._length = length
+        cycle = np.array(segment_lengths or (length,), np.int32)
+        self._segment_length = cycle[np.arange(batch_size) % len(cycle)]
+        self._epochs = Epochs((len(symbols) - length) // length, batch_size, seed)
+        self._seed = seed
+        self.batches_per_epoch = self._epochs.batches_per_epoch
+        segments = "+".join(map(str, cycle))
+        self.fingerprint = f"bytes:{len(symbols)}:{length}:{batch_size}:{segments}:{seed}"
+
+    def batch(self, step: int) -> Batch:
+        """See `Batches`."""
+        epoch, examples = self._epochs.examples(step)
+        shift = int(np.random.default_rng([self._seed, epoch, 1]).integers(self._length))
+        starts = examples * self._length + shift
+        symbols = self._symbols[starts[:, None] + np.arange(self._length)[None, :]]
+        num_bytes = np.asarray(np.sum(symbols != EOS, axis=1, dtype=np.int64))
+        return make_batch(symbols_to_ids(symbols), num_bytes, self._segment_length)
+
+
+def ids_to_symbols(ids: Int32) -> Symbols:
+    """Undo `symbols_to_ids`."""
+    return np.where(ids == 1, EOS, ids - 3).astype(np.uint16)
+
+
+def load_symbols(directory: str | os.PathLike[str], split: str, progress: bool = True) -> Symbols:
+    """The text of a data set of method `bytes`, as one run of symbols, uint16[bytes + documents].
+
+    Raises:
+      ValueError: the data set is of another method.
+    """
+    manifest = Manifest.load(directory)
+    if manifest.method != "bytes":
+        raise ValueError(
+            f"{directory} was compressed with method {manifest.method!r}: a byte LM trains on "
+            "method 'bytes'. Write one: python -m pipelines.compress --method bytes ..."
+        )
+    totals = manifest.split(split).totals
+    symbols = np.empty(totals["tokens"], np.uint16)
+    end = 0
+    with tqdm(
+        total=len(symbols),
+        desc=f"read {split}",
+        unit="B",
+        unit_scale=True,
+        disable=not progress,
+        leave=False,
+    ) as bar:
+        for record in read_dataset(directory, split):
+            start, end = end, end + len(record.targets)
+            symbols[start:end] = ids_to_symbols(record.targets)
+            bar.update(end - start)
+    return symbols

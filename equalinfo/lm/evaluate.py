@@ -1,0 +1,133 @@
+"""Score a data set and, if there is one, the M2 trained on it [paper 3.8]."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import safe_open
+
+from equalinfo import score
+from equalinfo.lm.config import ModelConfig
+from equalinfo.lm.data import OrderedBatches, TokenRows
+from equalinfo.lm.train import evaluate, load_params
+from equalinfo.manifest import CODEC_DIRECTORY, Manifest
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """One row of the paper's tables. None: no model was scored, or there is no training split.
+
+    Attributes:
+      method: of compression.
+      bytes_per_token: the token compression ratio L_iT / L_oT; also bytes per sequential step.
+      uniform: bits/byte at log2(codes) bits a token.
+      unigram: bits/byte of token frequencies estimated on the training split.
+      unigram_entropy: bits/byte of the scored split's own token frequencies, in sample.
+      model: bits/byte of M2.
+      accuracy: of M2, share of tokens.
+      parameters: of M2 without embeddings.
+      flops_per_byte: of M2, and of M1 where it runs.
+      num_bytes, num_tokens: of the scored split; the model may have seen its first batches only.
+    """
+
+    method: str
+    bytes_per_token: float
+    uniform: float
+    unigram: float | None
+    unigram_entropy: float
+    model: float | None
+    accuracy: float | None
+    parameters: int | None
+    flops_per_byte: float | None
+    num_bytes: int
+    num_tokens: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return dataclasses.asdict(self)
+
+
+def evaluate_dataset(
+    directory: str | os.PathLike[str],
+    split: str,
+    run: Path | None = None,
+    train_split: str = "train",
+    train_directory: str | os.PathLike[str] | None = None,
+    batch_size: int = 32,
+    num_batches: int = 0,
+    progress: bool = True,
+) -> Scores:
+    """Uniform, unigram and model bits/byte, FLOPs/byte.
+
+    Args:
+      directory: a data set that `pipelines.compress` wrote.
+      split: scored.
+      run: directory of the local trainer's run of an M2; None: no model.
+      train_split: unigram frequencies come from here, if the data set has it.
+      train_directory: where `train_split` lies, if elsewhere; its codec must be the same.
+      batch_size: of the model's evaluation.
+      num_batches: of the model's evaluation; 0: the whole split.
+      progress: draw bars.
+
+    Raises:
+      ValueError: `run` has too small a vocabulary for these tokens, or the training split was
+        compressed with another codec.
+    """
+    manifest = Manifest.load(directory)
+    rows = TokenRows.load(directory, split, progress)
+    counts = score.token_counts([rows.targets], manifest.vocab_size)
+    num_bytes = int(rows.num_bytes.sum())
+    ratio = score.bytes_per_token(num_bytes, rows.num_tokens)
+
+    unigram = None
+    train_directory = train_directory or directory
+    train_manifest = Manifest.load(train_directory)
+    if train_split in train_manifest.splits:
+        if train_manifest.codec != manifest.codec:
+            raise ValueError(
+                f"{train_directory} was compressed with another codec than {directory}: their "
+                "tokens mean different things. Compress both with `--codec DIR` of the first."
+            )
+        train_rows = TokenRows.load(train_directory, train_split, progress)
+        train_counts = score.token_counts([train_rows.targets], manifest.vocab_size)
+        unigram = score.unigram_bits_per_byte(train_counts, counts, num_bytes)
+
+    model = accuracy = flops = parameters = None
+    if run is not None:
+        config, params, _ = load_params(run)
+        if config.vocab_size < manifest.vocab_size:
+            raise ValueError(
+                f"the model in {run} knows {config.vocab_size} ids, the data set {directory} uses "
+                f"{manifest.vocab_size}. It was trained on other tokens."
+            )
+        batches = OrderedBatches(rows, batch_size)
+        number = min(num_batches or batches.batches_per_epoch, batches.batches_per_epoch)
+        result = evaluate(config, params, batches, number, progress)
+        model, accuracy, parameters = result.bits_per_byte, result.accuracy, config.num_parameters
+        flops = score.flops_per_byte(parameters, ratio, m1_parameters(directory))
+    return Scores(
+        method=manifest.method,
+        bytes_per_token=ratio,
+        uniform=score.uniform_bits_per_byte(manifest.vocab_size - 3, ratio),
+        unigram=unigram,
+        unigram_entropy=score.unigram_entropy_bits_per_byte(counts, num_bytes),
+        model=model,
+        accuracy=accuracy,
+        parameters=parameters,
+        flops_per_byte=flops,
+        num_bytes=num_bytes,
+        num_tokens=int(np.count_nonzero(rows.targets)),
+    )
+
+
+def m1_parameters(directory: str | os.PathLike[str]) -> int:
+    """Parameters, without embeddings, of the network that runs on every byte; 0 where none does."""
+    path = Path(directory) / CODEC_DIRECTORY / "m1.safetensors"
+    if not path.exists():
+        return 0
+    with safe_open(str(path), "numpy") as file:
+        header = json.loads(file.metadata()["equalinfo"])
+    return ModelConfig.from_json(header["config"]).num_parameters if "config" in header else 0

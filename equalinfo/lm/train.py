@@ -1,0 +1,313 @@
+"""The local trainer: one process, CPU or GPU, no TensorFlow. T5X trains the same module at scale.
+
+A run directory holds `config.json`, `metrics.jsonl` (and the same for TensorBoard) and
+`checkpoints/`. Kill it anywhere and start it again: it goes on from the last checkpoint with the
+losses it would have had, since batch `step` depends on the step alone.
+"""
+
+import dataclasses
+import functools
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from tqdm import tqdm
+
+from equalinfo.lm import checkpoint
+from equalinfo.lm.config import ModelConfig
+from equalinfo.lm.data import Batch, Batches
+from equalinfo.lm.metrics import MetricsWriter
+from equalinfo.lm.model import Transformer
+from equalinfo.lm.optimizer import OptimizerConfig, make_optimizer
+
+PyTree = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """A training run.
+
+    Attributes:
+      model: architecture.
+      optimizer: Adafactor and its schedule.
+      steps: optimizer steps.
+      z_loss: weight of log(Z)^2, which keeps logits near normalised [paper 3.2].
+      accumulate: micro-batches per step; the batch size must be a multiple of it.
+      seed: of the initial parameters and dropout.
+      eval_every, eval_batches: steps between evaluations, and their length.
+      checkpoint_every: steps between checkpoints; the last step is always saved.
+      log_every: steps between lines of metrics.
+      max_seconds: stop (with a checkpoint) after this time; 0: no limit.
+    """
+
+    model: ModelConfig
+    optimizer: OptimizerConfig
+    steps: int
+    z_loss: float = 1e-4
+    accumulate: int = 1
+    seed: int = 0
+    eval_every: int = 500
+    eval_batches: int = 20
+    checkpoint_every: int = 500
+    log_every: int = 20
+    max_seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for `config.json`."""
+        out = dataclasses.asdict(self)
+        out["model"] = self.model.to_json()
+        return out
+
+
+class State(NamedTuple):
+    """What a checkpoint holds."""
+
+    params: PyTree
+    opt_state: PyTree
+
+
+class Sums(NamedTuple):
+    """Totals over a batch: nats, right predictions, tokens (weights), each float32[]."""
+
+    nats: jax.Array
+    correct: jax.Array
+    tokens: jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Totals of an evaluation. Losses are exact sums over tokens, bytes are exact counts."""
+
+    nats: float
+    correct: float
+    tokens: float
+    num_bytes: int
+
+    @property
+    def loss(self) -> float:
+        """Nats per token."""
+        return self.nats / self.tokens
+
+    @property
+    def accuracy(self) -> float:
+        """Share of tokens whose most likely prediction is right."""
+        return self.correct / self.tokens
+
+    @property
+    def bits_per_byte(self) -> float:
+        """(L_oT / L_iT) * loss / ln 2 [paper 3.8], from totals."""
+        return self.nats / math.log(2) / self.num_bytes
+
+
+def init_params(model: Transformer, seed: int) -> PyTree:
+    """Initial parameters, float32."""
+    return model.init(jax.random.key(seed), jnp.zeros((1, 8), jnp.int32))["params"]
+
+
+def batch_sums(
+    model: Transformer, params: PyTree, batch: dict[str, jax.Array], z_loss: float, rng: Any = None
+) -> tuple[jax.Array, Sums]:
+    """(loss to minimise: nats + z-loss, summed over tokens; totals without z-loss)."""
+    logits: Any = model.apply(
+        {"params": params},
+        batch["inputs"],
+        decoder_segment_ids=batch["segments"],
+        enable_dropout=rng is not None,
+        rngs=None if rng is None else {"dropout": rng},
+    )
+    log_z = jax.nn.logsumexp(logits, axis=-1)
+    target_logits = jnp.take_along_axis(logits, batch["targets"][..., None], axis=-1)[..., 0]
+    weights = batch["weights"]
+    nats = jnp.sum((log_z - target_logits) * weights)
+    correct = jnp.sum((jnp.argmax(logits, axis=-1) == batch["targets"]) * weights)
+    total = nats + z_loss * jnp.sum(jnp.square(log_z) * weights)
+    return total, Sums(nats, correct, jnp.sum(weights))
+
+
+def to_device(batch: Batch) -> dict[str, jax.Array]:
+    """The arrays a model step needs."""
+    return {
+        "inputs": jnp.asarray(batch.inputs),
+        "targets": jnp.asarray(batch.targets),
+        "weights": jnp.asarray(batch.weights),
+        "segments": jnp.asarray(batch.segments),
+    }
+
+
+def make_train_step(config: TrainConfig) -> Any:
+    """jit((state, batch, step) -> (state, totals)); gradients are of the mean loss per token."""
+    model = Transformer(config.model)
+    optimizer = make_optimizer(config.optimizer)
+
+    def loss(params: PyTree, batch: dict[str, jax.Array], rng: Any) -> tuple[jax.Array, Sums]:
+        return batch_sums(model, params, batch, config.z_loss, rng)
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def train_step(
+        state: State, batch: dict[str, jax.Array], step: jax.Array
+    ) -> tuple[State, Sums]:
+        base = jax.random.fold_in(jax.random.key(config.seed), step)
+        micro = jax.tree.map(
+            lambda x: x.reshape(config.accumulate, x.shape[0] // config.accumulate, *x.shape[1:]),
+            batch,
+        )
+
+        def one(carry: Any, part: Any) -> tuple[Any, None]:
+            grads, sums = carry
+            index, rows = part
+            rng = jax.random.fold_in(base, index) if config.model.dropout_rate else None
+            (_, new), grad = jax.value_and_grad(loss, has_aux=True)(state.params, rows, rng)
+            return (jax.tree.map(jnp.add, grads, grad), jax.tree.map(jnp.add, sums, new)), None
+
+        zeros = jax.tree.map(jnp.zeros_like, state.params), Sums(*(jnp.zeros(()),) * 3)
+        (grads, sums), _ = jax.lax.scan(one, zeros, (jnp.arange(config.accumulate), micro))
+        grads = jax.tree.map(lambda g: g / jnp.maximum(sums.tokens, 1.0), grads)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        return State(optax.apply_updates(state.params, updates), opt_state), sums
+
+    return train_step
+
+
+@functools.lru_cache(maxsize=8)
+def _eval_step(model_config: ModelConfig) -> Any:
+    model = Transformer(model_config)
+    return jax.jit(lambda params, batch: batch_sums(model, params, batch, 0.0)[1])
+
+
+def evaluate(
+    model_config: ModelConfig,
+    params: PyTree,
+    batches: Batches,
+    num_batches: int,
+    progress: bool = True,
+) -> Evaluation:
+    """Score `num_batches` batches [paper 3.8: 20]."""
+    step = _eval_step(model_config)
+    nats = correct = tokens = 0.0
+    num_bytes = 0
+    for i in tqdm(range(num_batches), "eval", leave=False, disable=not progress, unit="batch"):
+        batch = batches.batch(i)
+        sums = step(params, to_device(batch))
+        nats += float(sums.nats)
+        correct += float(sums.correct)
+        tokens += float(sums.tokens)
+        num_bytes += int(batch.num_bytes.sum())
+    return Evaluation(nats, correct, tokens, num_bytes)
+
+
+def train(
+    config: TrainConfig,
+    batches: Batches,
+    directory: Path,
+    eval_batches: Batches | None = None,
+    progress: bool = True,
+) -> PyTree:
+    """Train, or go on training, until `config.steps`.
+
+    Args:
+      config: the run.
+      batches: training data.
+      directory: of the run; an earlier run of the same config and data there is continued.
+      eval_batches: validation data; its first `config.eval_batches` batches are scored.
+      progress: draw a bar.
+
+    Returns:
+      The parameters.
+
+    Raises:
+      ValueError: the directory holds a run of another config or other data.
+      FloatingPointError: the loss is not finite.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    model = Transformer(config.model)
+    params = init_params(model, config.seed)
+    state = State(params, make_optimizer(config.optimizer).init(params))
+    identity = {"config": config.to_json(), "data": batches.fingerprint}
+    checkpoint.claim(directory, identity)
+    manager = checkpoint.Checkpoints(directory / "checkpoints")
+    step, state = manager.restore_latest(state)
+
+    train_step = make_train_step(config)
+    start = time.monotonic()
+    last = step
+    with (
+        MetricsWriter(directory, first_step=step) as writer,
+        tqdm(
+            total=config.steps, initial=step, desc="train", disable=not progress, unit="step"
+        ) as bar,
+    ):
+        since = (time.monotonic(), step)
+        while step < config.steps:
+            batch = batches.batch(step)
+            state, sums = train_step(state, to_device(batch), np.int32(step))
+            step += 1
+            bar.update()
+            if step % config.log_every == 0 or step == config.steps:
+                nats, correct, tokens = (float(x) for x in sums)
+                if not math.isfinite(nats):
+                    raise FloatingPointError(
+                        f"loss is {nats} at step {step}. The last checkpoint is step {last} in "
+                        f"{directory}. Lower learning_rate or raise warmup_steps."
+                    )
+                now = time.monotonic()
+                scores = Evaluation(nats, correct, tokens, int(batch.num_bytes.sum()))
+                line = {
+                    "train/loss": scores.loss,
+                    "train/bits_per_byte": scores.bits_per_byte,
+                    "train/accuracy": scores.accuracy,
+                    "train/tokens_per_second": tokens * (step - since[1]) / (now - since[0]),
+                }
+                since = (now, step)
+                writer.write(step, line)
+                bar.set_postfix_str(
+                    f"loss {scores.loss:.3f} nats/token, {scores.bits_per_byte:.3f} bits/byte"
+                )
+            out_of_time = config.max_seconds and time.monotonic() - start > config.max_seconds
+            end = step == config.steps or out_of_time
+            if eval_batches is not None and (step % config.eval_every == 0 or end):
+                result = evaluate(
+                    config.model, state.params, eval_batches, config.eval_batches, progress=False
+                )
+                writer.write(
+                    step,
+                    {
+                        "eval/loss": result.loss,
+                        "eval/bits_per_byte": result.bits_per_byte,
+                        "eval/accuracy": result.accuracy,
+                    },
+                )
+            if step % config.checkpoint_every == 0 or end:
+                manager.save(step, state)
+                last = step
+            if out_of_time:
+                break
+    manager.close()
+    return state.params
+
+
+def load_params(directory: Path) -> tuple[ModelConfig, PyTree, int]:
+    """(model, parameters, step) of the newest checkpoint of a run directory."""
+    directory = Path(directory)
+    config_file = directory / "config.json"
+    if not config_file.exists():
+        raise FileNotFoundError(
+            f"{config_file} does not exist: {directory} is not a run of the local trainer."
+        )
+    identity = json.loads(config_file.read_text())
+    model_config = ModelConfig.from_json(identity["config"]["model"])
+    optimizer = OptimizerConfig(**identity["config"]["optimizer"])
+    params = init_params(Transformer(model_config), 0)
+    state = State(params, make_optimizer(optimizer).init(params))
+    manager = checkpoint.Checkpoints(directory / "checkpoints")
+    step, state = manager.restore_latest(state)
+    manager.close()
+    if step == 0:
+        raise FileNotFoundError(f"{directory / 'checkpoints'} holds no checkpoint yet.")
+    return model_config, state.params, step

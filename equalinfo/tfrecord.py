@@ -1,0 +1,93 @@
+"""TFRecord files, without TensorFlow.
+
+A file is a run of records: uint64 length, masked CRC-32C of it, the data, masked CRC-32C of the
+data; all little-endian.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+import google_crc32c
+
+_LENGTH_AND_CRC = struct.Struct("<QI")
+_CRC = struct.Struct("<I")
+
+
+class DamagedRecordsError(ValueError):
+    """A TFRecord file that is cut off, or whose checksums or contents do not fit."""
+
+
+def _masked_crc(data: bytes) -> int:
+    # CRCs of data that itself holds CRCs are weak, so the format rotates and shifts them.
+    crc = int(google_crc32c.value(data))
+    return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def frame(data: bytes) -> bytes:
+    """Data of any length as one record of a TFRecord file (16 bytes more)."""
+    length = len(data).to_bytes(8, "little")
+    return b"".join((length, _CRC.pack(_masked_crc(length)), data, _CRC.pack(_masked_crc(data))))
+
+
+def write_records(file: BinaryIO, records: Iterable[bytes]) -> int:
+    """Append records to a TFRecord file; return how many."""
+    number = 0
+    for data in records:
+        file.write(frame(data))
+        number += 1
+    return number
+
+
+def read_records(file: BinaryIO, name: str) -> Iterator[bytes]:
+    """The records of a TFRecord file in order, each checked against its checksum.
+
+    Args:
+      file: opened for reading bytes, uncompressed.
+      name: of the file, for errors.
+
+    Raises:
+      DamagedRecordsError: the file is cut off or damaged; says the record and the byte.
+    """
+    offset = 0
+    number = 0
+    while header := _read(file, _LENGTH_AND_CRC.size):
+        place = f"{name}: record {number} at byte {offset}"
+        if len(header) < _LENGTH_AND_CRC.size:
+            raise DamagedRecordsError(_cut_off(place, _LENGTH_AND_CRC.size, len(header)))
+        length, crc = _LENGTH_AND_CRC.unpack(header)
+        if crc != _masked_crc(header[:8]):
+            raise DamagedRecordsError(
+                f"{place}: the checksum of its length does not fit. "
+                "The file is damaged, compressed, or no TFRecord file."
+            )
+        data = _read(file, length)
+        footer = _read(file, _CRC.size) if len(data) == length else b""
+        if len(footer) < _CRC.size:
+            read = len(data) + len(footer)
+            raise DamagedRecordsError(_cut_off(place, length + _CRC.size, read))
+        if _CRC.unpack(footer)[0] != _masked_crc(data):
+            raise DamagedRecordsError(
+                f"{place}: the checksum of its {length} bytes does not fit. The file is damaged: "
+                "compress its input again."
+            )
+        yield data
+        offset += _LENGTH_AND_CRC.size + length + _CRC.size
+        number += 1
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    """`size` bytes, fewer only at the end: a raw or remote file may give less at a time."""
+    data = file.read(size)
+    if len(data) == size or not data:
+        return data
+    parts = [data]
+    missing = size - len(data)
+    while missing and (data := file.read(missing)):
+        parts.append(data)
+        missing -= len(data)
+    return b"".join(parts)
+
+
+def _cut_off(place: str, expected: int, got: int) -> str:
+    return f"{place}: the file ends after {got} of its next {expected} bytes. It was cut off."

@@ -1,0 +1,1 @@
+"""Apache Beam pipelines, run from the checkout: `python -m pipelines.<name>`. Not in the wheel."""

@@ -1,0 +1,286 @@
+"""Command lines of the pipelines: what each option means, checked before any work is done."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from equalinfo import codecs
+from pipelines.runner import RunnerError, RunnerOptions
+
+CODEC_FLAGS = {
+    "m1": "model",
+    "static": "model",
+    "sentencepiece": "model",
+    "codebook": "codebook",
+    "window_bits": "window_bits",
+    "token_bits": "token_bits",
+    "delay": "delay",
+    "m1_reset": "m1_reset",
+    "m1_context": "m1_context",
+    "gzip_header": "header",
+}
+"""Option of the command line -> option of `codecs.create`."""
+
+MODEL_FLAG = {"static_ac": "static", "sentencepiece": "sentencepiece"}
+"""Option that names a method's model; `m1` for the methods that are not here."""
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """Which text to read; see `pipelines.sources.find`."""
+
+    input: tuple[str, ...]
+    text_field: str
+    tfds_split: str
+    data_dir: str | None
+
+
+@dataclass(frozen=True)
+class CompressOptions:
+    """A run of `pipelines.compress`.
+
+    Attributes:
+      source: which text to read.
+      output: dataset directory.
+      split: its name in the dataset.
+      method: compression method; None with `codec`.
+      codec: directory of a codec made before; None to make one.
+      codec_options: for `codecs.create`: those that were given.
+      sequence_length: L, most tokens in a record.
+      example_bytes: most symbols (bytes and EOS) in an example.
+      documents_per_sequence: documents joined before examples are cut.
+      trim: "none" or "paper".
+      verify: decode everything again.
+      max_reject_fraction: of the documents, 0..1.
+      allow_damaged_files: keep what damaged files gave.
+      overwrite: replace a finished split.
+      progress: show a bar.
+      runner: where it runs.
+    """
+
+    source: InputOptions
+    output: str
+    split: str
+    method: str | None
+    codec: str | None
+    codec_options: dict[str, Any]
+    sequence_length: int
+    example_bytes: int
+    documents_per_sequence: int
+    trim: str
+    verify: bool
+    max_reject_fraction: float
+    allow_damaged_files: bool
+    overwrite: bool
+    progress: bool
+    runner: RunnerOptions
+
+
+@dataclass(frozen=True)
+class CountOptions:
+    """A run of `pipelines.count`; attributes as in `CompressOptions`."""
+
+    source: InputOptions
+    output: str
+    max_reject_fraction: float
+    allow_damaged_files: bool
+    precision: int
+    runner: RunnerOptions
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\nAll options: {self.prog} --help\n")
+
+
+def parse_compress(argv: Sequence[str] | None = None) -> CompressOptions:
+    """Read the command line of `pipelines.compress`; exits with a message where it is wrong."""
+    parser = _parser("compress", "Compress text into TFRecords of tokens, one shard an input.")
+    _add_input(parser)
+    add = parser.add_argument
+    add("--output", required=True, metavar="DIR", help="dataset directory (local or gs://)")
+    add("--split", default="train", help="name of the split (default: %(default)s)")
+    add("--method", choices=list(codecs.METHODS), help="default: equal_info, or that of --codec")
+    add("--codec", metavar="DIR", help="use this codec directory instead of making a codec")
+    add("--m1", metavar="FILE", help="frozen M1, for ac, equal_info_ac and equal_info")
+    add("--static", metavar="FILE", help="byte frequencies for static_ac, from pipelines.count")
+    add("--sentencepiece", metavar="FILE", help=".model file")
+    add("--codebook", metavar="FILE", help="compiled codebook for equal_info, instead of --m1")
+    add("--window_bits", type=_positive, help="W: 9..128 (default: 16)")
+    add("--token_bits", type=_positive, help="N: 1..16 (default: 16)")
+    add("--delay", action="store_true", default=None, help="equal_info_ac: the paper's Delay [A.5]")
+    add("--m1_reset", type=_not_negative, help="reset M1 every k-th window, 0: never (default: 1)")
+    add("--m1_context", type=_positive, help="symbols of left context that M1 sees")
+    add("--gzip_header", action=argparse.BooleanOptionalAction, help="gzip: header and footer")
+    add("--sequence_length", type=_positive, default=512, help="L (default: %(default)s tokens)")
+    add("--example_bytes", type=_positive, default=10_240, help="default: %(default)s")
+    add("--documents_per_sequence", type=_positive, default=128, help="default: %(default)s")
+    add("--trim", choices=("none", "paper"), default="none", help="paper: L tokens per example")
+    add("--verify", action="store_true", help="decode every example again and compare")
+    _add_limits(parser)
+    add("--overwrite", action="store_true", help="replace the split if it is finished already")
+    add("--progress", action=argparse.BooleanOptionalAction, default=True, help="show a bar")
+    _add_runner(parser)
+    options, beam_flags = parser.parse_known_args(argv)
+    if not re.fullmatch(r"\w+", options.split, re.ASCII):
+        parser.error(f"--split={options.split!r} names files: use letters, digits and _ only.")
+    if options.example_bytes < 4:
+        parser.error(f"--example_bytes={options.example_bytes}: one UTF-8 character may need 4.")
+    return CompressOptions(
+        source=_input(options, options.split),
+        output=options.output,
+        split=options.split,
+        method=None if options.codec else options.method or "equal_info",
+        codec=options.codec,
+        codec_options=_codec_options(parser, options),
+        sequence_length=options.sequence_length,
+        example_bytes=options.example_bytes,
+        documents_per_sequence=options.documents_per_sequence,
+        trim=options.trim,
+        verify=options.verify,
+        max_reject_fraction=options.max_reject_fraction,
+        allow_damaged_files=options.allow_damaged_files,
+        overwrite=options.overwrite,
+        progress=options.progress,
+        runner=_runner(parser, options, beam_flags),
+    )
+
+
+def parse_count(argv: Sequence[str] | None = None) -> CountOptions:
+    """Read the command line of `pipelines.count`; exits with a message where it is wrong."""
+    parser = _parser("count", "Count bytes and documents, for --method=static_ac.")
+    _add_input(parser)
+    add = parser.add_argument
+    add("--output", required=True, metavar="FILE", help="frequencies, for compress --static")
+    add("--precision", type=_positive, default=14, help="frequencies sum to 2^P (default: 14)")
+    _add_limits(parser)
+    _add_runner(parser)
+    options, beam_flags = parser.parse_known_args(argv)
+    return CountOptions(
+        source=_input(options, "train"),
+        output=options.output,
+        max_reject_fraction=options.max_reject_fraction,
+        allow_damaged_files=options.allow_damaged_files,
+        precision=options.precision,
+        runner=_runner(parser, options, beam_flags),
+    )
+
+
+def _parser(name: str, description: str) -> argparse.ArgumentParser:
+    # Without allow_abbrev=False, --work would be taken for --workers, and typing errors pass.
+    return _Parser(prog=f"python -m pipelines.{name}", description=description, allow_abbrev=False)
+
+
+def _add_input(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--input",
+        required=True,
+        nargs="+",
+        metavar="GLOB",
+        help=".json[.gz], .jsonl[.gz], .txt[.gz] (a document a line), .parquet, or "
+        "tfds:NAME[/CONFIG][:VERSION] such as tfds:c4/en:3.1.0",
+    )
+    add("--text_field", default="text", help="field or column of the text (default: %(default)s)")
+    add("--tfds_split", help="split of a TFDS input (default: as --split, or train)")
+    add("--data_dir", help="where TFDS data sets are prepared")
+
+
+def _input(options: argparse.Namespace, split: str) -> InputOptions:
+    return InputOptions(
+        input=tuple(options.input),
+        text_field=options.text_field,
+        tfds_split=options.tfds_split or split,
+        data_dir=options.data_dir,
+    )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--max_reject_fraction",
+        type=_fraction,
+        default=0.001,
+        help="fail if more of the documents are bad (default: %(default)s)",
+    )
+    add(
+        "--allow_damaged_files",
+        action="store_true",
+        help="keep the documents before the damage in files that break off, instead of failing",
+    )
+
+
+def _add_runner(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--workers", type=_positive, default=1, help="local processes (default: %(default)s)")
+    add(
+        "--runner",
+        default="FnApiRunner",
+        help="Beam runner (default: %(default)s, local); its own options may follow",
+    )
+
+
+def _runner(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, beam_flags: list[str]
+) -> RunnerOptions:
+    try:
+        return RunnerOptions.checked(options.runner, options.workers, beam_flags)
+    except RunnerError as error:
+        parser.error(str(error))
+
+
+def _codec_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Any]:
+    given = {flag: getattr(options, flag) for flag in CODEC_FLAGS}
+    given = {flag: value for flag, value in given.items() if value is not None}
+    if options.codec:
+        if options.method or given:
+            what = ["method"] * bool(options.method) + list(given)
+            parser.error(f"--{what[0]} and --codec exclude each other: a codec has its options.")
+        return {}
+    method = options.method or "equal_info"
+    model_flag = MODEL_FLAG.get(method, "m1")
+    allowed = {
+        flag
+        for flag, name in CODEC_FLAGS.items()
+        if name in codecs.options_of(method) and (name != "model" or flag == model_flag)
+    }
+    for flag in given.keys() - allowed:
+        takes = ", ".join(f"--{name}" for name in CODEC_FLAGS if name in allowed) or "no options"
+        parser.error(f"--{flag} is not for --method={method}, which takes {takes}.")
+    if "model" in codecs.options_of(method) and not given.keys() & {model_flag, "codebook"}:
+        parser.error(_missing_model(method, model_flag, options))
+    return {CODEC_FLAGS[flag]: value for flag, value in given.items()}
+
+
+def _missing_model(method: str, flag: str, options: argparse.Namespace) -> str:
+    message = f"--method={method} needs --{flag} FILE."
+    if method == "static_ac":
+        inputs = " ".join(repr(pattern) for pattern in options.input)
+        message += (
+            " Count it from the text first: "
+            f"python -m pipelines.count --input {inputs} --output static.safetensors"
+        )
+    return message
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not positive")
+    return value
+
+
+def _not_negative(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value} is negative")
+    return value
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{value} is not in 0..1")
+    return value

@@ -1,0 +1,289 @@
+"""The dataset directory, before the first shard and after the last.
+
+The order of writes makes a job complete or failed, never in between: the codec first, then shards
+(each under its name only when whole), then rejects and info, and the manifest last. A job that
+starts takes its split out of the manifest before it touches anything else.
+"""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from equalinfo.codecs.base import CODEC_FILE, EOS_ID, PAD_ID, Codec, file_sha256
+from equalinfo.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, Shard, Split
+from equalinfo.version import __version__
+from pipelines import storage
+from pipelines.shard import Layout, ShardReport, ShardTask
+
+
+class OutputError(ValueError):
+    """The output directory cannot take this job."""
+
+
+class JobFailedError(RuntimeError):
+    """The input was read, but too much of it could not be used: there is no manifest."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a job bears.
+
+    Attributes:
+      max_reject_fraction: of the documents, 0..1.
+      allow_damaged_files: keep what a damaged file gave before it broke off.
+    """
+
+    max_reject_fraction: float
+    allow_damaged_files: bool
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that workers need to know. It is pickled.
+
+    Attributes:
+      directory: of the dataset.
+      layout: how text becomes records.
+      limits: what may be rejected.
+      head: the manifest without splits.
+      codec_sha256: of codec.json.
+      tasks: how many shards there will be.
+    """
+
+    directory: str
+    layout: Layout
+    limits: Limits
+    head: Manifest
+    codec_sha256: str
+    tasks: int
+
+    @property
+    def codec_directory(self) -> str:
+        """Where the codec lies."""
+        return storage.join(self.directory, CODEC_DIRECTORY)
+
+
+def read_manifest(directory: str) -> Manifest | None:
+    """The manifest of a dataset directory, None where there is none yet."""
+    path = storage.join(directory, MANIFEST_FILE)
+    return Manifest.from_json(storage.read_text(path), path) if storage.exists(path) else None
+
+
+def check(directory: str, split: str, overwrite: bool) -> None:
+    """Refuse an output directory that this job would spoil, before any work is done.
+
+    Raises:
+      OutputError: the split is already there, or its files are and are not ours.
+    """
+    manifest = read_manifest(directory)
+    if manifest is not None:
+        if split in manifest.splits and not overwrite:
+            raise OutputError(
+                f"{directory} already holds a finished split {split!r}. "
+                "Choose another --output or --split, or pass --overwrite."
+            )
+        return
+    leftovers = _files_of(directory, split)
+    if leftovers and not storage.exists(_codec_file(directory)):
+        raise OutputError(
+            f"{directory} holds {storage.base_name(leftovers[0])} but neither a manifest nor a "
+            "codec: another program wrote it. Choose another --output."
+        )
+
+
+def prepare(
+    directory: str, codec: Codec, layout: Layout, limits: Limits, tasks: Sequence[ShardTask]
+) -> Job:
+    """Save the codec and clear what an unfinished or replaced job left of this split.
+
+    Raises:
+      OutputError: the directory's other splits were made with another codec or layout.
+    """
+    with tempfile.TemporaryDirectory() as saved:
+        codec.save(saved)
+        description = Path(saved, CODEC_FILE)
+        head = Manifest(
+            equalinfo_version=__version__,
+            method=codec.method,
+            lossless=codec.lossless,
+            vocab_size=codec.vocab_size,
+            token_bits=codec.token_bits,
+            pad_id=PAD_ID,
+            eos_id=EOS_ID,
+            codec=json.loads(description.read_text("utf-8")),
+            sequence_length=layout.sequence_length,
+            example_bytes=layout.example_bytes,
+            documents_per_sequence=layout.documents_per_sequence,
+            trim=layout.trim,
+            splits={},
+        )
+        job = Job(directory, layout, limits, head, file_sha256(description), len(tasks))
+        kept = _take_out_split(job)
+        if not kept:
+            storage.delete(storage.list_directory(job.codec_directory, ""))
+            storage.copy_directory(saved, job.codec_directory, last=CODEC_FILE)
+    storage.delete(_files_of(directory, layout.split))
+    return job
+
+
+def _take_out_split(job: Job) -> bool:
+    """Take the job's split out of the manifest; True where other splits stay in it."""
+    manifest = read_manifest(job.directory)
+    if manifest is None:
+        return False
+    others = {name: split for name, split in manifest.splits.items() if name != job.layout.split}
+    path = storage.join(job.directory, MANIFEST_FILE)
+    if not others:
+        storage.delete([path])
+        return False
+    if differs := job.head.made_alike(manifest):
+        raise OutputError(
+            f"{job.directory} holds the splits {sorted(others)} made with {differs}="
+            f"{getattr(manifest, differs)!r}, this job has {getattr(job.head, differs)!r}. "
+            "Splits of one dataset share everything but their input: choose another --output."
+        )
+    storage.write_text(path, replace(manifest, splits=others).to_json())
+    return True
+
+
+def finish(job: Job, reports: Sequence[ShardReport]) -> Manifest:
+    """Check that every shard is there, gather the rejects and write the manifest.
+
+    May run again after it was cut off: every step gives the same files.
+
+    Raises:
+      JobFailedError: a shard is missing, a file was damaged, or too many documents were rejected.
+    """
+    reports = sorted(reports, key=lambda report: report.index)
+    if [report.index for report in reports] != list(range(job.tasks)):
+        raise JobFailedError(
+            f"{job.tasks} shards were asked for, but the runner reported {len(reports)}: "
+            f"{[report.index for report in reports][:20]}. The runner lost or doubled results; "
+            "use --runner=FnApiRunner."
+        )
+    shards = tuple(report.shard for report in reports)
+    _gather_rejects(job, shards)
+    check_limits(
+        job.limits,
+        documents=sum(shard.documents for shard in shards),
+        rejected=sum(shard.rejected for shard in shards),
+        damages=[f"{report.shard.input}: {report.damage}" for report in reports if report.damage],
+        see=storage.join(job.directory, _rejects_name(job)),
+    )
+    storage.write_text(storage.join(job.directory, _info_name(job.layout.split)), _info(job))
+    existing = read_manifest(job.directory)
+    splits = {} if existing is None else dict(existing.splits)
+    manifest = replace(job.head, splits={**splits, job.layout.split: Split(shards)})
+    storage.write_text(storage.join(job.directory, MANIFEST_FILE), manifest.to_json())
+    return manifest
+
+
+def write_failure(job: Job, reason: str) -> None:
+    """Leave the reason why the job failed for its launcher."""
+    storage.write_text(storage.join(job.directory, _failure_name(job.layout.split)), reason + "\n")
+
+
+def result(directory: str, split: str) -> Manifest:
+    """The manifest, once the pipeline has ended.
+
+    Raises:
+      JobFailedError: there is none; says why.
+    """
+    manifest = read_manifest(directory)
+    if manifest is not None and split in manifest.splits:
+        return manifest
+    failure = storage.join(directory, _failure_name(split))
+    if storage.exists(failure):
+        raise JobFailedError(storage.read_text(failure).strip())
+    raise JobFailedError(
+        f"the pipeline ended without an error, and without split {split!r} in {directory}. "
+        "The runner did not run all of it: use --runner=FnApiRunner."
+    )
+
+
+def check_limits(
+    limits: Limits, *, documents: int, rejected: int, damages: Sequence[str], see: str
+) -> None:
+    """Raise a JobFailedError where files are damaged or too many documents were rejected."""
+    if damages and not limits.allow_damaged_files:
+        raise JobFailedError(
+            f"{len(damages)} input files are damaged; the first is {damages[0]}. Fetch them again, "
+            f"or pass --allow_damaged_files to keep the documents before the damage. All: {see}"
+        )
+    fraction = rejected / max(1, documents + rejected)
+    if fraction > limits.max_reject_fraction:
+        raise JobFailedError(
+            f"{rejected} of {documents + rejected} documents were rejected ({fraction:.4%}), the "
+            f"limit is {limits.max_reject_fraction:.4%}. Mend the input, or raise "
+            f"--max_reject_fraction. All: {see}"
+        )
+
+
+def _gather_rejects(job: Job, shards: Sequence[Shard]) -> None:
+    """Put the rejects of all shards, in their order, in one file."""
+    target = storage.join(job.directory, _rejects_name(job))
+    parts = storage.list_directory(job.directory, f"rejects-{job.layout.split}-")
+    expected = sum(1 for shard in shards if shard.rejected or shard.damaged)
+    if len(parts) != expected:
+        if storage.exists(target):  # an earlier attempt gathered them, and was cut off later
+            return
+        raise JobFailedError(
+            f"{expected} shards had rejects, but {len(parts)} rejects files are in "
+            f"{job.directory}. Something deleted or added them: run the job again."
+        )
+    with storage.create(target) as gathered:
+        for part in parts:
+            with storage.open_read(part) as file:
+                while data := file.read(1 << 20):
+                    gathered.write(data)
+    storage.delete(parts)
+
+
+def _files_of(directory: str, split: str) -> list[str]:
+    """All files that a job on `split` may have left, finished or not."""
+    names = (
+        f"{split}.tfrecord-",
+        f"rejects-{split}-",
+        f"rejects-{split}.jsonl",
+        _info_name(split),
+        _failure_name(split),
+    )
+    return [
+        path
+        for name in names
+        for prefix in (name, storage.TEMPORARY_PREFIX + name)
+        for path in storage.list_directory(directory, prefix)
+    ]
+
+
+def _rejects_name(job: Job) -> str:
+    return f"rejects-{job.layout.split}.jsonl"
+
+
+def _info_name(split: str) -> str:
+    return f"info.{split}.json"
+
+
+def _failure_name(split: str) -> str:
+    return f"failed-{split}.txt"
+
+
+def _codec_file(directory: str) -> str:
+    return storage.join(storage.join(directory, CODEC_DIRECTORY), CODEC_FILE)
+
+
+def _info(job: Job) -> str:
+    """As SeqIO's cache describes its splits."""
+    one = {"shape": [], "dtype": "int64"}
+    content = {
+        "num_shards": job.tasks,
+        "features": {
+            "targets": {"shape": [None], "dtype": "int32"},
+            **dict.fromkeys(("num_bytes", "num_documents", "part", "checksum"), one),
+            "source": {"shape": [], "dtype": "string"},
+        },
+        "equalinfo_version": job.head.equalinfo_version,
+    }
+    return json.dumps(content, indent=2) + "\n"

@@ -1,0 +1,140 @@
+"""Which input files a job reads, in which order, and how each is read.
+
+One input file becomes one shard, so the order here is the order of the shards. Files are sorted by
+base name: the output depends on the files, not on where they lie.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipelines import storage
+
+TFDS_PREFIX = "tfds:"
+
+FORMATS: dict[str, tuple[str, ...]] = {
+    "json": (".json", ".jsonl", ".json.gz", ".jsonl.gz"),
+    "text": (".txt", ".txt.gz"),
+    "parquet": (".parquet",),
+}
+"""Suffixes of each format. TFDS files have none: they are named by `tfds:`."""
+
+
+class InputError(ValueError):
+    """There is no such input, or this input cannot be read as asked."""
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One input file.
+
+    Attributes:
+      path: where it lies.
+      format: "json", "text", "parquet" or "tfds".
+      field: field (JSON), column (Parquet) or feature (TFDS) that holds the text; unused for text.
+    """
+
+    path: str
+    format: str
+    field: str
+
+    @property
+    def name(self) -> str:
+        """Base name: names the input in records, rejects and manifest."""
+        return storage.base_name(self.path)
+
+
+def find(
+    patterns: Sequence[str],
+    *,
+    field: str = "text",
+    split: str = "train",
+    data_dir: str | None = None,
+) -> list[InputFile]:
+    """The input files that `patterns` mean, in shard order.
+
+    Args:
+      patterns: paths, globs (`**` works), or `tfds:NAME[/CONFIG][:VERSION]`.
+      field: field, column or feature that holds the text.
+      split: of a TFDS data set.
+      data_dir: where TFDS data sets lie; TFDS's own default if None.
+
+    Raises:
+      InputError: a pattern fits nothing, a suffix is not known, or two files share a base name.
+    """
+    found: dict[str, InputFile] = {}
+    for pattern in patterns:
+        if pattern.startswith(TFDS_PREFIX):
+            files = _find_tfds(pattern, field, split, data_dir)
+        else:
+            files = [InputFile(path, _format(path), field) for path in storage.match(pattern)]
+            if not files:
+                raise InputError(
+                    f"--input={pattern!r} fits no file (looked from {os.getcwd()!r}). "
+                    "Quote globs, and check the path."
+                )
+        found.update({file.path: file for file in files})
+    names: dict[str, str] = {}
+    for path, file in sorted(found.items()):
+        if file.name in names:
+            raise InputError(
+                f"two inputs are called {file.name!r}: {names[file.name]} and {path}. Records name "
+                "their input by its base name: rename one, or compress them as two splits."
+            )
+        names[file.name] = path
+    return sorted(found.values(), key=lambda file: file.name)
+
+
+def _format(path: str) -> str:
+    for name, suffixes in FORMATS.items():
+        if path.lower().endswith(suffixes):
+            return name
+    known = ", ".join(suffix for suffixes in FORMATS.values() for suffix in suffixes)
+    raise InputError(
+        f"{path} has none of the suffixes {known}, so its format is not known. "
+        "Rename it, or narrow --input."
+    )
+
+
+def _find_tfds(pattern: str, field: str, split: str, data_dir: str | None) -> list[InputFile]:
+    """The files of a prepared TFDS split.
+
+    They are read directly: TFDS's Beam reader gives the examples in no fixed order. What TFDS knows
+    (the names of the files, their format, the feature's type) is asked here, once; workers need no
+    TensorFlow.
+    """
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise InputError(
+            f"--input={pattern!r} needs tensorflow-datasets: pip install 'tensorflow-datasets'."
+        ) from error
+    name = pattern.removeprefix(TFDS_PREFIX)
+    try:
+        if "://" in name or os.path.isdir(name):
+            builder = tfds.builder_from_directory(name)
+        else:
+            builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
+    except (ValueError, AssertionError, OSError, tfds.core.DatasetNotFoundError) as error:
+        raise InputError(
+            f"--input={pattern!r}: TFDS does not find it under data_dir={data_dir!r}: {error}"
+        ) from error
+    info = builder.info
+    if split not in info.splits:
+        raise InputError(
+            f"--input={pattern!r} has the splits {sorted(info.splits)} in {builder.data_dir}, not "
+            f"{split!r}. Choose one with --tfds_split; if there is none, prepare the data set "
+            "first (`tfds build`)."
+        )
+    if info.file_format.value != "tfrecord":
+        raise InputError(
+            f"--input={pattern!r} is stored as {info.file_format.value}; only tfrecord can be "
+            "read. Convert it: `tfds convert_format --out_file_format=tfrecord`."
+        )
+    feature = dict(info.features.items()).get(field)
+    if not isinstance(feature, tfds.features.Text):
+        raise InputError(
+            f"--input={pattern!r}: feature {field!r} is {feature}, expected tfds.features.Text. "
+            f"Features: {sorted(info.features)}. Choose one with --text_field."
+        )
+    return [InputFile(os.fspath(path), "tfds", field) for path in info.splits[split].filepaths]

@@ -1,0 +1,256 @@
+"""SeqIO tasks for data sets that `pipelines.compress` wrote, all from their manifests.
+
+Examples of such a task have `targets` int32[<= L], `num_bytes` and `num_documents` (exact, for the
+metrics), `source` and `part` (where the text comes from). Records hold no padding; feature
+converters add it, and the metrics do not count it.
+"""
+
+import functools
+import hashlib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import seqio
+import tensorflow as tf
+
+from equalinfo.dataset import read_dataset
+from equalinfo.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, ManifestError
+from tasks.metrics import LanguageModelScores
+from tasks.vocabulary import CodecVocabulary, read_codec_json
+
+FEATURES = {
+    # allow_missing: of variable length, dense.
+    "targets": tf.io.FixedLenSequenceFeature([], tf.int64, allow_missing=True),
+    "num_bytes": tf.io.FixedLenFeature([], tf.int64),
+    "num_documents": tf.io.FixedLenFeature([], tf.int64),
+    "source": tf.io.FixedLenFeature([], tf.string),
+    "part": tf.io.FixedLenFeature([], tf.int64),
+}
+
+# name -> (directory, sha256 of its manifest), to tell a repetition from a clash.
+_registered: dict[str, tuple[str, str]] = {}
+
+
+def register(
+    directory: str | os.PathLike[str],
+    name: str | None = None,
+    sequence_length: int | None = None,
+    *,
+    prefix: str = "",
+    verify: bool = False,
+) -> str:
+    """Register the SeqIO task of a data set directory.
+
+    Repeating a call changes nothing.
+
+    Args:
+      directory: written by `pipelines.compress`; may be remote (gs://...).
+      name: of the task; by default `task_name` of the manifest.
+      sequence_length: tokens per record that the caller counts on; None takes the manifest's.
+      prefix: put before the default name, such as "c4".
+      verify: read every record first, its checksums and counts (local directories only). Without it
+        the number of records of a shard is checked whenever the shard is read to its end.
+
+    Returns:
+      the name of the task.
+
+    Raises:
+      ManifestError: no data set there, a damaged manifest, or shards missing.
+      ValueError: the codec beside it is another one; `sequence_length` differs; the name is taken.
+    """
+    place = _normal(os.fspath(directory))
+    text = _read_manifest(place)
+    manifest = Manifest.from_json(text, f"{place}/{MANIFEST_FILE}")
+    name = name or task_name(manifest, prefix)
+    identity = (place, hashlib.sha256(text.encode("utf-8")).hexdigest())
+    taken = name in seqio.TaskRegistry.names()
+    if taken and _registered.get(name) != identity:
+        raise ValueError(_clash(name, identity))
+    if sequence_length is not None and sequence_length != manifest.sequence_length:
+        raise ValueError(
+            f"task {name!r}: sequence_length={sequence_length}, but the records in {place} hold "
+            f"up to {manifest.sequence_length} tokens, and num_bytes counts for whole records. "
+            f"Compress again with --sequence_length={sequence_length}."
+        )
+    _check_codec(name, place, manifest)
+    _check_shards(place, manifest)
+    if verify:
+        for split in manifest.splits:
+            for _ in read_dataset(place, split):
+                pass
+    if taken:
+        return name
+    vocabulary = CodecVocabulary(f"{place}/{CODEC_DIRECTORY}", vocab_size=manifest.vocab_size)
+    shards = {split: content.shards for split, content in manifest.splits.items()}
+    seqio.TaskRegistry.add(
+        name,
+        source=seqio.TFExampleDataSource(
+            split_to_filepattern={
+                split: [f"{place}/{shard.file}" for shard in of_split]
+                for split, of_split in shards.items()
+            },
+            feature_description=FEATURES,
+            reader_cls=functools.partial(
+                _counted_records,
+                {f"{place}/{s.file}": s.records for of_split in shards.values() for s in of_split},
+            ),
+            num_input_examples={
+                split: content.totals["records"] for split, content in manifest.splits.items()
+            },
+        ),
+        preprocessors=[
+            functools.partial(_finish, task=name, record_length=manifest.sequence_length)
+        ],
+        output_features={
+            "targets": seqio.Feature(vocabulary, add_eos=False, dtype=tf.int32),
+        },
+        metric_objs=[LanguageModelScores.empty()],
+    )
+    _registered[name] = identity
+    return name
+
+
+def register_all(directories: str) -> list[str]:
+    """Register several directories: `DIR` or `NAME=DIR`, separated by `:`, or by `;`.
+
+    Where a directory is remote (gs://...), `;` separates.
+
+    Returns:
+      the names of the tasks, in that order.
+    """
+    separator = ";" if ";" in directories or "://" in directories else ":"
+    names = []
+    for entry in filter(None, directories.split(separator)):
+        name, _, directory = entry.rpartition("=")
+        names.append(register(directory, name or None))
+    return names
+
+
+def task_name(manifest: Manifest, prefix: str = "") -> str:
+    """The name that a data set's options give it, such as `equal_info_b16_v65k`.
+
+    b: bits per window; v: vocabulary, 2^N for N-bit tokens, in thousands from 1,000 on [paper 3.4].
+    Options that differ from the paper's main setting follow: `delay`, `reset2`, `noreset`,
+    `noheader`, `trimmed`.
+    """
+    options: Mapping[str, Any] = manifest.codec["options"]
+    parts = [prefix, manifest.method] if prefix else [manifest.method]
+    if "window_bits" in options:
+        parts.append(f"b{options['window_bits']}")
+    if manifest.method != "bytes":
+        codes = (
+            manifest.vocab_size if manifest.method == "sentencepiece" else 2**manifest.token_bits
+        )
+        parts.append(f"v{codes}" if codes < 1000 else f"v{codes // 1000}k")
+    if options.get("delay"):
+        parts.append("delay")
+    reset = options.get("m1_reset", 1)
+    if reset != 1:
+        parts.append(f"reset{reset}" if reset else "noreset")
+    if not options.get("header", True):
+        parts.append("noheader")
+    if manifest.trim == "paper":
+        parts.append("trimmed")
+    return "_".join(parts)
+
+
+def _normal(directory: str) -> str:
+    return directory.rstrip("/") if "://" in directory else os.path.realpath(directory)
+
+
+def _read_manifest(place: str) -> str:
+    path = f"{place}/{MANIFEST_FILE}"
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            return str(file.read())
+    except tf.errors.NotFoundError as error:
+        raise ManifestError(
+            f"{path} does not exist: the directory is no data set, or the job that wrote it "
+            "did not finish. Run `python -m pipelines.compress` (again)."
+        ) from error
+
+
+def _clash(name: str, identity: tuple[str, str]) -> str:
+    advice = "Give another name: register(directory, name=...), or a prefix."
+    known = _registered.get(name)
+    if known is None:
+        return f"task {name!r} is registered already, by other code. {advice}"
+    if known[0] == identity[0]:
+        return (
+            f"task {name!r} was registered from {known[0]}, whose manifest has changed since "
+            f"(sha256:{known[1][:12]}.. then, sha256:{identity[1][:12]}.. now). {advice}"
+        )
+    return f"task {name!r} is registered for {known[0]}, not for {identity[0]}. {advice}"
+
+
+def _check_codec(name: str, place: str, manifest: Manifest) -> None:
+    """The codec directory must be the one that made the tokens; its assets are verified at load."""
+    found = read_codec_json(f"{place}/{CODEC_DIRECTORY}")
+    expected = dict(manifest.codec)
+    if found == expected:
+        return
+    hint = (
+        f"Its tokens mean nothing there. Use the codec that {place}/{MANIFEST_FILE} names, "
+        "or compress again."
+    )
+    assets, found_assets = expected.get("assets", {}), found.get("assets", {})
+    for asset in sorted(assets):
+        if found_assets.get(asset) != assets[asset]:
+            now = found_assets.get(asset)
+            raise ValueError(
+                f"task {name!r} was compressed with {asset} sha256:{assets[asset][:12]}.., but "
+                f"{place}/{CODEC_DIRECTORY} has {f'sha256:{now[:12]}..' if now else 'none'}. {hint}"
+            )
+    different = sorted(
+        key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key)
+    )
+    key = different[0]
+    raise ValueError(
+        f"task {name!r} was compressed with {key}={expected.get(key)!r}, but "
+        f"{place}/{CODEC_DIRECTORY} has {key}={found.get(key)!r}. {hint}"
+    )
+
+
+def _check_shards(place: str, manifest: Manifest) -> None:
+    present = {entry.rstrip("/") for entry in tf.io.gfile.listdir(place)}
+    for split, content in manifest.splits.items():
+        missing = [shard.file for shard in content.shards if shard.file not in present]
+        if missing:
+            raise ManifestError(
+                f"{place}: {len(missing)} of {len(content.shards)} shards of split {split!r} are "
+                f"missing, the first is {missing[0]}. Copy the directory again, with all its files."
+            )
+
+
+def _counted_records(records: Mapping[str, int], file: tf.Tensor) -> tf.data.Dataset:
+    """Records of one shard; not as many as the manifest counts is an error when they are read.
+
+    A TFRecord file that was cut between two records is a valid file: nothing else would notice.
+    """
+    known = tf.constant(list(records), tf.string)
+    counts = tf.constant(list(records.values()), tf.int64)
+    expected = tf.reduce_sum(tf.where(tf.equal(known, file), counts, 0))
+    return tf.data.TFRecordDataset(file).apply(tf.data.experimental.assert_cardinality(expected))
+
+
+def _finish(
+    dataset: tf.data.Dataset,
+    sequence_length: Mapping[str, int | None] | None = None,
+    *,
+    task: str,
+    record_length: int,
+) -> tf.data.Dataset:
+    """int32 ids; refuses a length that would cut tokens off while their bytes stay counted."""
+    length = (sequence_length or {}).get("targets")
+    if length is not None and length < record_length:
+        raise ValueError(
+            f"task {task!r}: sequence_length targets={length}, but its records hold up to "
+            f"{record_length} tokens: the rest would be cut off, its bytes still counted, and "
+            f"bits/byte too low. Use {record_length}, or compress with --sequence_length={length}."
+        )
+
+    def convert(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {**example, "targets": tf.cast(example["targets"], tf.int32)}
+
+    return dataset.map(convert, num_parallel_calls=tf.data.experimental.AUTOTUNE)

@@ -1,0 +1,256 @@
+"""A SeqIO vocabulary over a codec directory: text <-> the token ids of any compression method.
+
+Python and TensorFlow paths run the same code, hence agree. The codec is loaded when text is first
+encoded or decoded, not before: registering tasks, and training on records, load none.
+"""
+
+import hashlib
+import json
+import logging
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import seqio
+import tensorflow as tf
+
+from equalinfo import alphabet, codecs
+from equalinfo.codecs.base import CODEC_FILE, EOS_ID, ID_OFFSET, UNK_ID, Codec
+
+Ids = npt.NDArray[np.int32]
+
+_log = logging.getLogger(__name__)
+
+# Ids at or above 3 are codes, except where ids are those of the bytes or of a SentencePiece model.
+_EOS_IN_STREAM = ("bytes", "sentencepiece")
+_NEEDS_LENGTHS = ("ac", "static_ac")
+
+
+def read_codec_json(directory: str) -> dict[str, Any]:
+    """The description of a codec: method, options, sha256 of each asset.
+
+    Args:
+      directory: local or remote (gs://...), with a codec.json.
+    """
+    path = f"{directory.rstrip('/')}/{CODEC_FILE}"
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            content = json.loads(file.read())
+    except tf.errors.NotFoundError as error:
+        raise FileNotFoundError(
+            f"{path} does not exist: {directory} is no codec directory. A data set has its own in "
+            "DIR/codec; `equalinfo.codecs.create(...).save(DIR)` makes one."
+        ) from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is a JSON {type(content).__name__}, expected an object.")
+    return content
+
+
+def codec_fingerprint(description: Mapping[str, Any]) -> str:
+    """sha256 of a codec's description: equal for codecs that give the same tokens."""
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode("utf-8")).hexdigest()
+
+
+class CodecVocabulary(seqio.Vocabulary):
+    """Ids of a codec: 0 pad, 1 eos, 2 unk, then the codes.
+
+    `encode` takes one document and adds no EOS, neither as a symbol nor as an id (a SeqIO feature
+    with add_eos=True appends the id). `decode` goes up to the first id 1, as in every SeqIO
+    vocabulary; `documents` reads on. Both read bytes as UTF-8, and U+FFFD where they are not.
+
+    Ids may be cut anywhere: of a window without all of its tokens nothing is decoded, pad and unk
+    stand for nothing. What cannot be decoded so: `ac` and `static_ac` (they need the number of
+    symbols), the middle of a `gzip` stream, and, to the right text, the middle of an example where
+    M1 is not reset at every window. Methods that are not lossless give their decoder's best guess.
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        vocab_size: int | None = None,
+        extra_ids: int = 0,
+        document_separator: str = "\n",
+    ) -> None:
+        """Read the description of the codec, and nothing else.
+
+        Args:
+          directory: a codec directory, such as DIR/codec of a data set; may be remote (gs://...).
+          vocab_size: of the codec, as the manifest has it; None loads the codec to ask for it.
+          extra_ids: ids added after the codec's, for sentinels.
+          document_separator: what `decode` writes between documents.
+        """
+        super().__init__(extra_ids=extra_ids)
+        self._directory = str(directory)
+        description = read_codec_json(self._directory)
+        self._method = str(description["method"])
+        self._options: Mapping[str, Any] = description.get("options", {})
+        self._fingerprint = codec_fingerprint(description)
+        self._vocab_size = vocab_size
+        self._separator = document_separator
+        self._codec: Codec | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def bos_id(self) -> int | None:
+        """None: sequences begin with pad, as T5's do."""
+        return None
+
+    @property
+    def eos_id(self) -> int:
+        """1."""
+        return EOS_ID
+
+    @property
+    def unk_id(self) -> int:
+        """2; no codec writes it but `sentencepiece`."""
+        return UNK_ID
+
+    @property
+    def _base_vocab_size(self) -> int:
+        return self.codec.vocab_size if self._vocab_size is None else self._vocab_size
+
+    @property
+    def method(self) -> str:
+        """The compression method."""
+        return self._method
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the codec's description, 64 hexadecimal digits."""
+        return self._fingerprint
+
+    @property
+    def codec(self) -> Codec:
+        """The codec, loaded (and its assets verified) on first use."""
+        with self._lock:
+            if self._codec is None:
+                codec = self._load()
+                if self._vocab_size not in (None, codec.vocab_size):
+                    raise ValueError(
+                        f"the codec in {self._directory} has {codec.vocab_size} ids, but "
+                        f"vocab_size={self._vocab_size} was expected. Use the codec of the "
+                        "data set."
+                    )
+                if not codec.lossless:
+                    _log.warning(
+                        "Method %r is not lossless: decoded text is a best guess.", self._method
+                    )
+                self._codec = codec
+            return self._codec
+
+    def documents(self, ids: Sequence[int] | Ids) -> list[bytes]:
+        """All documents in a stream of ids, past every EOS; the last may be unfinished.
+
+        Args:
+          ids: int[n]; pad, unk and ids out of range stand for nothing.
+
+        Raises:
+          ValueError: the method cannot decode without the number of symbols.
+        """
+        return alphabet.split(self._symbols(np.asarray(ids).reshape(-1)))
+
+    def _load(self) -> Codec:
+        if "://" not in self._directory:
+            return codecs.load(self._directory)
+        with tempfile.TemporaryDirectory() as local:
+            for name in (CODEC_FILE, *read_codec_json(self._directory).get("assets", {})):
+                if Path(name).name != name:
+                    raise ValueError(f"{self._directory}: asset {name!r} is not a plain file name.")
+                tf.io.gfile.copy(f"{self._directory.rstrip('/')}/{name}", f"{local}/{name}")
+            return codecs.load(local)
+
+    def _symbols(self, ids: npt.NDArray[Any]) -> alphabet.Symbols:
+        if self._method in _NEEDS_LENGTHS:
+            raise ValueError(
+                f"method {self._method!r} cannot decode ids alone: it needs the number of symbols "
+                "of each example. Use equalinfo.codecs.load(DIR).decode(ids, lengths), or "
+                "equalinfo.dataset.restore for a whole data set."
+            )
+        lowest = EOS_ID if self._method in _EOS_IN_STREAM else ID_OFFSET
+        real = ids[(ids >= lowest) & (ids != UNK_ID) & (ids < self._base_vocab_size)]
+        real = self._whole_windows(real.astype(np.int32))
+        if not len(real):
+            return np.empty(0, np.uint16)
+        return self.codec.decode([real], None, allow_errors=True)[0]
+
+    def _whole_windows(self, ids: Ids) -> Ids:
+        """Without the bits of a last window that is cut off: int32[<= n]."""
+        window = self._options.get("window_bits")
+        if window is None:
+            return ids
+        token = self.codec.token_bits
+        bits = len(ids) * token // window * window
+        whole = ids[: -(-bits // token)].copy()
+        spare = len(whole) * token - bits
+        if spare:
+            whole[-1] = ((whole[-1] - ID_OFFSET) >> spare << spare) + ID_OFFSET
+        return whole
+
+    def _ids(self, text: str | bytes | npt.NDArray[Any]) -> Ids:
+        if isinstance(
+            text, np.ndarray
+        ):  # TensorFlow gives bytes in graphs, an object array eagerly
+            text = text.item()
+        data = text.encode("utf-8") if isinstance(text, str) else bytes(text)
+        symbols = np.frombuffer(data, np.uint8).astype(np.uint16)
+        return self.codec.encode([symbols])[0].ids
+
+    def _text(self, ids: npt.NDArray[Any]) -> str:
+        # Id 1 ends the text. Inside windows EOS is a symbol, and documents go on after it.
+        ends = np.flatnonzero(ids == EOS_ID)
+        documents = self.documents(ids[: ends[0]] if len(ends) else ids)
+        return self._separator.join(document.decode("utf-8", "replace") for document in documents)
+
+    def _encode(self, s: str | bytes) -> list[int]:
+        return [int(i) for i in self._ids(s)]
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        return self._text(np.asarray(ids, np.int64).reshape(-1))
+
+    def _encode_tf(self, s: tf.Tensor) -> tf.Tensor:
+        ids = tf.numpy_function(self._ids, [s], tf.int32, stateful=False)
+        ids.set_shape([None])
+        return ids
+
+    def _decode_tf(self, ids: tf.Tensor) -> tf.Tensor:
+        def decode(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            # dtype=object: NumPy's own strings would drop NUL at the end.
+            texts = np.empty(rows.shape[:-1], object)
+            for place in np.ndindex(texts.shape):
+                texts[place] = self._text(rows[place]).encode("utf-8")
+            return texts
+
+        texts = tf.numpy_function(decode, [ids], tf.string, stateful=False)
+        texts.set_shape(ids.shape[:-1])
+        return texts
+
+    def __getstate__(self) -> dict[str, Any]:
+        # gin deep-copies vocabularies, and workers pickle them: the codec is loaded again there.
+        state = self.__dict__.copy()
+        state["_codec"] = None
+        del state["_lock"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, CodecVocabulary)
+            and self._fingerprint == other._fingerprint
+            and self.extra_ids == other.extra_ids
+        )
+
+    def __hash__(self) -> int:
+        return hash((self._fingerprint, self.extra_ids))
+
+    def __str__(self) -> str:
+        return (
+            f"CodecVocabulary(method={self._method}, sha256={self._fingerprint[:12]}, "
+            f"vocab_size={self._vocab_size}, extra_ids={self.extra_ids})"
+        )

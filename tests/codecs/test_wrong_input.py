@@ -1,0 +1,108 @@
+"""What does not belong to a codec is refused with its place, never decoded to something else."""
+
+import numpy as np
+import pytest
+
+from equalinfo import codecs
+from equalinfo.alphabet import join
+
+TEXT = join([b"the quick brown fox", b"jumps over the lazy dog"])
+
+
+def test_ids_out_of_range(static_codecs):
+    for codec in static_codecs:
+        ids = codec.encode([TEXT])[0].ids
+        for wrong in (-1, 0, codec.vocab_size):
+            bad = ids.copy()
+            bad[2] = wrong
+            with pytest.raises(ValueError, match=rf"example 1, token 2: id {wrong} is not in"):
+                codec.decode([ids, bad], [len(TEXT)] * 2, allow_errors=True)
+        with pytest.raises(ValueError, match="expected int32"):
+            codec.decode([ids.astype(np.float64)], [len(TEXT)], allow_errors=True)
+
+
+def test_unk_stands_for_nothing(static_codecs):
+    for codec in static_codecs:
+        with pytest.raises(ValueError, match="id 2"):
+            codec.decode([np.array([2])], [1], allow_errors=True)
+
+
+def test_wrong_lengths(static_codecs):
+    for codec in static_codecs:
+        if not codec.lossless:
+            continue
+        ids = codec.encode([TEXT])[0].ids
+        with pytest.raises(ValueError, match="1 examples of ids but 2 lengths"):
+            codec.decode([ids], [len(TEXT), 4])
+        with pytest.raises(ValueError, match="length -1 is negative"):
+            codec.decode([ids], [-1])
+        if codec.method in ("ac", "static_ac"):
+            with pytest.raises(ValueError, match="has no end mark: give lengths"):
+                codec.decode([ids])
+            with pytest.raises(ValueError, match="0 ids for 3 symbols"):
+                codec.decode([ids[:0]], [3])
+        else:
+            np.testing.assert_array_equal(codec.decode([ids])[0], TEXT)
+            with pytest.raises(ValueError, match=r"example 0"):
+                codec.decode([ids], [len(TEXT) - 1])
+            with pytest.raises(ValueError, match=r"example 0"):
+                codec.decode([ids[:-1]], [len(TEXT)])
+
+
+def test_wrong_symbols(static_codecs):
+    for codec in static_codecs:
+        with pytest.raises(ValueError, match="example 1, place 2: symbol 257"):
+            codec.encode([TEXT, np.array([1, 2, 257], np.uint16)])
+        with pytest.raises(ValueError, match=r"example 0, place 0: symbol -1"):
+            codec.encode([np.array([-1])])
+        with pytest.raises(ValueError, match=r"example 0 is float64\[1\]"):
+            codec.encode([np.array([1.0])])
+        with pytest.raises(ValueError, match=r"example 0 is uint16\[1, 2\]"):
+            codec.encode([np.zeros((1, 2), np.uint16)])
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        ("zip", {}, "'zip' is not one of bytes, sentencepiece"),
+        ("bytes", {"token_bits": 8}, "'bytes' has no option 'token_bits'. Its options: none"),
+        ("gzip", {"window_bits": 16}, "Its options: token_bits, header"),
+        ("gzip", {"token_bits": 17}, r"token_bits=17 is not in 1\.\.16"),
+        ("gzip", {"token_bits": 0}, r"token_bits=0 is not in 1\.\.16"),
+        ("gzip", {"token_bits": 1.5}, "token_bits=1.5 is not an integer"),
+        ("ac", {}, "'ac' needs option 'model'"),
+        ("equal_info", {}, "needs one of model and codebook"),
+    ],
+)
+def test_create_says_what_is_wrong(method, options, message):
+    with pytest.raises(ValueError, match=message):
+        codecs.create(method, **options)
+
+
+def test_window_options_that_do_not_go_together(static_codecs):
+    model = static_codecs[4]._model  # precision 14
+    with pytest.raises(ValueError, match="token_bits=16 is more than window_bits=10"):
+        codecs.create("equal_info", model=model, window_bits=10)
+    with pytest.raises(ValueError, match="window_bits=8"):
+        codecs.create("equal_info", model=model, window_bits=8, token_bits=8)
+    with pytest.raises(ValueError, match="window_bits=12"):
+        codecs.create("equal_info_ac", model=model, window_bits=12, token_bits=8)
+    with pytest.raises(ValueError, match="delay=True with m1_reset=2"):
+        codecs.create("equal_info_ac", model=model, delay=True, m1_reset=2)
+    with pytest.raises(ValueError, match="m1_reset=-1"):
+        codecs.create("equal_info_ac", model=model, m1_reset=-1)
+    codebook = static_codecs[7].codebook
+    with pytest.raises(ValueError, match="window_bits=16, but the codebook was compiled with"):
+        codecs.create("equal_info", codebook=codebook, window_bits=16)
+    with pytest.raises(ValueError, match="needs one of model and codebook"):
+        codecs.create("equal_info", codebook=codebook, model=model)
+
+
+def test_gzip_refuses_what_follows_the_stream():
+    codec = codecs.create("gzip", token_bits=8)
+    ids = codec.encode([TEXT])[0].ids
+    for extra in ([3], [4], ids.tolist()):
+        with pytest.raises(ValueError, match="bits follow the compressed data"):
+            codec.decode([np.concatenate([ids, np.array(extra, np.int32)])])
+    with pytest.raises(ValueError, match=r"not the output of this codec|end before"):
+        codec.decode([ids[1:]])

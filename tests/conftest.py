@@ -1,0 +1,34 @@
+"""Settings of all tests. The environment is set before any test module imports what reads it."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Through the environment, so that JAX need not be imported here, nor installed.
+os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# deadline=None: the first example of a test compiles numba or JAX code, which takes seconds.
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The C4-like text beside the checkout, which no clone brings; tests that need it skip."""
+    directory = ROOT.parent / "shared" / "data"
+    if not (directory / "validation").is_dir():
+        pytest.skip("needs the C4-like text in ../shared/data, beside the checkout")
+    return directory

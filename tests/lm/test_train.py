@@ -1,0 +1,197 @@
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from equalinfo.lm import metrics
+from equalinfo.lm.config import ModelConfig
+from equalinfo.lm.data import OrderedBatches, RowBatches, TokenRows, make_batch
+from equalinfo.lm.model import Transformer
+from equalinfo.lm.optimizer import OptimizerConfig, learning_rate
+from equalinfo.lm.train import (
+    State,
+    TrainConfig,
+    batch_sums,
+    evaluate,
+    init_params,
+    load_params,
+    make_optimizer,
+    make_train_step,
+    to_device,
+    train,
+)
+
+MODEL = ModelConfig(
+    vocab_size=128,
+    embed_dim=16,
+    num_heads=2,
+    num_layers=2,
+    head_dim=8,
+    mlp_dim=32,
+    dtype=jnp.float32,
+)
+CONFIG = TrainConfig(
+    model=MODEL,
+    optimizer=OptimizerConfig(warmup_steps=50),
+    steps=12,
+    eval_every=6,
+    eval_batches=2,
+    checkpoint_every=4,
+    log_every=1,
+)
+
+
+def text_rows(number: int = 64, length: int = 16) -> TokenRows:
+    """Rows in which each token but the first is the one before plus one."""
+    starts = np.random.default_rng(0).integers(3, 60, (number, 1))
+    targets = (starts + np.arange(length)[None, :]).astype(np.int32)
+    targets[::4, 12:] = 0
+    return TokenRows(targets, np.full(number, 2 * length, np.int64))
+
+
+def losses(directory) -> list[float]:
+    return [line["train/loss"] for line in metrics.read(directory) if "train/loss" in line]
+
+
+def test_it_learns(tmp_path):
+    config = dataclasses.replace(CONFIG, steps=60)
+    train(config, RowBatches(text_rows(), 8), tmp_path, progress=False)
+    curve = losses(tmp_path)
+    assert curve[0] > 4.0 and curve[-1] < 0.6 * curve[0]
+
+
+def test_a_killed_run_goes_on_with_the_same_losses(tmp_path):
+    batches = RowBatches(text_rows(), 8, seed=1)
+    validation = OrderedBatches(text_rows(8), 4)
+    train(CONFIG, batches, tmp_path / "whole", validation, progress=False)
+
+    class Killed(Exception):
+        pass
+
+    class DiesAtStep7:
+        fingerprint = batches.fingerprint
+
+        def batch(self, step):
+            if step == 7:
+                raise Killed
+            return batches.batch(step)
+
+    with pytest.raises(Killed):
+        train(CONFIG, DiesAtStep7(), tmp_path / "killed", validation, progress=False)
+    assert len(losses(tmp_path / "killed")) == 7
+    train(CONFIG, batches, tmp_path / "killed", validation, progress=False)
+
+    def lines(name):
+        return [
+            {k: v for k, v in line.items() if k != "train/tokens_per_second"}
+            for line in metrics.read(tmp_path / name)
+        ]
+
+    assert lines("killed") == lines("whole")
+    for a, b in zip(
+        *(jax.tree.leaves(load_params(tmp_path / name)[1]) for name in ("killed", "whole")),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_another_config_in_the_same_directory_is_refused(tmp_path):
+    batches = RowBatches(text_rows(), 8)
+    train(dataclasses.replace(CONFIG, steps=4), batches, tmp_path, progress=False)
+    with pytest.raises(ValueError, match=r"config/seed=0, but this one has config/seed=1"):
+        train(dataclasses.replace(CONFIG, steps=4, seed=1), batches, tmp_path, progress=False)
+    with pytest.raises(ValueError, match="data="):
+        train(
+            dataclasses.replace(CONFIG, steps=4),
+            RowBatches(text_rows(), 4),
+            tmp_path,
+            progress=False,
+        )
+
+
+def test_accumulated_gradients_are_those_of_the_whole_batch():
+    batch = to_device(RowBatches(text_rows(), 8).batch(0))
+    results = []
+    for accumulate in (1, 4):
+        config = dataclasses.replace(CONFIG, accumulate=accumulate)
+        params = init_params(Transformer(MODEL), 0)
+        state = State(params, make_optimizer(config.optimizer).init(params))
+        state, sums = make_train_step(config)(state, batch, np.int32(0))
+        results.append((state.params, [float(x) for x in sums]))
+    np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-5)
+    for a, b in zip(*(jax.tree.leaves(params) for params, _ in results), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+
+
+def test_padding_adds_no_loss_and_no_bytes():
+    params = init_params(Transformer(MODEL), 0)
+    rows = text_rows(6)
+    short = evaluate(MODEL, params, OrderedBatches(rows, 6), 1, progress=False)
+    padded = evaluate(MODEL, params, OrderedBatches(rows, 4), 2, progress=False)
+    assert short.tokens == padded.tokens == np.count_nonzero(rows.targets)
+    assert short.num_bytes == padded.num_bytes
+    assert short.nats == pytest.approx(padded.nats, rel=1e-5)
+
+
+def test_bits_per_byte_from_totals():
+    params = jax.tree.map(jnp.zeros_like, init_params(Transformer(MODEL), 0))
+    rows = text_rows(4)
+    result = evaluate(MODEL, params, OrderedBatches(rows, 4), 1, progress=False)
+    # All logits are equal: log2(128) = 7 bits a token.
+    assert result.loss == pytest.approx(math.log(128), rel=1e-6)
+    expected = 7 * np.count_nonzero(rows.targets) / rows.num_bytes.sum()
+    assert result.bits_per_byte == pytest.approx(expected, rel=1e-6)
+
+
+def test_z_loss_is_added_to_what_is_minimised_only():
+    params = init_params(Transformer(MODEL), 0)
+    batch = to_device(make_batch(text_rows(4).targets, np.ones(4), np.full(4, 16)))
+    plain, sums = batch_sums(Transformer(MODEL), params, batch, 0.0)
+    with_z, same = batch_sums(Transformer(MODEL), params, batch, 1e-2)
+    assert float(plain) == float(sums.nats) == float(same.nats)
+    assert float(with_z) > float(plain)
+
+
+def test_learning_rate_is_the_paper_s():
+    rate = learning_rate(OptimizerConfig())
+    assert float(rate(0)) == pytest.approx(0.01)
+    assert float(rate(10_000)) == pytest.approx(0.01)
+    assert float(rate(40_000)) == pytest.approx(0.005)
+
+
+def test_cooldown_ends_at_zero():
+    rate = learning_rate(OptimizerConfig(warmup_steps=100, total_steps=400, cooldown_steps=100))
+    assert float(rate(300)) == pytest.approx(1 / math.sqrt(300))
+    assert float(rate(350)) == pytest.approx(0.5 / math.sqrt(350))
+    assert float(rate(400)) == 0
+
+
+def test_cooldown_longer_than_the_run_is_refused():
+    with pytest.raises(ValueError, match="cooldown_steps=5 exceeds total_steps=4"):
+        OptimizerConfig(total_steps=4, cooldown_steps=5)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+    config = dataclasses.replace(
+        CONFIG, optimizer=OptimizerConfig(learning_rate=float("inf"), warmup_steps=1)
+    )
+    with pytest.raises(FloatingPointError, match="Lower learning_rate"):
+        train(config, RowBatches(text_rows(), 8), tmp_path, progress=False)
+
+
+def test_a_half_written_line_of_metrics_does_not_hurt(tmp_path):
+    batches = RowBatches(text_rows(), 8)
+    train(dataclasses.replace(CONFIG, max_seconds=1e-9), batches, tmp_path, progress=False)
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 2, "train/lo')
+    train(CONFIG, batches, tmp_path, progress=False)
+    steps = [line["step"] for line in metrics.read(tmp_path)]
+    assert steps == sorted(steps) and steps[-1] == CONFIG.steps
+
+
+def test_a_directory_without_a_run_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is not a run of the local trainer"):
+        load_params(tmp_path)

@@ -1,0 +1,91 @@
+"""Command lines: what is mistyped or does not fit together is an error, never ignored."""
+
+import pytest
+
+from pipelines.options import parse_compress, parse_count
+from pipelines.runner import RunnerOptions
+
+BASE = ["--input", "in/*.json.gz", "--output", "out"]
+
+
+def _error(capsys: pytest.CaptureFixture[str], *flags: str) -> str:
+    with pytest.raises(SystemExit) as caught:
+        parse_compress([*BASE, *flags])
+    assert caught.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_defaults() -> None:
+    options = parse_compress([*BASE, "--m1", "m1.safetensors"])
+    assert options.source.input == ("in/*.json.gz",)
+    assert options.method == "equal_info"
+    assert options.codec_options == {"model": "m1.safetensors"}
+    assert (options.sequence_length, options.example_bytes) == (512, 10_240)
+    assert options.documents_per_sequence == 128
+    assert (options.trim, options.max_reject_fraction) == ("none", 0.001)
+    assert options.runner == RunnerOptions("FnApiRunner", 1, ())
+    assert options.source.tfds_split == options.split == "train"
+
+
+def test_codec_options_are_passed_on() -> None:
+    flags = ["--window_bits", "24", "--token_bits", "12", "--delay", "--m1_reset", "0"]
+    options = parse_compress([*BASE, "--method", "equal_info_ac", "--m1", "m1", *flags])
+    assert options.codec_options == {
+        "model": "m1",
+        "window_bits": 24,
+        "token_bits": 12,
+        "delay": True,
+        "m1_reset": 0,
+    }
+    options = parse_compress([*BASE, "--method", "gzip", "--no-gzip_header"])
+    assert options.codec_options == {"header": False}
+    assert parse_compress([*BASE, "--codec", "c"]).method is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--method=gzip", "--windowbits=16"], "unknown option --windowbits=16"),
+        (["--method=gzip", "--work=2"], "unknown option --work=2"),
+        (["--method=gzip", "--token_bit", "8"], "unknown option --token_bit"),
+        (["--method=zip"], "invalid choice: 'zip'"),
+        (["--method=gzip", "--workers=0"], "0 is not positive"),
+        (["--method=gzip", "--max_reject_fraction=1.5"], "1.5 is not in 0..1"),
+        (["--method=gzip", "--split=a/b"], "letters, digits and _ only"),
+        (["--method=gzip", "--example_bytes=3"], "may need 4"),
+        (["--method=gzip", "--delay"], "--delay is not for --method=gzip"),
+        (["--method=bytes", "--token_bits=8"], "--token_bits is not for --method=bytes"),
+        (["--method=static_ac", "--m1=x"], "--m1 is not for --method=static_ac"),
+        (["--method=static_ac"], "python -m pipelines.count --input 'in/*.json.gz'"),
+        (["--method=equal_info"], "needs --m1 FILE"),
+        (["--method=sentencepiece"], "needs --sentencepiece FILE"),
+        (["--codec=c", "--method=gzip"], "--method and --codec exclude each other"),
+        (["--codec=c", "--m1=x"], "--m1 and --codec exclude each other"),
+        (["--method=gzip", "--runner=DaskRunner"], "DaskRunner is refused"),
+        (["--method=gzip", "--direct_running_mode=multi_threading"], "loses data in silence"),
+        (["--method=gzip", "--direct_num_workers=4"], "is set by --workers=N"),
+        (["--method=gzip", "--runner=DataflowRunner", "--workers=2"], "--num_workers"),
+        (["--method=gzip", "--runner=DataflowRunner", "--projekt=x"], "unknown option --projekt"),
+    ],
+)
+def test_errors(capsys: pytest.CaptureFixture[str], flags: list[str], message: str) -> None:
+    assert message in _error(capsys, *flags)
+
+
+def test_other_runners_get_their_own_options() -> None:
+    flags = ["--runner", "DataflowRunner", "--project", "p", "--region=r", "--num_workers=3"]
+    options = parse_compress([*BASE, "--method=gzip", *flags])
+    assert options.runner == RunnerOptions(
+        "DataflowRunner", 1, ("--project", "p", "--region=r", "--num_workers=3")
+    )
+
+
+def test_direct_runner_means_the_one_that_downloads_nothing() -> None:
+    for name in ("DirectRunner", "direct", "FnApiRunner"):
+        assert RunnerOptions.checked(name, 2, []) == RunnerOptions("FnApiRunner", 2, ())
+
+
+def test_count() -> None:
+    options = parse_count(["--input", "a", "b", "--output", "f", "--workers", "2"])
+    assert options.source.input == ("a", "b")
+    assert (options.precision, options.runner.workers) == (14, 2)

@@ -1,0 +1,225 @@
+"""The codebook must give the streaming coder's codes, bit for bit, and refuse files that do not."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+from equalinfo.alphabet import EOS, NUM_SYMBOLS
+from equalinfo.codebook import Codebook, CodebookInfo
+from equalinfo.coding.exact import decode_reference, encode_reference
+from equalinfo.coding.exact_lanes import ExactCode
+from equalinfo.coding.lanes import encode_windows
+from equalinfo.m1.static import StaticModel
+from tests.models import HashModel
+
+
+def _static(precision):
+    counts = np.arange(1, NUM_SYMBOLS + 1, dtype=np.int64) ** 2
+    counts[97:123] *= 1000
+    return StaticModel.from_counts(counts, precision)
+
+
+MODELS = {
+    "hash": HashModel(order=1, precision=16, peak=12),
+    "hash14": HashModel(order=2, precision=14, peak=18),
+    "static": _static(14),
+    "favourite": HashModel(order=1, precision=12, favourite=97),
+}
+CASES = [(name, bits) for name in MODELS for bits in (9, 12)] + [("hash", 16), ("static", 16)]
+_books: dict[tuple[str, int], Codebook] = {}
+
+
+def _book(name, window_bits):
+    if (name, window_bits) not in _books:
+        _books[name, window_bits] = Codebook.compile(MODELS[name], window_bits, progress=False)
+    return _books[name, window_bits]
+
+
+def _likely_text(model, length, seed):
+    """Text drawn from the model, so that windows are long, with some noise."""
+    rng = np.random.default_rng(seed)
+    text: list[int] = []
+    for _ in range(length):
+        if rng.random() < 0.1:
+            text.append(int(rng.integers(NUM_SYMBOLS)))
+            continue
+        if isinstance(model, StaticModel):
+            frequencies = model.root()
+        else:
+            frequencies = model.next_frequencies(text)
+        cumulative = np.cumsum(frequencies, dtype=np.int64)
+        point = rng.integers(int(cumulative[-1]))
+        text.append(int(np.searchsorted(cumulative, point, side="right")))
+    return np.array(text, np.uint16)
+
+
+@pytest.mark.parametrize(("name", "window_bits"), CASES)
+def test_codes_are_those_of_the_streaming_coder(name, window_bits):
+    model, book = MODELS[name], _book(name, window_bits)
+    texts = [_likely_text(model, 700, seed) for seed in range(2)]
+    coder = ExactCode(window_bits, model.precision)
+    streamed = encode_windows(texts, model, coder, context=4 * window_bits)
+    for text, expected in zip(texts, streamed, strict=True):
+        codes = book.encode(text)
+        assert codes.tolist() == list(expected.codes)
+        assert book.lengths(codes).tolist() == expected.lengths.tolist()
+        np.testing.assert_array_equal(book.decode(codes), text)
+
+
+@pytest.mark.parametrize("name", ["hash", "favourite"])
+def test_every_code_is_that_of_the_reference(name):
+    model, book = MODELS[name], _book(name, 9)
+    for code in range(book.num_codes):
+        text = decode_reference(code, model.next_frequencies, 9, model.precision)
+        assert book.text(code).tolist() == text
+        assert encode_reference(text, model.next_frequencies, 9, model.precision) == [
+            (code, len(text))
+        ]
+
+
+@pytest.mark.parametrize(("name", "window_bits"), CASES)
+def test_every_code_is_used_once_and_encodes_to_itself(name, window_bits):
+    book = _book(name, window_bits)
+    assert book.num_codes == 1 << window_bits
+    texts = [book.text(code) for code in range(0, book.num_codes, 7)]
+    assert all(len(text) for text in texts)
+    assert [book.encode(text).tolist() for text in texts] == [
+        [code] for code in range(0, book.num_codes, 7)
+    ]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, EOS), max_size=300))
+def test_round_trip(symbols):
+    text = np.array(symbols, np.uint16)
+    for case in (("hash", 12), ("favourite", 12), ("hash", 16)):
+        book = _book(*case)
+        np.testing.assert_array_equal(book.decode(book.encode(text)), text)
+
+
+def test_lanes_do_not_matter_and_context_is_kept():
+    model = MODELS["hash14"]
+    books = [Codebook.compile(model, 10, lanes=lanes, progress=False) for lanes in (1, 7, 4096)]
+    assert len({book.sha256 for book in books}) == 1
+    assert books[0].info == CodebookInfo(10, 14, model.sha256, 40, False)
+    short = Codebook.compile(model, 10, context=1, progress=False)
+    assert short.info.m1_context == 1
+    assert not np.array_equal(short.texts, books[0].texts)
+
+
+def test_a_long_run_of_the_likeliest_symbol_is_one_window():
+    book = _book("favourite", 12)
+    longest = int(book.lengths(np.arange(book.num_codes)).max())
+    assert longest > 30
+    assert len(book.encode(np.full(longest, 97, np.uint16))) == 1
+
+
+@pytest.mark.parametrize("window_bits", [8, 21, 128])
+def test_window_bits_out_of_range(window_bits):
+    with pytest.raises(ValueError, match=rf"window_bits={window_bits} is not in 9\.\.20"):
+        Codebook.compile(MODELS["hash"], window_bits)
+
+
+def test_symbols_and_codes_out_of_range():
+    book = _book("hash", 9)
+    with pytest.raises(ValueError, match="place 1: symbol 257"):
+        book.encode(np.array([5, 257], np.uint16))
+    with pytest.raises(ValueError, match="code 512 at place 2"):
+        book.decode([0, 1, 512])
+    with pytest.raises(ValueError, match="code -1 at place 0"):
+        book.lengths([-1])
+    with pytest.raises(ValueError, match="expected integers"):
+        book.decode([0.5])
+    assert book.decode(np.empty(0, np.int64)).shape == (0,)
+    assert book.encode(np.empty(0, np.uint16)).shape == (0,)
+
+
+def test_file_is_reproducible_and_restores_everything(tmp_path):
+    book = _book("hash", 12)
+    for name in ("a.eqi", "b.eqi"):
+        book.save(tmp_path / name)
+    assert (tmp_path / "a.eqi").read_bytes() == (tmp_path / "b.eqi").read_bytes()
+    loaded = Codebook.load(tmp_path / "a.eqi")
+    assert (loaded.info, loaded.sha256) == (book.info, book.sha256)
+    text = _likely_text(MODELS["hash"], 500, 9)
+    np.testing.assert_array_equal(loaded.encode(text), book.encode(text))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.eqi", "b.eqi"]
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    book = _book("hash", 9)
+    book.save(tmp_path / "good.eqi")
+    good = (tmp_path / "good.eqi").read_bytes()
+    rng = np.random.default_rng(0)
+    # The JSON header, and places all over the tables.
+    places = [*range(0, 500, 2), *rng.integers(500, len(good), 100).tolist()]
+    path = tmp_path / "bad.eqi"
+    for place in places:
+        bad = bytearray(good)
+        bad[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(bad)
+        try:
+            loaded = Codebook.load(path)
+        except ValueError:
+            continue
+        # Only what carries no meaning, such as spaces in the header, may change unnoticed.
+        assert (loaded.info, loaded.sha256) == (book.info, book.sha256)
+    for size in (0, 7, 100, len(good) - 1):
+        path.write_bytes(good[:size])
+        with pytest.raises(ValueError, match=r"bad\.eqi"):
+            Codebook.load(path)
+    with pytest.raises(FileNotFoundError, match="absent"):
+        Codebook.load(tmp_path / "absent.eqi")
+    save_file({"texts": book.texts}, path)
+    with pytest.raises(ValueError, match="not a codebook"):
+        Codebook.load(path)
+
+
+def _swap(texts, offsets):
+    texts[[0, 1]] = texts[[1, 0]]
+    return texts, offsets
+
+
+def _shift_end(texts, offsets):
+    offsets[-1] += 1
+    return texts, offsets
+
+
+def _empty_text(texts, offsets):
+    offsets[1] = 0
+    return texts, offsets
+
+
+def _too_few(texts, offsets):
+    return texts, offsets[:-1]
+
+
+def _symbol_out_of_range(texts, offsets):
+    texts[-1] = 257
+    return texts, offsets
+
+
+def _twice_the_same(texts, offsets):
+    lengths = np.diff(offsets)
+    code = int(np.flatnonzero((lengths[1:] == 1) & (lengths[:-1] == 1))[0])
+    texts[offsets[code + 1]] = texts[offsets[code]]
+    return texts, offsets
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_swap, "does not follow|one symbol"),
+        (_shift_end, "offsets run from 0"),
+        (_empty_text, "code 0 is empty"),
+        (_too_few, "offsets, expected"),
+        (_symbol_out_of_range, "symbol 257"),
+        (_twice_the_same, "does not follow"),
+    ],
+)
+def test_tables_that_are_no_trie_are_refused(damage, message):
+    book = _book("hash", 9)
+    with pytest.raises(ValueError, match=message):
+        Codebook(book.info, *damage(book.texts.copy(), book.offsets.copy()))

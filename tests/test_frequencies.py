@@ -1,0 +1,145 @@
+"""What would go wrong silently: a sum off by one, a zero, a tie broken the other way, NaN passed on."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from equalinfo import frequencies as fq
+from equalinfo.apportionment import threshold, winners
+
+PRECISIONS = [9, 10, 14, 16, 20]
+
+
+def reference(probabilities: list[float], precision: int) -> list[int]:
+    points = 2**precision - 257
+    total = 0.0
+    for probability in probabilities:
+        total += probability
+    fixed = [int(probability / total * float(points << 32)) for probability in probabilities]
+    floors = [value >> 32 for value in fixed]
+    bonus = winners([value & (2**32 - 1) for value in fixed], points - sum(floors))
+    return [1 + floor + extra for floor, extra in zip(floors, bonus, strict=True)]
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    scale=st.sampled_from([0.0, 0.3, 3.0, 30.0, 1000.0]),
+    precision=st.sampled_from(PRECISIONS),
+)
+def test_floats_become_what_the_rule_says(seed: int, scale: float, precision: int) -> None:
+    logits = (np.random.default_rng(seed).normal(size=(3, 257)) * scale).astype(np.float32)
+    wide = logits.astype(np.float64)
+    probabilities = np.exp(wide - wide.max(-1, keepdims=True))
+    probabilities /= probabilities.sum(-1, keepdims=True)
+    out = fq.from_probabilities(probabilities, precision)
+    fq.check(out, precision)
+    fq.check(fq.from_logits(logits, precision), precision)
+    assert out.dtype == np.uint32
+    for row, expected in zip(out, probabilities, strict=True):
+        assert row.tolist() == reference(expected.tolist(), precision)
+
+
+def test_softmax_and_probabilities_agree() -> None:
+    logits = np.log([3.0] + [1.0] * 256)
+    expected = fq.from_counts(np.array([3] + [1] * 256), 16)
+    assert np.array_equal(fq.from_logits(logits, 16), expected)
+    assert np.array_equal(fq.from_logits(logits.astype(np.float32) - 70, 16), expected)
+
+
+def test_counts_by_hand() -> None:
+    # 512 - 257 = 255 points: symbol 0 has 2/3 of them, 170, symbol 256 the other 85.
+    counts = np.zeros(257, np.int64)
+    counts[[0, 256]] = 2, 1
+    assert fq.from_counts(counts, 9).tolist() == [171] + [1] * 255 + [86]
+
+
+def test_ties_go_to_the_lower_symbol() -> None:
+    # 255 points for 257 equal symbols: all floors are 0, and the last two symbols miss out.
+    expected = [2] * 255 + [1, 1]
+    assert fq.from_counts(np.ones(257, np.int64), 9).tolist() == expected
+    assert fq.from_probabilities(np.full(257, 1 / 257), 9).tolist() == expected
+    assert fq.from_logits(np.zeros(257, np.float32), 9).tolist() == expected
+
+
+def test_certainty_keeps_one_point_for_each_other_symbol() -> None:
+    certain = np.zeros(257)
+    certain[97] = 1.0
+    for precision in PRECISIONS:
+        row = fq.from_probabilities(certain, precision)
+        assert row[97] == 2**precision - 256
+        fq.check(row, precision)
+    logits = np.full(257, -np.inf)
+    logits[97] = 5.0
+    assert np.array_equal(fq.from_logits(logits, 16), fq.from_probabilities(certain, 16))
+
+
+def test_huge_counts_do_not_overflow() -> None:
+    row = fq.from_counts(np.full(257, 2**62, np.int64), 20)
+    fq.check(row, 20)
+    assert row.max() - row.min() == 1
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    values=st.lists(st.integers(0, 2**14 - 1) | st.integers(0, 3), min_size=1, max_size=80),
+    data=st.data(),
+)
+def test_threshold_marks_the_same_winners(values: list[int], data: st.DataObject) -> None:
+    left = data.draw(st.integers(0, len(values)))
+    limit, ties = threshold(np.array(values, np.int64), left, 14)
+    marked = []
+    for value in values:
+        tie = value == limit and ties > 0
+        ties -= tie
+        marked.append(value > limit or tie)
+    assert marked == winners(values, left)
+
+
+def test_cumulative() -> None:
+    rows = fq.from_counts(np.arange(257), 14)[None]
+    out = fq.cumulative(rows)
+    assert out.shape == (1, 258)
+    assert out[0, 0] == 0
+    assert out[0, -1] == 2**14
+    assert np.array_equal(np.diff(out[0].astype(np.int64)), rows[0])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -0.1])
+def test_bad_probabilities_are_refused(value: float) -> None:
+    rows = np.full((2, 257), 1 / 257)
+    rows[1, 3] = value
+    with pytest.raises(ValueError, match="row 1"):
+        fq.from_probabilities(rows)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_bad_logits_are_refused(value: float) -> None:
+    rows = np.zeros((2, 257), np.float32)
+    rows[1, 3] = value
+    with pytest.raises(ValueError, match="row 1"):
+        fq.from_logits(rows)
+    with pytest.raises(ValueError, match="row 0"):
+        fq.from_logits(np.full(257, -np.inf))
+
+
+def test_other_refusals() -> None:
+    with pytest.raises(ValueError, match="sum"):
+        fq.from_probabilities(np.full(257, 1 / 256))
+    with pytest.raises(ValueError, match="shape"):
+        fq.from_logits(np.zeros(256))
+    with pytest.raises(ValueError, match="precision=8"):
+        fq.from_counts(np.ones(257, np.int64), 8)
+    with pytest.raises(ValueError, match="integers"):
+        fq.from_counts(np.ones(257))
+    with pytest.raises(ValueError, match="sum 0"):
+        fq.from_counts(np.zeros(257, np.int64))
+    good = fq.from_counts(np.ones(257, np.int64), 14)
+    with pytest.raises(ValueError, match=r"sum to 16384; expected 2\^16"):
+        fq.check(good, 16)
+    with pytest.raises(ValueError, match="expected integers"):
+        fq.check(good.astype(np.float32), 14)
+    good[5] = 0
+    with pytest.raises(ValueError, match="symbol 5"):
+        fq.check(good, 14)
