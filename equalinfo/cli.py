@@ -99,17 +99,12 @@ def _add_train(commands: Any) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    import jax
-
     from equalinfo.lm import data
     from equalinfo.lm.config import model_config
     from equalinfo.lm.optimizer import OptimizerConfig
     from equalinfo.lm.train import TrainConfig, train
     from equalinfo.manifest import Manifest
 
-    dtype = arguments.dtype
-    if dtype == "auto":
-        dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
     if arguments.batch_size % arguments.accumulate:
         raise ValueError(
             f"--batch_size={arguments.batch_size} is not a multiple of "
@@ -117,7 +112,7 @@ def _train(arguments: argparse.Namespace) -> None:
         )
     config = TrainConfig(
         model=model_config(
-            arguments.size, Manifest.load(arguments.dataset).vocab_size, jax.numpy.dtype(dtype)
+            arguments.size, Manifest.load(arguments.dataset).vocab_size, arguments.dtype
         ),
         optimizer=OptimizerConfig(
             learning_rate=arguments.learning_rate,

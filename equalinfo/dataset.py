@@ -67,7 +67,9 @@ def restore(
                 unfinished = yield from _documents(codec, batch, unfinished, allow_errors)
                 batch = []
         unfinished = yield from _documents(codec, batch, unfinished, allow_errors)
-        if unfinished:
+        if unfinished and not codec.lossless:  # its EOS was decoded wrongly
+            yield unfinished
+        elif unfinished:
             raise DamagedRecordsError(
                 f"{shard.file}: its last document has no end ({len(unfinished)} bytes are left)."
             )

@@ -1,4 +1,4 @@
-"""What would go wrong silently: a sum off by one, a zero, a tie broken the other way, NaN passed on."""
+"""What would go wrong silently: a sum off by one, a zero, a tie the other way, NaN passed on."""
 
 import numpy as np
 import pytest

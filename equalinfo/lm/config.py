@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 
@@ -88,8 +89,10 @@ def model_config(size: str, vocab_size: int, dtype: Any = jnp.bfloat16) -> Model
     Args:
       size: one of `SIZES`.
       vocab_size: ids the data uses (0 pad, 1 EOS, 2 unknown included); it is padded here.
-      dtype: of activations.
+      dtype: of activations; "auto" is float32 on a CPU, where bfloat16 is slow, else bfloat16.
     """
+    if isinstance(dtype, str) and dtype == "auto":
+        dtype = jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
     if size not in _SIZES:
         raise ValueError(f"size={size!r} is not a model size. Use one of {', '.join(SIZES)}.")
     embed_dim, num_heads, num_layers, head_dim, mlp_dim = _SIZES[size]
@@ -100,5 +103,5 @@ def model_config(size: str, vocab_size: int, dtype: Any = jnp.bfloat16) -> Model
         num_layers=num_layers,
         head_dim=head_dim,
         mlp_dim=mlp_dim,
-        dtype=dtype,
+        dtype=jnp.dtype(dtype),
     )

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models import HashModel
 
 from equalinfo.coding import arithmetic
 from equalinfo.coding.whole_text import decode_texts, encode_texts
 from equalinfo.frequencies import cumulative, from_counts
+from models import HashModel
 
 symbols_of = st.lists(st.integers(0, 256) | st.sampled_from([94, 256]), max_size=80)
 models = st.builds(

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models import HashModel
 
 from equalinfo.coding import exact
 from equalinfo.coding.bits import codes_to_tokens
 from equalinfo.coding.exact_lanes import ExactCode, child_points
 from equalinfo.coding.lanes import decode_windows, encode_windows
 from equalinfo.m1.static import StaticModel
+from models import HashModel
 
 WIDTHS = [9, 12, 16, 24, 32, 62, 63, 64, 128]
 symbols_of = st.lists(st.integers(0, 256) | st.sampled_from([32, 101, 256]), max_size=60)
@@ -107,7 +107,7 @@ def test_codes_decode_as_the_reference_does(
         exact.decode_reference(code, model.next_frequencies, width, model.precision)
         for code in codes
     ]
-    assert read.symbols.tolist() == sum(texts, [])
+    assert read.symbols.tolist() == [symbol for text in texts for symbol in text]
     for code, text in zip(codes, texts, strict=True):
         again = exact.encode_reference(text, model.next_frequencies, width, model.precision)
         assert again == [(code, len(text))]

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from models import HashModel
 
 from equalinfo.coding import ac_window, exact
 from equalinfo.coding.ac_window import PaperWindow
 from equalinfo.coding.exact_lanes import ExactCode
 from equalinfo.coding.lanes import WindowCoder, decode_windows, encode_windows
+from models import HashModel
 
 MODEL = HashModel(2, 16, 14)
 

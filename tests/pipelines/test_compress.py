@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from equalinfo import codecs
+from equalinfo.alphabet import join
 from equalinfo.dataset import read_dataset, restore
+from equalinfo.m1.static import StaticModel
 from equalinfo.manifest import Manifest
 from equalinfo.tfrecord import DamagedRecordsError
 from pipelines import compress, count, graph, output, storage
@@ -260,6 +262,46 @@ def test_count_then_static_ac(inputs: str, texts: Sequence[str], tmp_path: Path)
 
     _run(inputs, out, "--method=static_ac", f"--static={static}")
     assert list(restore(out, "train")) == expected
+
+
+@pytest.fixture
+def static_model(texts: Sequence[str], tmp_path: Path) -> Callable[[int], str]:
+    """Writes the frequencies of the texts at a precision; an M1 without context. Gives the path."""
+    symbols = np.bincount(join(_all_texts(texts)), minlength=257)
+
+    def write(precision: int) -> str:
+        path = tmp_path / f"static{precision}.safetensors"
+        StaticModel.from_counts(symbols, precision).save(path)
+        return str(path)
+
+    return write
+
+
+def test_equal_info(
+    inputs: str, texts: Sequence[str], static_model: Callable[[int], str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    flags = ["--verify", "--example_bytes=1000", "--m1", static_model(16)]
+    manifest = _run(inputs, out, "--method=equal_info", *flags)
+    totals = manifest.split("train").totals
+    assert totals["windows"] == totals["tokens"] > 0
+    assert (totals["verified_examples"], totals["window_errors"]) == (totals["examples"], 0)
+    assert list(restore(out, "train")) == _all_texts(texts)
+
+
+def test_the_papers_windows_count_their_errors(
+    inputs: str, static_model: Callable[[int], str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    flags = ["--verify", "--m1", static_model(14)]
+    manifest = _run(inputs, out, "--method=equal_info_ac", *flags)
+    totals = manifest.split("train").totals
+    assert not manifest.lossless
+    assert 0 < totals["window_errors"] < totals["windows"]
+    with pytest.raises(codecs.LossyCodecError):
+        next(restore(out, "train"))
+    # What it decodes to is wrong in places: documents may be joined or split.
+    assert sum(map(len, restore(out, "train", allow_errors=True))) > totals["bytes"] // 2
 
 
 def test_count_refuses_what_compress_refuses(tmp_path: Path) -> None:
