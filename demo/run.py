@@ -59,6 +59,9 @@ class Method:
 def methods(work: Path) -> list[Method]:
     """The rows, in the paper's order."""
     m1 = ("--m1", str(work / "m1.safetensors"))
+    # Where M1 runs on every byte, short examples: as many of them step together as there are.
+    short = ("--example_bytes=1024", *m1)
+    codebook = ("--codebook", str(work / "equal_info" / "codec" / "codebook.eqi"))
     return [
         Method("bytes", ("--method=bytes",), m2=True),
         Method(
@@ -68,10 +71,14 @@ def methods(work: Path) -> list[Method]:
         ),
         Method("gzip [v=65k]", ("--method=gzip",)),
         Method("static_ac [v=65k]", ("--method=static_ac", "--static", str(work / "static"))),
-        Method("ac [v=65k]", ("--method=ac", *m1), whole=False),
-        Method("equal_info_ac [b=16, v=65k]", ("--method=equal_info_ac", *m1), whole=False),
+        Method("ac [v=65k]", ("--method=ac", *short), whole=False),
+        Method("equal_info_ac [b=16, v=65k]", ("--method=equal_info_ac", *short), whole=False),
         Method("equal_info [b=16, v=65k]", ("--method=equal_info", *m1)),
-        Method("equal_info [b=16, v=256]", ("--method=equal_info", "--token_bits=8", *m1), m2=True),
+        Method(
+            "equal_info [b=16, v=256]",
+            ("--method=equal_info", "--token_bits=8", *codebook),
+            m2=True,
+        ),
     ]
 
 

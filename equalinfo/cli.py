@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; errors that name their fix are printed without a trace."""
     arguments = _parser().parse_args(argv)
     try:
-        arguments.run(arguments)
+        arguments.function(arguments)
     except (ValueError, FileNotFoundError, FileExistsError) as error:
         print(f"equalinfo {arguments.command}: {error}", file=sys.stderr)
         return 1
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_command(commands: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+def _add_command(commands: Any, name: str, function: Any, text: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=text,
@@ -51,7 +51,7 @@ def _add_command(commands: Any, name: str, run: Any, text: str) -> argparse.Argu
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(function=function)
     return parser
 
 

@@ -122,11 +122,6 @@ def test_wheel_ships_equalinfo_only(project: dict[str, Any]) -> None:
     assert (ROOT / "equalinfo" / "py.typed").exists()
 
 
-def test_version_is_stated_once(project: dict[str, Any]) -> None:
-    code = (ROOT / "equalinfo" / "version.py").read_text()
-    assert f'__version__ = "{project["project"]["version"]}"' in code
-
-
 def test_every_requirement_is_pinned(project: dict[str, Any]) -> None:
     pins = {}
     for line in (ROOT / "constraints.txt").read_text().splitlines():

@@ -1,0 +1,103 @@
+"""The whole road, small: text -> M1 -> tokens -> M2 -> bits/byte, by the commands a user runs."""
+
+import gzip
+import json
+
+import pytest
+
+from equalinfo.cli import main as equalinfo
+from equalinfo.dataset import restore
+from equalinfo.lm.data import TokenRows
+from equalinfo.manifest import Manifest
+from pipelines.compress import main as compress
+
+
+@pytest.fixture(scope="module")
+def text(repository, tmp_path_factory):
+    """90 documents of the demo's text as two files."""
+    directory = tmp_path_factory.mktemp("text")
+    with gzip.open(repository / "demo" / "text" / "train-00000-of-00004.json.gz", "rt") as file:
+        lines = file.readlines()[:90]
+    (directory / "train-0.json").write_text("".join(lines[:70]))
+    (directory / "validation-0.json").write_text("".join(lines[70:]))
+    return directory
+
+
+def compress_both(text, output, *options):
+    for split in ("train", "validation"):
+        codec = options if split == "train" else ("--codec", f"{output}/codec")
+        argv = ["--input", f"{text}/{split}-*.json", "--output", str(output), "--split", split]
+        assert compress([*argv, *codec, "--no-progress"]) == 0
+
+
+def train(dataset, run, *options):
+    argv = ["train", f"--dataset={dataset}", f"--output={run}", "--size=tiny", "--batch_size=4"]
+    argv += ["--steps=6", "--warmup_steps=20", "--eval_every=3", "--eval_batches=2"]
+    assert equalinfo([*argv, "--log_every=2", *options]) == 0
+
+
+@pytest.fixture(scope="module")
+def road(text, tmp_path_factory):
+    """Every stage, once."""
+    work = tmp_path_factory.mktemp("road")
+    compress_both(text, work / "bytes", "--method=bytes")
+    train(work / "bytes", work / "m1", "--length=64", "--segment_lengths=64,16")
+    m1 = work / "m1.safetensors"
+    assert equalinfo(["export-m1", str(work / "m1"), "-o", str(m1), "--max_context=64"]) == 0
+    options = ["--method=equal_info", "--window_bits=12", "--token_bits=12", f"--m1={m1}"]
+    compress_both(text, work / "equal_info", *options)
+    train(work / "equal_info", work / "m2")
+    return work
+
+
+def test_tokens_restore_the_text(road, text):
+    for split in ("train", "validation"):
+        lines = (text / f"{split}-0.json").read_text().splitlines()
+        documents = [json.loads(line)["text"].encode() for line in lines]
+        assert list(restore(road / "equal_info", split)) == documents
+
+
+def test_eval_scores_the_model_and_the_tokens(road, capsys):
+    dataset = road / "equal_info"
+    capsys.readouterr()
+    argv = ["eval", f"--dataset={dataset}", f"--run={road / 'm2'}", "--batches=0", "--json"]
+    assert equalinfo(argv) == 0
+    scores = json.loads(capsys.readouterr().out)
+    totals = Manifest.load(dataset).split("validation").totals
+    assert scores["num_bytes"] == totals["bytes"]
+    assert scores["num_tokens"] == totals["tokens"]
+    assert scores["bytes_per_token"] == pytest.approx(totals["bytes"] / totals["tokens"])
+    # 12 bits a token, however few bytes it stands for.
+    assert scores["uniform"] == pytest.approx(12 / scores["bytes_per_token"])
+    assert scores["unigram_entropy"] < scores["uniform"]
+    assert scores["model"] > 0 and 0 <= scores["accuracy"] <= 1
+    # A codebook runs no M1: only M2's two FLOPs per parameter and token.
+    assert scores["flops_per_byte"] == pytest.approx(
+        2 * scores["parameters"] / scores["bytes_per_token"]
+    )
+
+
+def test_rows_hold_every_token_and_byte(road):
+    totals = Manifest.load(road / "equal_info").split("train").totals
+    rows = TokenRows.load(road / "equal_info", "train", progress=False)
+    assert rows.num_tokens == totals["tokens"]
+    assert int(rows.num_bytes.sum()) == totals["bytes"]
+
+
+def test_errors_are_one_line_and_say_what_to_do(road, capsys):
+    capsys.readouterr()
+    argv = ["train", f"--dataset={road / 'equal_info'}", f"--output={road / 'x'}", "--length=64"]
+    assert equalinfo([*argv, "--batch_size=4"]) == 1
+    assert "a byte LM trains on method 'bytes'" in capsys.readouterr().err
+    assert equalinfo(["eval", f"--dataset={road / 'nowhere'}"]) == 1
+    assert "nowhere" in capsys.readouterr().err
+    # The byte LM knows 384 ids, these tokens are more.
+    argv = ["eval", f"--dataset={road / 'equal_info'}", f"--run={road / 'm1'}"]
+    assert equalinfo(argv) == 1
+    assert "It was trained on other tokens" in capsys.readouterr().err
+
+
+def test_mistyped_options_are_errors(road, capsys):
+    with pytest.raises(SystemExit):
+        equalinfo(["eval", f"--dataset={road}", "--bathces=3"])
+    assert "--bathces" in capsys.readouterr().err
