@@ -18,6 +18,32 @@ Symbols = npt.NDArray[np.uint16]
 _ESCAPE, _EOS_BYTE = 0xFE, 0xFF
 
 
+def as_symbols(values: npt.ArrayLike, what: str = "text") -> Symbols:
+    """Return `values` as contiguous uint16[n], nothing changed on the way.
+
+    Args:
+      values: integers[n]; an empty array may have any type.
+      what: their name in errors.
+
+    Raises:
+      ValueError: not one-dimensional, not of integers, or a value outside 0..256.
+    """
+    array = np.asarray(values)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise ValueError(
+            f"{what} is {array.dtype}{list(array.shape)}, expected uint16[n]. "
+            "Make symbols of documents with equalinfo.alphabet.join."
+        )
+    # Before the cast, which would take 65,633 for 97.
+    if array.size and (int(array.max()) >= NUM_SYMBOLS or int(array.min()) < 0):
+        place = int(np.flatnonzero((array >= NUM_SYMBOLS) | (array < 0))[0])
+        raise ValueError(
+            f"{what}, place {place}: symbol {int(array[place])} is not in "
+            f"0..{NUM_SYMBOLS - 1} (bytes and EOS)."
+        )
+    return np.ascontiguousarray(array, np.uint16)
+
+
 def join(documents: Iterable[bytes]) -> Symbols:
     """Concatenate documents, each followed by EOS.
 

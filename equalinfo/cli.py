@@ -3,6 +3,7 @@
     equalinfo train --dataset DIR --size 3m --output RUN      # M1 (on method `bytes`) or M2
     equalinfo export-m1 RUN -o M1.safetensors
     equalinfo eval --dataset DIR --split validation --run RUN
+    equalinfo curve RUN -o curve.png
 
 Compression is a Beam job: `python -m pipelines.compress --help`.
 """
@@ -40,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_export(commands)
     _add_eval(commands)
+    _add_curve(commands)
     return parser
 
 
@@ -215,6 +217,28 @@ def _eval(arguments: argparse.Namespace) -> None:
     print(f"model             {show(scores.model, ' bits/byte')}")
     print(f"accuracy          {show(scores.accuracy)}")
     print(f"FLOPs/byte        {show(flops, ' million')}")
+
+
+def _add_curve(commands: Any) -> None:
+    parser = _add_command(commands, "curve", _curve, "draw bits/byte over the steps of runs")
+    parser.add_argument("runs", type=Path, nargs="+", help="run directories")
+    parser.add_argument("-o", "--output", type=Path, required=True, help=".png or .svg file")
+    parser.add_argument(
+        "--level",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "BITS_PER_BYTE"),
+        help="a horizontal line, such as: --level unigram 3.41",
+    )
+
+
+def _curve(arguments: argparse.Namespace) -> None:
+    from equalinfo.lm.curve import draw
+
+    levels = {name: float(value) for name, value in arguments.level}
+    draw(arguments.runs, arguments.output, levels)
+    print(arguments.output)
 
 
 if __name__ == "__main__":

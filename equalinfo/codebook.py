@@ -19,8 +19,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from equalinfo.alphabet import NUM_SYMBOLS, Symbols
+from equalinfo.alphabet import NUM_SYMBOLS, Symbols, as_symbols
 from equalinfo.enumeration import enumerate_texts
+from equalinfo.frequencies import check_precision
 from equalinfo.m1.base import FrequencyModel
 from equalinfo.trie import check_preorder, concatenate, index_children, longest_matches
 
@@ -29,6 +30,9 @@ FORMAT_VERSION = 1
 MIN_WINDOW_BITS, MAX_WINDOW_BITS = 9, 20
 
 Codes = npt.NDArray[np.uint32]
+
+# What safetensors raises for a type that NumPy lacks, and json for very deep nesting.
+_FOREIGN_FILE_ERRORS = (AttributeError, TypeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Codebook:
           ValueError: the table is not the preorder of a trie of 2^W nodes with all 257 symbols.
         """
         check_window_bits(info.window_bits)
+        check_precision(info.precision)
         self.info = info
         self.texts = np.ascontiguousarray(texts, np.uint16)
         self.offsets = np.ascontiguousarray(offsets, np.int64)
@@ -122,12 +127,7 @@ class Codebook:
         Returns:
           uint32[windows], codes below 2^W.
         """
-        symbols = np.ascontiguousarray(symbols, np.uint16)
-        if symbols.size and int(symbols.max()) >= NUM_SYMBOLS:
-            place = int(np.argmax(symbols >= NUM_SYMBOLS))
-            raise ValueError(
-                f"place {place}: symbol {int(symbols[place])} is not in 0..{NUM_SYMBOLS - 1}."
-            )
+        symbols = as_symbols(symbols)
         codes = np.empty(len(symbols), np.uint32)
         windows = longest_matches(symbols, *self._children, codes)
         return codes[:windows].copy()
@@ -272,7 +272,7 @@ def _read_file(
                     f"equalinfo reads {FORMAT_VERSION}. Compile it again, or change the version."
                 )
             tensors = {key: file.get_tensor(key) for key in sorted(file.keys())}
-    except (SafetensorError, json.JSONDecodeError) as error:
+    except (SafetensorError, json.JSONDecodeError, *_FOREIGN_FILE_ERRORS) as error:
         raise ValueError(f"{name} is not a codebook, or it is damaged: {error}") from error
     found = {key: (str(tensor.dtype), tensor.ndim) for key, tensor in tensors.items()}
     expected = {"offsets": ("int64", 1), "texts": ("uint16", 1)}

@@ -63,6 +63,12 @@ def check(frequencies: npt.NDArray[np.integer], precision: int) -> None:
             f"frequency {rows[row, symbol]} of symbol {symbol} in row {row} is less than 1: "
             "that symbol could not be coded."
         )
+    row, symbol = divmod(int(rows.argmax()), NUM_SYMBOLS)
+    if rows[row, symbol] > 1 << precision:  # and then the sum below could wrap round in int64
+        raise ValueError(
+            f"frequency {rows[row, symbol]} of symbol {symbol} in row {row} is more than the sum "
+            f"of all, 2^{precision}. Build them with equalinfo.frequencies."
+        )
     sums = rows.sum(axis=-1)
     wrong = np.flatnonzero(sums != 1 << precision)
     if wrong.size:

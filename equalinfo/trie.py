@@ -35,9 +35,11 @@ def check_preorder(texts: Texts, offsets: Offsets, num_codes: int) -> Nodes:
         raise ValueError(
             f"offsets run from {int(offsets[0])} to {int(offsets[-1])}, expected 0 to {len(texts)}."
         )
+    # Compared before they are subtracted: differences of damaged offsets can wrap round in int64.
+    falls = offsets[1:] <= offsets[:-1]
+    if np.any(falls):
+        raise ValueError(f"the text of code {int(np.argmax(falls))} is empty.")
     lengths = np.diff(offsets)
-    if np.any(lengths < 1):
-        raise ValueError(f"the text of code {int(np.argmax(lengths < 1))} is empty.")
     if int(texts.max()) >= NUM_SYMBOLS:
         place = int(np.argmax(texts >= NUM_SYMBOLS))
         raise ValueError(f"symbol {int(texts[place])} at {place} is not in 0..{NUM_SYMBOLS - 1}.")

@@ -7,6 +7,7 @@ from equalinfo import codecs
 from equalinfo.codecs.base import Codec
 from equalinfo.manifest import Manifest, ManifestError
 from pipelines import graph, output, sources
+from pipelines.limits import JobFailedError, Limits
 from pipelines.options import CompressOptions, parse_compress
 from pipelines.progress import shard_bar
 from pipelines.runner import run_pipeline
@@ -24,7 +25,7 @@ def run(options: CompressOptions) -> Manifest:
       sources.InputError: no such input.
       CodecError: no such codec.
       output.OutputError: the output directory cannot take it.
-      output.JobFailedError: too much of the input could not be used; nothing is half written.
+      JobFailedError: too much of the input could not be used; nothing is half written.
     """
     files = sources.find(
         options.source.input,
@@ -41,7 +42,7 @@ def run(options: CompressOptions) -> Manifest:
         trim=options.trim,
         verify=options.verify,
     )
-    limits = output.Limits(options.max_reject_fraction, options.allow_damaged_files)
+    limits = Limits(options.max_reject_fraction, options.allow_damaged_files)
     tasks = [ShardTask(file, index, len(files)) for index, file in enumerate(files)]
     job = output.prepare(options.output, make_codec(options), layout, limits, tasks)
     local = options.runner.local
@@ -73,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sources.InputError,
         CodecError,
         output.OutputError,
-        output.JobFailedError,
+        JobFailedError,
         ManifestError,
     ) as error:
         print(f"pipelines.compress: {type(error).__name__}: {error}", file=sys.stderr)

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from equalinfo.alphabet import EOS, NUM_SYMBOLS
 from equalinfo.m1.static import StaticModel
 from pipelines import readers, sources, storage
+from pipelines.limits import JobFailedError, Limits, check_limits
 from pipelines.options import CountOptions, parse_count
-from pipelines.output import JobFailedError, Limits, check_limits
 from pipelines.runner import run_pipeline
 from pipelines.sources import InputFile
 

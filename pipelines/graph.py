@@ -17,7 +17,8 @@ from apache_beam.metrics import Metrics
 from equalinfo import codecs
 from equalinfo.codecs.base import CODEC_FILE, Codec, file_sha256
 from pipelines import storage
-from pipelines.output import Job, JobFailedError, finish, write_failure
+from pipelines.limits import JobFailedError
+from pipelines.output import Job, finish, write_failure
 from pipelines.shard import ShardReport, ShardTask, compress_shard
 
 NAMESPACE = "equalinfo"

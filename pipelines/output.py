@@ -5,9 +5,10 @@ The order of writes makes a job complete or failed, never in between: the codec 
 starts takes its split out of the manifest before it touches anything else.
 """
 
+import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,28 +16,12 @@ from equalinfo.codecs.base import CODEC_FILE, EOS_ID, PAD_ID, Codec, file_sha256
 from equalinfo.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, Shard, Split
 from equalinfo.version import __version__
 from pipelines import storage
+from pipelines.limits import JobFailedError, Limits, check_limits
 from pipelines.shard import Layout, ShardReport, ShardTask
 
 
 class OutputError(ValueError):
     """The output directory cannot take this job."""
-
-
-class JobFailedError(RuntimeError):
-    """The input was read, but too much of it could not be used: there is no manifest."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a job bears.
-
-    Attributes:
-      max_reject_fraction: of the documents, 0..1.
-      allow_damaged_files: keep what a damaged file gave before it broke off.
-    """
-
-    max_reject_fraction: float
-    allow_damaged_files: bool
 
 
 @dataclass(frozen=True)
@@ -121,11 +106,19 @@ def prepare(
         )
         job = Job(directory, layout, limits, head, file_sha256(description), len(tasks))
         kept = _take_out_split(job)
+        # Before the codec: shards without a codec would be taken for another program's.
+        storage.delete(_files_of(directory, layout.split))
         if not kept:
-            storage.delete(storage.list_directory(job.codec_directory, ""))
-            storage.copy_directory(saved, job.codec_directory, last=CODEC_FILE)
-    storage.delete(_files_of(directory, layout.split))
+            _replace_codec(saved, job.codec_directory)
     return job
+
+
+def _replace_codec(saved: str, directory: str) -> None:
+    """Put the codec in place, each file in one move: a job that reads the same one never waits."""
+    storage.copy_directory(saved, directory, last=CODEC_FILE)
+    names = {storage.base_name(path) for path in storage.list_directory(saved, "")}
+    found = storage.list_directory(directory, "")
+    storage.delete([path for path in found if storage.base_name(path) not in names])
 
 
 def _take_out_split(job: Job) -> bool:
@@ -138,14 +131,22 @@ def _take_out_split(job: Job) -> bool:
     if not others:
         storage.delete([path])
         return False
-    if differs := job.head.made_alike(manifest):
-        raise OutputError(
-            f"{job.directory} holds the splits {sorted(others)} made with {differs}="
-            f"{getattr(manifest, differs)!r}, this job has {getattr(job.head, differs)!r}. "
-            "Splits of one dataset share everything but their input: choose another --output."
-        )
+    if reason := _difference(job, manifest, others):
+        raise OutputError(reason)
     storage.write_text(path, replace(manifest, splits=others).to_json())
     return True
+
+
+def _difference(job: Job, manifest: Manifest, others: Mapping[str, Split]) -> str:
+    """Why the job's split cannot join the splits `others` of a manifest; empty where it can."""
+    differs = job.head.made_alike(manifest)
+    if not others or not differs:
+        return ""
+    return (
+        f"{job.directory} holds the splits {sorted(others)} made with {differs}="
+        f"{getattr(manifest, differs)!r}, this job has {getattr(job.head, differs)!r}. "
+        "Splits of one dataset share everything but their input: choose another --output."
+    )
 
 
 def finish(job: Job, reports: Sequence[ShardReport]) -> Manifest:
@@ -154,7 +155,8 @@ def finish(job: Job, reports: Sequence[ShardReport]) -> Manifest:
     May run again after it was cut off: every step gives the same files.
 
     Raises:
-      JobFailedError: a shard is missing, a file was damaged, or too many documents were rejected.
+      JobFailedError: a shard is missing, a file was damaged, too many documents were rejected, or
+        another job wrote to the directory meanwhile.
     """
     reports = sorted(reports, key=lambda report: report.index)
     if [report.index for report in reports] != list(range(job.tasks)):
@@ -173,11 +175,33 @@ def finish(job: Job, reports: Sequence[ShardReport]) -> Manifest:
         see=storage.join(job.directory, _rejects_name(job)),
     )
     storage.write_text(storage.join(job.directory, _info_name(job.layout.split)), _info(job))
-    existing = read_manifest(job.directory)
-    splits = {} if existing is None else dict(existing.splits)
+    splits = _other_splits(job, shards)
     manifest = replace(job.head, splits={**splits, job.layout.split: Split(shards)})
     storage.write_text(storage.join(job.directory, MANIFEST_FILE), manifest.to_json())
     return manifest
+
+
+def _other_splits(job: Job, shards: Sequence[Shard]) -> dict[str, Split]:
+    """The splits beside the job's own; a JobFailedError where another job spoiled the directory.
+
+    `prepare` looked too, but a job that began after it may have finished first.
+    """
+    existing = read_manifest(job.directory)
+    others = {} if existing is None else dict(existing.splits)
+    others.pop(job.layout.split, None)
+    again = "Another job wrote to it meanwhile: run one at a time, and this one again."
+    if existing is not None and (reason := _difference(job, existing, others)):
+        raise JobFailedError(f"{reason} {again}")
+    codec = storage.read_text(_codec_file(job.directory))
+    if hashlib.sha256(codec.encode("utf-8")).hexdigest() != job.codec_sha256:
+        raise JobFailedError(f"{job.codec_directory} holds another codec now. {again}")
+    present = {storage.base_name(path) for path in _files_of(job.directory, job.layout.split)}
+    missing = [shard.file for shard in shards if shard.file not in present]
+    if missing:
+        raise JobFailedError(
+            f"{len(missing)} finished shards are gone, the first is {missing[0]}. {again}"
+        )
+    return others
 
 
 def write_failure(job: Job, reason: str) -> None:
@@ -203,24 +227,6 @@ def result(directory: str, split: str) -> Manifest:
     )
 
 
-def check_limits(
-    limits: Limits, *, documents: int, rejected: int, damages: Sequence[str], see: str
-) -> None:
-    """Raise a JobFailedError where files are damaged or too many documents were rejected."""
-    if damages and not limits.allow_damaged_files:
-        raise JobFailedError(
-            f"{len(damages)} input files are damaged; the first is {damages[0]}. Fetch them again, "
-            f"or pass --allow_damaged_files to keep the documents before the damage. All: {see}"
-        )
-    fraction = rejected / max(1, documents + rejected)
-    if fraction > limits.max_reject_fraction:
-        raise JobFailedError(
-            f"{rejected} of {documents + rejected} documents were rejected ({fraction:.4%}), the "
-            f"limit is {limits.max_reject_fraction:.4%}. Mend the input, or raise "
-            f"--max_reject_fraction. All: {see}"
-        )
-
-
 def _gather_rejects(job: Job, shards: Sequence[Shard]) -> None:
     """Put the rejects of all shards, in their order, in one file."""
     target = storage.join(job.directory, _rejects_name(job))
@@ -228,6 +234,7 @@ def _gather_rejects(job: Job, shards: Sequence[Shard]) -> None:
     expected = sum(1 for shard in shards if shard.rejected or shard.damaged)
     if len(parts) != expected:
         if storage.exists(target):  # an earlier attempt gathered them, and was cut off later
+            storage.delete(parts)
             return
         raise JobFailedError(
             f"{expected} shards had rejects, but {len(parts)} rejects files are in "

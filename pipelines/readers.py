@@ -125,7 +125,14 @@ def _lines(file: InputFile) -> Iterator[tuple[int, bytes]]:
                 if line and not line.isspace():
                     yield number, line
     except (EOFError, OSError, _UnzipError) as error:
+        _raise_if_passing(error, file)
         raise DamagedInputError(f"{type(error).__name__}: {error} (after line {number})") from error
+
+
+def _raise_if_passing(error: Exception, file: InputFile) -> None:
+    """Raise a network's fault as it is, so that the runner tries again: the file may be sound."""
+    if isinstance(error, OSError) and not storage.is_local(file.path):
+        raise error
 
 
 def _split(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -164,9 +171,10 @@ def _chunks(raw: BinaryIO, file: InputFile) -> Iterator[bytes]:
 
 
 def _unzip(head: bytes, raw: BinaryIO) -> Iterator[bytes]:
-    """Decompress gzip members until the end; all text before an error is given first.
+    """Decompress gzip members until the end.
 
-    (Reading through GzipFile loses up to a buffer of text before an error.)
+    Where the file is cut off, all text before is given first; of a damaged one, the text up to the
+    _ZIPPED_CHUNK_BYTES in which the damage shows. (GzipFile would lose text of a sound piece too.)
     """
     member = isal_zlib.decompressobj(wbits=_GZIP_WBITS)
     for zipped in chain([head], iter(partial(raw.read, _ZIPPED_CHUNK_BYTES), b"")):
@@ -233,4 +241,5 @@ def _read_tfds(file: InputFile) -> Iterator[Document | Reject]:
                 else:
                     yield _checked(place, values[0])
     except (DamagedRecordsError, OSError) as error:
+        _raise_if_passing(error, file)
         raise DamagedInputError(f"{error} (after record {number})") from error

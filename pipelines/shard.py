@@ -15,7 +15,7 @@ from equalinfo import alphabet
 from equalinfo.alphabet import Symbols
 from equalinfo.codecs.base import Codec, Encoded
 from equalinfo.manifest import Shard
-from equalinfo.records import cut_example, serialize
+from equalinfo.records import Record, cut_example, serialize
 from equalinfo.tfrecord import frame
 from pipelines import readers, storage
 from pipelines.sources import InputFile
@@ -29,6 +29,10 @@ _CUT_AFTER_EXAMPLES = 64
 
 class CodecFaultError(RuntimeError):
     """A lossless codec did not restore an example it had just encoded."""
+
+
+class AccountError(RuntimeError):
+    """The records do not cover the documents that were read: this program is at fault."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +112,11 @@ def compress_shard(task: ShardTask, layout: Layout, codec: Codec, directory: str
 
     Raises:
       CodecFaultError: with `layout.verify`, a lossless codec that does not restore an example.
+      AccountError: documents or bytes were lost or doubled on the way to the records.
       OSError: the output cannot be written.
     """
     counts = _Counts()
+    covered_documents = covered_bytes = 0
     with ExitStack() as files:
         output = files.enter_context(
             storage.create(storage.join(directory, task.output_name(layout.split)))
@@ -122,10 +128,20 @@ def compress_shard(task: ShardTask, layout: Layout, codec: Codec, directory: str
         for batch in batches(examples):
             encoded = codec.encode([example.symbols for example in batch])
             for example, tokens in zip(batch, encoded, strict=True):
-                for data in _records(example, tokens, layout, counts):
-                    output.write(frame(data))
+                for record in _records(example, tokens, layout, counts):
+                    covered_documents += record.num_documents
+                    covered_bytes += record.num_bytes
+                    output.write(frame(serialize(record)))
             if layout.verify:
                 _verify(codec, batch, encoded, counts)
+        covered_documents += counts.trimmed_documents
+        covered_bytes += counts.trimmed_bytes
+        if (covered_documents, covered_bytes) != (counts.documents, counts.bytes):
+            raise AccountError(
+                f"{task.file.name}: {counts.documents} documents of {counts.bytes} bytes were read "
+                f"but the records cover {covered_documents} of {covered_bytes}. Nothing is written "
+                "of it: report this with the input."
+            )
     shard = Shard(
         file=task.output_name(layout.split),
         sha256=output.sha256,
@@ -228,7 +244,7 @@ def batches(examples: Iterable[Example]) -> Iterator[list[Example]]:
 
 def _records(
     example: Example, encoded: Encoded, layout: Layout, counts: _Counts
-) -> Iterator[bytes]:
+) -> Iterator[Record]:
     counts.examples += 1
     counts.windows += encoded.windows
     records = cut_example(encoded, example.symbols, example.source, layout.sequence_length)
@@ -240,7 +256,7 @@ def _records(
         else:
             counts.records += 1
             counts.tokens += len(record.targets)
-            yield serialize(record)
+            yield record
 
 
 def _verify(codec: Codec, batch: list[Example], encoded: list[Encoded], counts: _Counts) -> None:

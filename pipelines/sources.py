@@ -60,7 +60,8 @@ def find(
       data_dir: where TFDS data sets lie; TFDS's own default if None.
 
     Raises:
-      InputError: a pattern fits nothing, a suffix is not known, or two files share a base name.
+      InputError: a pattern fits nothing, a suffix is not known, two files share a base name, or a
+        name is not UTF-8.
     """
     found: dict[str, InputFile] = {}
     for pattern in patterns:
@@ -81,6 +82,12 @@ def find(
                 f"two inputs are called {file.name!r}: {names[file.name]} and {path}. Records name "
                 "their input by its base name: rename one, or compress them as two splits."
             )
+        try:
+            file.name.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"the name of the input {path!r} is not UTF-8. Records name their input: rename it."
+            ) from error
         names[file.name] = path
     return sorted(found.values(), key=lambda file: file.name)
 

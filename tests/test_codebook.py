@@ -1,5 +1,8 @@
 """The codebook must give the streaming coder's codes, bit for bit, and refuse files that do not."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -124,8 +127,12 @@ def test_window_bits_out_of_range(window_bits):
 
 def test_symbols_and_codes_out_of_range():
     book = _book("hash", 9)
-    with pytest.raises(ValueError, match="place 1: symbol 257"):
-        book.encode(np.array([5, 257], np.uint16))
+    # 65,633 is 97 in 16 bits.
+    for symbol in (257, 65_633, -1):
+        with pytest.raises(ValueError, match=f"place 1: symbol {symbol}"):
+            book.encode(np.array([5, symbol]))
+    with pytest.raises(ValueError, match="expected uint16"):
+        book.encode(np.array([97.5]))
     with pytest.raises(ValueError, match="code 512 at place 2"):
         book.decode([0, 1, 512])
     with pytest.raises(ValueError, match="code -1 at place 0"):
@@ -172,6 +179,14 @@ def test_a_damaged_file_is_refused(tmp_path):
             Codebook.load(path)
     with pytest.raises(FileNotFoundError, match="absent"):
         Codebook.load(tmp_path / "absent.eqi")
+    # Types that NumPy lacks, and JSON too deep for Python.
+    known = json.dumps({"format": "equalinfo.codebook", "format_version": 1})
+    for kind, text in (("F8_E4M3", known), ("I64", "[" * 100_000)):
+        tensor = {"dtype": kind, "shape": [0], "data_offsets": [0, 0]}
+        header = json.dumps({"__metadata__": {"equalinfo": text}, "texts": tensor}).encode()
+        path.write_bytes(len(header).to_bytes(8, "little") + header)
+        with pytest.raises(ValueError, match=r"bad\.eqi"):
+            Codebook.load(path)
     save_file({"texts": book.texts}, path)
     with pytest.raises(ValueError, match="not a codebook"):
         Codebook.load(path)
@@ -192,6 +207,13 @@ def _empty_text(texts, offsets):
     return texts, offsets
 
 
+def _wrap_round(texts, offsets):
+    # Differences that are positive in int64 arithmetic only: each step is 2^64 / codes.
+    step = 2**64 // (len(offsets) - 1)
+    places = [code * step for code in range(len(offsets) - 1)] + [len(texts)]
+    return texts, np.array(places, np.uint64).view(np.int64)
+
+
 def _too_few(texts, offsets):
     return texts, offsets[:-1]
 
@@ -208,6 +230,13 @@ def _twice_the_same(texts, offsets):
     return texts, offsets
 
 
+@pytest.mark.parametrize("precision", [-1, 8, 999])
+def test_a_precision_that_cannot_be_is_refused(precision):
+    book = _book("hash", 9)
+    with pytest.raises(ValueError, match=f"precision={precision}"):
+        Codebook(dataclasses.replace(book.info, precision=precision), book.texts, book.offsets)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -215,6 +244,7 @@ def _twice_the_same(texts, offsets):
         (_shift_end, "offsets run from 0"),
         (_empty_text, "code 0 is empty"),
         (_too_few, "offsets, expected"),
+        (_wrap_round, "is empty"),
         (_symbol_out_of_range, "symbol 257"),
         (_twice_the_same, "does not follow"),
     ],

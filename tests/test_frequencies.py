@@ -75,6 +75,18 @@ def test_certainty_keeps_one_point_for_each_other_symbol() -> None:
     assert np.array_equal(fq.from_logits(logits, 16), fq.from_probabilities(certain, 16))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_logits_at_the_ends_of_the_float_range(dtype: type) -> None:
+    # A difference of two such logits overflows to -inf, which exp takes.
+    row = np.full(257, np.finfo(dtype).min, dtype)
+    row[[0, 256]] = np.finfo(dtype).max
+    out = fq.from_logits(row, 16)
+    assert out.tolist() == [32_641] + [1] * 255 + [32_640]
+    tiny = np.full(257, np.finfo(np.float64).smallest_subnormal)
+    tiny[97] = 1.0
+    assert fq.from_probabilities(tiny, 16)[97] == 2**16 - 256
+
+
 def test_huge_counts_do_not_overflow() -> None:
     row = fq.from_counts(np.full(257, 2**62, np.int64), 20)
     fq.check(row, 20)
@@ -140,6 +152,10 @@ def test_other_refusals() -> None:
         fq.check(good, 16)
     with pytest.raises(ValueError, match="expected integers"):
         fq.check(good.astype(np.float32), 14)
+    wrapped = np.ones(257, np.int64)
+    wrapped[:5] = [2**62] * 4 + [2**14 - 252]  # sums to 2^14 modulo 2^64
+    with pytest.raises(ValueError, match="symbol 0 in row 0 is more than the sum"):
+        fq.check(wrapped, 14)
     good[5] = 0
     with pytest.raises(ValueError, match="symbol 5"):
         fq.check(good, 14)

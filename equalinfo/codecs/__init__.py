@@ -112,14 +112,16 @@ def load(directory: str | os.PathLike[str]) -> Codec:
             f"{path} has format version {version!r}, this equalinfo reads {FORMAT_VERSION}. "
             "Compress again, or use the version of equalinfo that wrote it."
         )
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"{path}: method {method!r} is not one of {', '.join(METHODS)}.")
-    for name, expected in assets.items():
-        _verify(directory, name, expected)
+    # The codec sees these files only: an asset that codec.json leaves out is not read unverified.
+    files = {name: _verify(directory, name, expected) for name, expected in assets.items()}
     try:
-        codec = METHODS[method]._load(directory, options)
+        codec = METHODS[method]._load(files, options)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{path}: options do not fit method {method!r}: {error!r}") from error
+        raise ValueError(
+            f"{path}: its options or assets do not fit method {method!r}: {error!r}"
+        ) from error
     if codec.options() != options:
         raise ValueError(
             f"{path} is damaged: it says {options}, its assets give {codec.options()}."
@@ -133,7 +135,7 @@ def _parameters(method: str) -> dict[str, inspect.Parameter]:
     return dict(inspect.signature(METHODS[method].create).parameters)
 
 
-def _verify(directory: Path, name: str, expected: str) -> None:
+def _verify(directory: Path, name: str, expected: str) -> Path:
     path = directory / name
     if Path(name).name != name:
         raise ValueError(f"asset {name!r} of {directory} lies outside of it.")
@@ -146,3 +148,4 @@ def _verify(directory: Path, name: str, expected: str) -> None:
             f"sha256:{str(expected)[:12]}.. It is damaged or was replaced: its tokens would mean "
             "something else. Restore the file."
         )
+    return path

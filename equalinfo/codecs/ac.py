@@ -22,6 +22,7 @@ from equalinfo.codecs.base import (
     Ids,
     check_examples,
     check_ids,
+    check_integer,
     check_lengths,
     check_number_of_lengths,
     check_token_bits,
@@ -157,9 +158,9 @@ class StaticAcCodec(_ArithmeticCodec):
         return [STATIC_ASSET]
 
     @classmethod
-    def _load(cls, directory: Path, options: Mapping[str, Any]) -> Self:
+    def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
         return cls.create(
-            model=directory / STATIC_ASSET,
+            model=assets[STATIC_ASSET],
             token_bits=options["token_bits"],
             precision=options["precision"],
         )
@@ -173,7 +174,7 @@ class AcCodec(_ArithmeticCodec):
     def __init__(self, model: FrequencyModel, token_bits: int, m1_context: int) -> None:
         super().__init__(token_bits)
         self._model = model
-        self._context = int(m1_context)
+        self._context = check_integer("m1_context", m1_context, lowest=0)
 
     @classmethod
     def create(
@@ -218,6 +219,6 @@ class AcCodec(_ArithmeticCodec):
         return [save_model(self._model, directory)]
 
     @classmethod
-    def _load(cls, directory: Path, options: Mapping[str, Any]) -> Self:
+    def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
         known = {name: options[name] for name in ("token_bits", "m1_context", "precision")}
-        return cls.create(model=directory / M1_ASSET, **known)
+        return cls.create(model=assets[M1_ASSET], **known)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from equalinfo.alphabet import NUM_SYMBOLS, Symbols
+from equalinfo.alphabet import Symbols, as_symbols
 
 PAD_ID, EOS_ID, UNK_ID = 0, 1, 2
 ID_OFFSET = 3
@@ -118,8 +118,8 @@ class Codec(ABC):
 
     @classmethod
     @abstractmethod
-    def _load(cls, directory: Path, options: Mapping[str, Any]) -> Self:
-        """The codec of `options`, its assets (already verified) in `directory`."""
+    def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
+        """The codec of `options`; `assets` has the verified files by name, and no others."""
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write the codec to `directory` (made if absent): `codec.json` and its assets."""
@@ -153,22 +153,7 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 
 def check_examples(examples: Sequence[Symbols]) -> list[Symbols]:
     """The examples as contiguous uint16[n], or a ValueError that names the wrong one."""
-    checked = []
-    for index, example in enumerate(examples):
-        array = np.asarray(example)
-        if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-            raise ValueError(
-                f"example {index} is {array.dtype}{list(array.shape)}, expected uint16[n]. "
-                "Make symbols of documents with equalinfo.alphabet.join."
-            )
-        if array.size and (int(array.max()) >= NUM_SYMBOLS or int(array.min()) < 0):
-            place = int(np.flatnonzero((array >= NUM_SYMBOLS) | (array < 0))[0])
-            raise ValueError(
-                f"example {index}, place {place}: symbol {int(array[place])} is not in "
-                f"0..{NUM_SYMBOLS - 1} (bytes and EOS)."
-            )
-        checked.append(np.ascontiguousarray(array, np.uint16))
-    return checked
+    return [as_symbols(example, f"example {index}") for index, example in enumerate(examples)]
 
 
 def codes_to_ids(codes: npt.ArrayLike) -> Ids:
@@ -205,14 +190,16 @@ def check_number_of_lengths(ids: Sequence[Any], lengths: Sequence[int] | None) -
             f"{len(ids)} examples of ids but {len(lengths)} lengths. Give one length for each "
             "example."
         )
-    for index, length in enumerate(lengths or ()):
+    for index, length in enumerate([] if lengths is None else lengths):
         if length < 0:
             raise ValueError(f"example {index}: length {length} is negative.")
 
 
 def check_lengths(decoded: Sequence[Symbols], lengths: Sequence[int] | None) -> None:
     """Raise a ValueError where a decoded example does not have the length it was said to have."""
-    for index, (symbols, length) in enumerate(zip(decoded, lengths or (), strict=False)):
+    if lengths is None:
+        return
+    for index, (symbols, length) in enumerate(zip(decoded, lengths, strict=True)):
         if len(symbols) != length:
             raise ValueError(
                 f"example {index}: its ids decode to {len(symbols)} symbols, expected {length}. "
@@ -222,8 +209,19 @@ def check_lengths(decoded: Sequence[Symbols], lengths: Sequence[int] | None) -> 
 
 def check_token_bits(token_bits: int, highest: int = 16) -> int:
     """`token_bits` where it is an integer in 1..highest, else a ValueError."""
-    if isinstance(token_bits, bool) or not isinstance(token_bits, int | np.integer):
-        raise ValueError(f"token_bits={token_bits!r} is not an integer. Use 1..{highest}.")
-    if not 1 <= token_bits <= highest:
-        raise ValueError(f"token_bits={token_bits} is not in 1..{highest}.")
-    return int(token_bits)
+    value = check_integer("token_bits", token_bits)
+    if not 1 <= value <= highest:
+        raise ValueError(f"token_bits={value} is not in 1..{highest}.")
+    return value
+
+
+def check_integer(name: str, value: int, lowest: int | None = None) -> int:
+    """`value` as a plain int, which JSON can hold; a ValueError for other types and below `lowest`.
+
+    NumPy's integers pass; booleans and floats do not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ValueError(f"{name}={value!r} is not an integer.")
+    if lowest is not None and value < lowest:
+        raise ValueError(f"{name}={value} is less than {lowest}. Use {lowest} or more.")
+    return int(value)

@@ -14,6 +14,7 @@ import numpy as np
 from equalinfo.alphabet import Symbols
 from equalinfo.codebook import MAX_WINDOW_BITS, Codebook
 from equalinfo.codecs.assets import M1_ASSET, ModelOrPath, lanes_for, resolve_model, save_model
+from equalinfo.codecs.base import check_integer
 from equalinfo.codecs.windows import CodedWindows, WindowCodec, WindowCodes
 from equalinfo.coding.exact_lanes import ExactCode
 from equalinfo.coding.lanes import decode_windows, encode_windows
@@ -33,7 +34,7 @@ class EqualInfoCodec(WindowCodec):
     ) -> None:
         super().__init__(window_bits, token_bits)
         self._source = source
-        self._context = m1_context
+        self._context = check_integer("m1_context", m1_context, lowest=0)
 
     @classmethod
     def create(
@@ -72,14 +73,15 @@ class EqualInfoCodec(WindowCodec):
             return cls(book, book.window_bits, token_bits, book.info.m1_context)
         if model is None or codebook is not None:
             raise ValueError("method 'equal_info' needs one of model and codebook, not both.")
-        window_bits = 16 if window_bits is None else window_bits
+        window_bits = 16 if window_bits is None else check_integer("window_bits", window_bits)
         m1_context = 4 * window_bits if m1_context is None else m1_context
         source = resolve_model(model, precision)
         codec = cls(source, window_bits, token_bits, m1_context)  # checks the options
         if window_bits > MAX_WINDOW_BITS:
             return codec
-        compiled = Codebook.compile(source, window_bits, context=m1_context, progress=progress)
-        return cls(compiled, window_bits, token_bits, m1_context)
+        context = codec._context
+        compiled = Codebook.compile(source, window_bits, context=context, progress=progress)
+        return cls(compiled, window_bits, token_bits, context)
 
     @property
     def lossless(self) -> bool:
@@ -143,10 +145,10 @@ class EqualInfoCodec(WindowCodec):
         return [save_model(self._source, directory)]
 
     @classmethod
-    def _load(cls, directory: Path, options: Mapping[str, Any]) -> Self:
+    def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
         known = {name: options[name] for name in ("window_bits", "token_bits", "m1_context")}
         if options["window_bits"] <= MAX_WINDOW_BITS:
-            return cls.create(codebook=directory / CODEBOOK_ASSET, **known)
+            return cls.create(codebook=assets[CODEBOOK_ASSET], **known)
         return cls.create(
-            model=directory / M1_ASSET, precision=options["precision"], progress=False, **known
+            model=assets[M1_ASSET], precision=options["precision"], progress=False, **known
         )

@@ -14,7 +14,7 @@ import numpy as np
 
 from equalinfo.alphabet import Symbols
 from equalinfo.codecs.assets import M1_ASSET, ModelOrPath, lanes_for, resolve_model, save_model
-from equalinfo.codecs.base import Encoded, check_examples
+from equalinfo.codecs.base import Encoded, check_examples, check_integer
 from equalinfo.codecs.windows import CodedWindows, WindowCodec, WindowCodes
 from equalinfo.coding.ac_window import PaperWindow
 from equalinfo.coding.lanes import DecodedText, WindowedText, decode_windows, encode_windows
@@ -38,7 +38,7 @@ class EqualInfoAcCodec(WindowCodec):
         m1_context: int,
     ) -> None:
         super().__init__(window_bits, token_bits)
-        if m1_reset < 0:
+        if check_integer("m1_reset", m1_reset) < 0:
             raise ValueError(f"m1_reset={m1_reset} is negative. Use k >= 1, or 0 for never.")
         if delay and m1_reset != 1:
             raise ValueError(
@@ -46,10 +46,10 @@ class EqualInfoAcCodec(WindowCodec):
                 "alone, so M1 must restart there. Use m1_reset=1, or delay=False."
             )
         self._model = model
-        self._coder = PaperWindow(window_bits, model.precision, delay=delay)
+        self._coder = PaperWindow(self._window_bits, model.precision, delay=delay)
         self._delay = bool(delay)
         self._m1_reset = int(m1_reset)
-        self._context = int(m1_context)
+        self._context = check_integer("m1_context", m1_context, lowest=0)
 
     @classmethod
     def create(
@@ -77,7 +77,7 @@ class EqualInfoAcCodec(WindowCodec):
         """
         model = resolve_model(model, precision)
         if m1_context is None:
-            m1_context = 4 * window_bits
+            m1_context = 4 * check_integer("window_bits", window_bits)
             if m1_reset != 1 and model.max_context:
                 m1_context = model.max_context
         return cls(
@@ -168,7 +168,7 @@ class EqualInfoAcCodec(WindowCodec):
         return [save_model(self._model, directory)]
 
     @classmethod
-    def _load(cls, directory: Path, options: Mapping[str, Any]) -> Self:
+    def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
         made_by = ("m1_sha256", "float_border")
         known = {name: value for name, value in options.items() if name not in made_by}
-        return cls.create(model=directory / M1_ASSET, **known)
+        return cls.create(model=assets[M1_ASSET], **known)

@@ -131,5 +131,5 @@ class GzipCodec(Codec):
         return []
 
     @classmethod
-    def _load(cls, directory: Path, options: Mapping[str, Any]) -> Self:
+    def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
         return cls.create(**options)

@@ -212,8 +212,8 @@ class SentencePieceCodec(Codec):
         return [ASSET]
 
     @classmethod
-    def _load(cls, directory: Path, options: Mapping[str, Any]) -> Self:
-        return cls.create(model=directory / ASSET, **options)
+    def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
+        return cls.create(model=assets[ASSET], **options)
 
 
 def _documents(symbols: Symbols) -> Iterator[tuple[bytes, bool]]:

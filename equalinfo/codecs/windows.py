@@ -15,6 +15,7 @@ from equalinfo.codecs.base import (
     Ids,
     check_examples,
     check_ids,
+    check_integer,
     check_lengths,
     check_number_of_lengths,
     check_token_bits,
@@ -49,8 +50,8 @@ class WindowCodec(Codec):
     """A codec of windows: W bits each, written one after the other as N-bit tokens."""
 
     def __init__(self, window_bits: int, token_bits: int) -> None:
-        check_window_bits(window_bits)
-        self._window_bits = int(window_bits)
+        self._window_bits = check_integer("window_bits", window_bits)
+        check_window_bits(self._window_bits)
         self._token_bits = check_token_bits(token_bits)
         if self._token_bits > self._window_bits:
             raise ValueError(

@@ -151,6 +151,8 @@ def decode_reference(
       text has it: the longest text on the way to it, and False.
     """
     check_widths(window_bits, precision)
+    if not 0 <= code < 1 << window_bits:
+        raise ValueError(f"code {code} does not fit {window_bits} bits.")
     scale_bits = window_bits + precision + GUARD_BITS
     point = code << (scale_bits - window_bits)
     window: list[int] = []

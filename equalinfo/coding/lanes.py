@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from equalinfo.alphabet import NUM_SYMBOLS, Symbols
+from equalinfo.alphabet import NUM_SYMBOLS, Symbols, as_symbols
 from equalinfo.coding.window_coder import DEFAULT_LANES, Progress, WindowCoder, check_options
 from equalinfo.coding.window_decoding import DecodedText, decode_windows
 from equalinfo.m1.base import FrequencyModel
@@ -62,10 +62,8 @@ def encode_windows(
     check_options(model, coder, lanes, reset_every)
     lengths = np.array([len(example) for example in examples], np.int64)
     ends = np.cumsum(lengths)
-    text = np.concatenate([*examples, np.empty(0, np.uint16)]).astype(np.int32)
-    if text.size and not 0 <= text.min() <= text.max() < NUM_SYMBOLS:
-        bad = int(np.flatnonzero((text < 0) | (text >= NUM_SYMBOLS))[0])
-        raise ValueError(f"symbol {text[bad]} at {bad}: expected 0..{NUM_SYMBOLS - 1}.")
+    checked = [as_symbols(example, f"text {i}") for i, example in enumerate(examples)]
+    text = np.concatenate([*checked, np.empty(0, np.uint16)]).astype(np.int32)
     codes: list[list[int]] = [[] for _ in examples]
     sizes: list[list[int]] = [[] for _ in examples]
     jobs = iter(np.flatnonzero(lengths).tolist())

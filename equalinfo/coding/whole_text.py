@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from equalinfo.alphabet import NUM_SYMBOLS, Symbols
+from equalinfo.alphabet import NUM_SYMBOLS, Symbols, as_symbols
 from equalinfo.coding.arithmetic import Bits, encode
 from equalinfo.coding.arithmetic_lanes import TextDecoder
 from equalinfo.coding.intervals import interval_of
@@ -54,9 +54,8 @@ def encode_texts(
     Raises:
       ValueError: a symbol above 256.
     """
-    text = np.concatenate([*examples, np.empty(0, np.uint16)]).astype(np.int32)
-    if text.size and not 0 <= text.min() <= text.max() < NUM_SYMBOLS:
-        raise ValueError(f"symbols span {text.min()}..{text.max()}; expected 0..{NUM_SYMBOLS - 1}.")
+    checked = [as_symbols(example, f"text {i}") for i, example in enumerate(examples)]
+    text = np.concatenate([*checked, np.empty(0, np.uint16)]).astype(np.int32)
     starts, sizes = np.empty(text.size, np.uint32), np.empty(text.size, np.uint32)
 
     def read(

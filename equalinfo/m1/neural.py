@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 from flax.traverse_util import flatten_dict, unflatten_dict
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from equalinfo import frequencies
@@ -108,24 +108,18 @@ class NeuralModel:
           ValueError: the file is of another kind or version, or its parameters do not fit its
             architecture.
         """
-        with safe_open(str(path), "numpy") as file:
-            text = (file.metadata() or {}).get("equalinfo")
-            header = json.loads(text) if text else {}
-            if header.get("kind") != "neural":
-                raise ValueError(
-                    f"{path} is not an M1 of this project (kind={header.get('kind')!r}, expected "
-                    "'neural'). Make one with `equalinfo export-m1 RUN_DIR -o FILE`."
-                )
-            if header["format_version"] != FORMAT_VERSION:
-                raise ValueError(
-                    f"{path} has format version {header['format_version']}, this version of "
-                    f"equalinfo reads {FORMAT_VERSION}."
-                )
-            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        config = ModelConfig.from_json(header["config"])
+        try:
+            header, flat = _read(path)
+        except (SafetensorError, json.JSONDecodeError) as error:
+            raise ValueError(f"{path} is not a frozen M1, or it is damaged: {error}") from error
+        try:
+            config, max_context = ModelConfig.from_json(header["config"]), header["max_context"]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"{path}: its header is damaged: {error!r}") from error
+        if type(max_context) is not int or max_context < 1:
+            raise ValueError(f"{path}: max_context is {max_context!r}, expected an integer >= 1.")
         _check_shapes(config, flat, Path(path))
-        params = unflatten_dict(flat, sep="/")
-        return cls(config, params, header["max_context"], precision)
+        return cls(config, unflatten_dict(flat, sep="/"), max_context, precision)
 
     def root(self) -> Frequencies:
         """See `FrequencyModel`."""
@@ -253,6 +247,25 @@ class NeuralModel:
                         "could not be decoded. Use a codebook (windows of at most 20 bits), or "
                         "another backend."
                     )
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """Header and tensors of a frozen M1."""
+    with safe_open(str(path), "numpy") as file:
+        text = (file.metadata() or {}).get("equalinfo")
+        header = json.loads(text) if text else {}
+        kind = header.get("kind") if isinstance(header, dict) else None
+        if kind != "neural":
+            raise ValueError(
+                f"{path} is not an M1 of this project (kind={kind!r}, expected "
+                "'neural'). Make one with `equalinfo export-m1 RUN_DIR -o FILE`."
+            )
+        if header.get("format_version") != FORMAT_VERSION:
+            raise ValueError(
+                f"{path} has format version {header.get('format_version')!r}, this version of "
+                f"equalinfo reads {FORMAT_VERSION}."
+            )
+        return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 def _flatten(params: PyTree) -> dict[str, npt.NDArray[Any]]:

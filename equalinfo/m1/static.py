@@ -95,6 +95,8 @@ class StaticModel:
         try:
             with safe_open(str(path), "np") as file:
                 metadata = json.loads((file.metadata() or {}).get("equalinfo", "{}"))
+                if not isinstance(metadata, dict):
+                    raise ValueError(f"{path}: its metadata is not a JSON object.")
                 found = metadata.get("format"), metadata.get("format_version")
                 if found != ("equalinfo-static", FORMAT_VERSION):
                     raise ValueError(
@@ -102,15 +104,20 @@ class StaticModel:
                         f"'equalinfo-static' version {FORMAT_VERSION}. "
                         "Was it written by StaticModel.save?"
                     )
-                model = cls(file.get_tensor("frequencies"), metadata["precision"])
-        except SafetensorError as error:
+                frequencies = file.get_tensor("frequencies")
+        except (SafetensorError, json.JSONDecodeError, AttributeError, TypeError) as error:
             raise ValueError(
                 f"{path}: not a readable safetensors file ({error}). "
                 "Write it with StaticModel.save."
             ) from error
-        if model.sha256 != metadata["sha256"]:
+        try:
+            model = cls(frequencies, metadata["precision"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
+        expected = str(metadata.get("sha256"))
+        if model.sha256 != expected:
             raise ValueError(
                 f"{path}: contents have sha256:{model.sha256[:8]}.. but the header says "
-                f"sha256:{metadata['sha256'][:8]}.. The file is damaged; copy or count it again."
+                f"sha256:{expected[:8]}.. The file is damaged; copy or count it again."
             )
         return model

@@ -71,8 +71,11 @@ def test_replaced_asset(saved):
     [
         ("format_version", 2, "format version 2"),
         ("method", "zip", "'zip' is not one of"),
-        ("options", {}, "options do not fit"),
+        ("method", ["equal_info"], "is not one of"),
+        ("options", {}, "options or assets do not fit"),
         ("options", 3, "damaged"),
+        # Without its sha256 an asset must not be read.
+        ("assets", {}, r"options or assets do not fit .*codebook\.eqi"),
         ("assets", {"../codebook.eqi": "0"}, "lies outside"),
     ],
 )

@@ -79,6 +79,41 @@ def test_create_says_what_is_wrong(method, options, message):
         codecs.create(method, **options)
 
 
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        ("equal_info", {"window_bits": 32.0}, "window_bits=32.0 is not an integer"),
+        ("equal_info", {"window_bits": 24, "m1_context": -1}, "m1_context=-1 is less than 0"),
+        ("equal_info_ac", {"m1_context": 4.5}, "m1_context=4.5 is not an integer"),
+        ("equal_info_ac", {"m1_reset": True}, "m1_reset=True is not an integer"),
+        ("ac", {"m1_context": -4}, "m1_context=-4 is less than 0"),
+    ],
+)
+def test_options_that_are_no_numbers(static_codecs, method, options, message):
+    with pytest.raises(ValueError, match=message):
+        codecs.create(method, model=static_codecs[4]._model, **options)
+
+
+def test_numpy_integers_are_integers(static_codecs, tmp_path):
+    number = np.int64
+    for window_bits in (10, 24):
+        codec = codecs.create(
+            "equal_info",
+            model=static_codecs[4]._model,
+            window_bits=number(window_bits),
+            token_bits=number(5),
+            m1_context=number(7),
+            progress=False,
+        )
+        codec.save(tmp_path)  # JSON would refuse them
+        ids = codec.encode([TEXT, TEXT[:3]])
+        lengths = np.array([len(TEXT), 3])
+        decoded = codecs.load(tmp_path).decode([one.ids for one in ids], lengths)
+        np.testing.assert_array_equal(decoded[0], TEXT)
+        with pytest.raises(ValueError, match="example 1"):
+            codec.decode([one.ids for one in ids], lengths + [0, 1])
+
+
 def test_window_options_that_do_not_go_together(static_codecs):
     model = static_codecs[4]._model  # precision 14
     with pytest.raises(ValueError, match="token_bits=16 is more than window_bits=10"):

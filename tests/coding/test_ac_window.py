@@ -139,5 +139,7 @@ def test_rare_symbols_must_fit_a_window() -> None:
 
 def test_a_code_that_no_text_has_is_refused(two_letters: StaticModel) -> None:
     # 1 lies in symbol 1's cell; 255 lies in 'b', whose texts there have other codes.
+    with pytest.raises(ValueError, match="code 512 does not fit 9 bits"):
+        ac_window.decode_reference(512, lambda text: two_letters.root(), 9, 9)
     with pytest.raises(ValueError, match="text 1, window 1: no text has code 255"):
         decode_windows([[256], [256, 255]], two_letters, PaperWindow(9, 9), context=0)

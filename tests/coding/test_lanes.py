@@ -101,8 +101,10 @@ def test_options_that_contradict_each_other() -> None:
         encode_windows([], MODEL, ExactCode(16, 16), context=8, lanes=0)
     with pytest.raises(ValueError, match="reset_every=-1"):
         decode_windows([], MODEL, ExactCode(16, 16), context=8, reset_every=-1)
-    with pytest.raises(ValueError, match="symbol 257 at 1"):
+    with pytest.raises(ValueError, match="text 0, place 1: symbol 257"):
         encode_windows([np.array([3, 257])], MODEL, ExactCode(16, 16), context=8)
+    with pytest.raises(ValueError, match="text 1, place 0: symbol 4294967301"):
+        encode_windows([[], np.array([2**32 + 5])], MODEL, ExactCode(16, 16), context=8)
     with pytest.raises(ValueError, match="text 0, window 1: code 65536 does not fit 16 bits"):
         decode_windows([[1, 65_536]], MODEL, ExactCode(16, 16), context=8)
     assert encode_windows([], MODEL, ExactCode(16, 16), context=8) == []

@@ -126,6 +126,26 @@ def test_damaged_files_are_refused(model, tmp_path):
         NeuralModel.load(path)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"kind": "neural"}',
+        '{"kind": "neural", "format_version": 1}',
+        '{"kind": "neural", "format_version": 1, "config": {}, "max_context": 32}',
+    ],
+)
+def test_damaged_headers_are_refused(model, tmp_path, text):
+    path = tmp_path / "m1.safetensors"
+    save_file({"x": np.zeros(1, np.float32)}, path, {"equalinfo": text})
+    with pytest.raises(ValueError, match=r"m1\.safetensors"):
+        NeuralModel.load(path)
+    path.write_bytes(b"no safetensors file")
+    with pytest.raises(ValueError, match="not a frozen M1"):
+        NeuralModel.load(path)
+
+
 def test_a_context_of_one_token_is_refused(model):
     with pytest.raises(ValueError, match="context=1 is too short"):
         model.start(1, 1)

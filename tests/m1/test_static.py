@@ -67,6 +67,25 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         StaticModel.load(path)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"format": "equalinfo-static", "format_version": 1}',
+        '{"format": "equalinfo-static", "format_version": 1, "precision": "14"}',
+        '{"format": "equalinfo-static", "format_version": 1, "precision": 14}',
+    ],
+)
+def test_damaged_headers_are_refused(model: StaticModel, tmp_path: Path, text: str) -> None:
+    from safetensors.numpy import save_file
+
+    path = tmp_path / "m1.safetensors"
+    save_file({"frequencies": model.frequencies}, str(path), {"equalinfo": text})
+    with pytest.raises(ValueError, match=r"m1\.safetensors"):
+        StaticModel.load(path)
+
+
 def test_bad_frequencies_are_refused() -> None:
     with pytest.raises(ValueError, match="sum to 257"):
         StaticModel(np.ones(257, np.uint32), 14)

@@ -18,8 +18,9 @@ from equalinfo.manifest import Manifest
 from equalinfo.tfrecord import DamagedRecordsError
 from pipelines import compress, count, graph, output, storage
 from pipelines.compress import run
+from pipelines.limits import JobFailedError, Limits
 from pipelines.options import parse_compress, parse_count
-from pipelines.output import JobFailedError, Limits, OutputError
+from pipelines.output import OutputError
 from pipelines.shard import Layout, ShardTask
 from pipelines.sources import InputError, find
 

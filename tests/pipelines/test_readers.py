@@ -1,12 +1,14 @@
 """Readers: every document comes out once, or its place and the reason do."""
 
 import gzip
+import io
 import json
 import re
 from pathlib import Path
 
 import pytest
 
+from pipelines import storage
 from pipelines.readers import DamagedInputError, Document, Reject, read
 from pipelines.sources import InputFile, find
 
@@ -112,6 +114,21 @@ def test_a_file_that_vanished_is_damage(tmp_path: Path) -> None:
     file = _file(tmp_path, "a.json", b"")
     Path(file.path).unlink()
     assert "FileNotFoundError" in _until_damage(file)[1]
+
+
+def test_a_network_fault_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what is kept of a file would depend on the network, not on the file."""
+
+    class Cut(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise ConnectionResetError("reset by peer")
+            return super().read(10)
+
+    monkeypatch.setattr(storage, "open_read", lambda path: Cut(b'{"text": "x"}\n' * 9))
+    assert "ConnectionResetError" in _until_damage(InputFile("a.json", "json", "text"))[1]
+    with pytest.raises(ConnectionResetError):
+        list(read(InputFile("gs://b/a.json", "json", "text")))
 
 
 def _parquet(path: Path, column: object, name: str = "text") -> InputFile:

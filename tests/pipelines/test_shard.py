@@ -5,6 +5,7 @@ import json
 import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from equalinfo.records import Record, parse
 from equalinfo.tfrecord import read_records
 from pipelines import shard
 from pipelines.shard import (
+    AccountError,
     CodecFaultError,
     Layout,
     ShardReport,
@@ -48,12 +50,13 @@ def _compress(
 
 
 @given(
-    documents=st.lists(st.binary(max_size=300), max_size=30),
+    documents=st.lists(st.binary(max_size=30), max_size=12),
     per_sequence=st.integers(1, 12),
-    size=st.integers(4, 40),
+    size=st.integers(4, 12),
+    cut_after=st.integers(0, 3),
 )
 def test_lazy_cutting_is_joining_then_cutting(
-    documents: list[bytes], per_sequence: int, size: int
+    documents: list[bytes], per_sequence: int, size: int, cut_after: int
 ) -> None:
     expected = []
     for first in range(0, len(documents), per_sequence):
@@ -61,7 +64,8 @@ def test_lazy_cutting_is_joining_then_cutting(
         for piece in alphabet.cut(alphabet.join(documents[first : first + per_sequence]), size):
             expected.append((f"in:{first}:{offset}", piece.tolist()))
             offset += len(piece)
-    found = cut_documents(documents, "in", per_sequence, size)
+    with mock.patch.object(shard, "_CUT_AFTER_EXAMPLES", cut_after):  # else it seldom is lazy
+        found = list(cut_documents(documents, "in", per_sequence, size))
     assert [(example.source, example.symbols.tolist()) for example in found] == expected
 
 
@@ -201,6 +205,22 @@ def test_verify(write_json: Callable[..., Path], texts: Sequence[str], tmp_path:
     assert report.shard.window_errors == 0
     with pytest.raises(CodecFaultError, match=r"'bytes' does not restore example a\.json:256:"):
         _compress(path, tmp_path, _Wrong(), verify=True)
+
+
+@pytest.mark.parametrize("change", [lambda b: b[1:], lambda b: [b[0], *b]])
+def test_lost_or_doubled_text_is_noticed(
+    write_json: Callable[..., Path],
+    texts: Sequence[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[list[shard.Example]], list[shard.Example]],
+) -> None:
+    monkeypatch.setattr(shard, "batches", lambda examples: [change(list(examples))])
+    path = write_json("a.json", texts)
+    for trim in ("none", "paper"):
+        with pytest.raises(AccountError, match=r"304 documents .* the records cover"):
+            _compress(path, tmp_path / "out", trim=trim)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_five_megabyte_document(tmp_path: Path) -> None:

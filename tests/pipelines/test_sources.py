@@ -1,5 +1,6 @@
 """Which files an input means."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,13 @@ def test_names_with_brackets_are_found(tmp_path: Path) -> None:
     path = tmp_path / "a[1].json"
     path.touch()
     assert find([str(path)]) == [InputFile(str(path), "json", "text")]
+
+
+def test_a_name_that_records_cannot_hold_is_an_error(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/a\xff.json"
+    try:
+        open(path, "wb").close()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    with pytest.raises(InputError, match=r"a\\udcff\.json' is not UTF-8"):
+        find([str(tmp_path / "*")])

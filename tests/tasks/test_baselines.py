@@ -19,6 +19,8 @@ from tasks.baselines import json_lines, register_bytes, register_sentencepiece, 
 Documents = Callable[..., list[bytes]]
 Example = Mapping[str, np.ndarray]
 
+IN_FILE = 8
+
 
 def lines(texts: Sequence[bytes]) -> bytes:
     rows = [{"text": text.decode(), "timestamp": "", "url": "x"} for text in texts]
@@ -27,17 +29,21 @@ def lines(texts: Sequence[bytes]) -> bytes:
 
 @pytest.fixture
 def files(tmp_path: Path, make_documents: Documents) -> Path:
-    """60 documents in three files, one of them not compressed; one with NUL at the end."""
+    """Documents in three files, one of them not compressed; one with NUL at the end."""
     for number in range(2):
-        data = gzip.compress(lines(make_documents(20, number)))
+        data = gzip.compress(lines(make_documents(IN_FILE, number)))
         (tmp_path / f"c4-train.0000{number}-of-00003.json.gz").write_bytes(data)
-    last = [*make_documents(19, 2), b"nul\0\0"]
+    last = [*make_documents(IN_FILE - 1, 2), b"nul\0\0"]
     (tmp_path / "c4-train.00002-of-00003.json").write_bytes(lines(last))
     return tmp_path
 
 
 def all_texts(make_documents: Documents) -> list[list[bytes]]:
-    return [make_documents(20, 0), make_documents(20, 1), [*make_documents(19, 2), b"nul\0\0"]]
+    return [
+        make_documents(IN_FILE, 0),
+        make_documents(IN_FILE, 1),
+        [*make_documents(IN_FILE - 1, 2), b"nul\0\0"],
+    ]
 
 
 def read(name: str, length: int = 64, **options: Any) -> list[Example]:
@@ -64,12 +70,12 @@ def test_bytes_are_the_text(files: Path, make_documents: Documents) -> None:
     examples = read(register_bytes(source(files)))
     texts = all_texts(make_documents)
     expected = []
-    for of_file in texts:  # 20 documents each: one sequence a file
+    for of_file in texts:  # fewer than 128 documents each: one sequence a file
         symbols = alphabet.join(of_file).astype(int)
         expected.append(np.where(symbols == alphabet.EOS, 1, symbols + 3).tolist())
     assert sorted(sequences(examples)) == sorted(expected)
     assert sum(int(e["num_bytes"]) for e in examples) == sum(len(t) for f in texts for t in f)
-    assert sum(int(e["num_documents"]) for e in examples) == 60
+    assert sum(int(e["num_documents"]) for e in examples) == 3 * IN_FILE
     for example in examples:
         targets = example["targets"]
         assert 0 < len(targets) <= 64 and 0 not in targets
@@ -83,7 +89,7 @@ def test_documents_are_joined_within_a_file(
 ) -> None:
     examples = read(register_bytes(source(files, documents)))
     ends = sorted(ids.count(1) for ids in sequences(examples))
-    full, rest = divmod(20, documents)
+    full, rest = divmod(IN_FILE, documents)
     assert ends == sorted(3 * ([documents] * full + [rest] * (rest > 0)))
 
 
@@ -150,8 +156,8 @@ def test_the_evaluator_scores_it(files: Path, make_documents: Documents) -> None
     values = future.result()[name]
     evaluator.close()
     num_bytes = sum(len(t) for of_file in all_texts(make_documents) for t in of_file)
-    # 8 bits for each byte and for each of 60 EOS.
-    assert values["bits_per_byte"] == pytest.approx(8 * (num_bytes + 60) / num_bytes)
+    # 8 bits for each byte and for each EOS.
+    assert values["bits_per_byte"] == pytest.approx(8 * (num_bytes + 3 * IN_FILE) / num_bytes)
 
 
 def test_a_length_is_needed(files: Path) -> None:

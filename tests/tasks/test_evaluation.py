@@ -58,7 +58,7 @@ def test_a_uniform_model_scores_uniform(
     write_dataset: Write, make_documents: Documents, method: str
 ) -> None:
     """`static_ac` cannot be decoded without lengths: the metrics must not try."""
-    texts = make_documents(12, 4)
+    texts = make_documents(4, 4)
     directory = write_dataset(method, {"validation": [texts]})
     name = register(directory)
     task = seqio.get_mixture_or_task(name)

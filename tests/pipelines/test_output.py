@@ -1,0 +1,161 @@
+"""The dataset directory between jobs: two at once, and jobs that are cut off anywhere."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from equalinfo import codecs
+from equalinfo.dataset import restore
+from equalinfo.manifest import Manifest
+from pipelines import graph, output, storage
+from pipelines.limits import JobFailedError, Limits
+from pipelines.output import Job
+from pipelines.shard import Layout, ShardReport, ShardTask, compress_shard
+from pipelines.sources import find
+
+
+@pytest.fixture
+def tasks(write_json: Callable[..., Path], texts: Sequence[str]) -> list[ShardTask]:
+    """Two inputs with a bad line each."""
+    paths = [write_json(name, texts[:20]) for name in ("a.json", "b.json")]
+    for path in paths:
+        path.write_bytes(path.read_bytes() + b"bad\n")
+    return [ShardTask(file, index, 2) for index, file in enumerate(find(list(map(str, paths))))]
+
+
+def _prepare(
+    out: Path, tasks: list[ShardTask], split: str, method: str = "bytes", length: int = 512
+) -> Job:
+    layout = Layout(split, length, 10_240, 128, "none", False)
+    return output.prepare(str(out), codecs.create(method), layout, Limits(0.1, False), tasks)
+
+
+def _work(job: Job, tasks: list[ShardTask]) -> list[ShardReport]:
+    codec = codecs.load(job.codec_directory)
+    return [compress_shard(task, job.layout, codec, job.directory) for task in tasks]
+
+
+def _files(directory: Path) -> dict[str, bytes]:
+    files = (path for path in directory.rglob("*") if path.is_file())
+    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
+
+
+def test_two_splits_at_once(tasks: list[ShardTask], texts: Sequence[str], tmp_path: Path) -> None:
+    train = _prepare(tmp_path, tasks, "train")
+    reports = _work(train, tasks)
+    validation = _prepare(tmp_path, tasks, "validation")
+    output.finish(validation, _work(validation, tasks))
+    output.finish(train, reports)
+    assert set(Manifest.load(tmp_path).splits) == {"train", "validation"}
+    for split in ("train", "validation"):
+        assert len(list(restore(tmp_path, split))) == 40
+
+
+def test_two_codecs_at_once_are_noticed(tasks: list[ShardTask], tmp_path: Path) -> None:
+    """Else the tokens of one split would be read with the codec of the other."""
+    train = _prepare(tmp_path, tasks, "train", "bytes")
+    reports = _work(train, tasks)
+    validation = _prepare(tmp_path, tasks, "validation", "gzip")
+    with pytest.raises(JobFailedError, match="holds another codec now"):
+        output.finish(train, reports)
+    output.finish(validation, _work(validation, tasks))
+    assert set(Manifest.load(tmp_path).splits) == {"validation"}
+    with pytest.raises(JobFailedError, match=r"\['validation'\] made with method='gzip'"):
+        output.finish(train, reports)
+
+
+def test_two_layouts_at_once_are_noticed(tasks: list[ShardTask], tmp_path: Path) -> None:
+    train = _prepare(tmp_path, tasks, "train")
+    reports = _work(train, tasks)
+    validation = _prepare(tmp_path, tasks, "validation", length=9)
+    output.finish(train, reports)
+    reports = _work(validation, tasks)
+    with pytest.raises(JobFailedError, match=r"made with sequence_length=512.*Another job"):
+        output.finish(validation, reports)
+    assert Manifest.load(tmp_path).sequence_length == 512
+
+
+def test_one_split_twice_at_once_is_noticed(tasks: list[ShardTask], tmp_path: Path) -> None:
+    first = _prepare(tmp_path, tasks, "train")
+    reports = _work(first, tasks)
+    for rejects in tmp_path.glob("rejects-*"):  # of which the second job has as many by then
+        rejects.rename(tmp_path / f"kept-{rejects.name}")
+    _prepare(tmp_path, tasks, "train")
+    for rejects in tmp_path.glob("kept-*"):
+        rejects.rename(tmp_path / rejects.name.removeprefix("kept-"))
+    with pytest.raises(JobFailedError, match=r"2 finished shards are gone, the first is train\."):
+        output.finish(first, reports)
+    assert not (tmp_path / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("step", ["delete", "write_text"])
+def test_finish_may_be_cut_off_anywhere(
+    tasks: list[ShardTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    whole = _prepare(tmp_path / "whole", tasks, "train")
+    output.finish(whole, _work(whole, tasks))
+    job = _prepare(tmp_path / "out", tasks, "train")
+    reports = _work(job, tasks)
+    real = getattr(storage, step)
+
+    def die(first: list[str] | str, *more: str) -> None:
+        real(first[:1] if isinstance(first, list) else first, *more)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(storage, step, die)
+        output.finish(job, reports)
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    for _ in range(2):
+        output.finish(job, reports)
+        assert _files(tmp_path / "out") == _files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("step", ["write_text", "copy_directory", "delete"])
+def test_a_replaced_split_may_be_cut_off_anywhere(
+    tasks: list[ShardTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Nothing of the directory reads as complete then, and the same command goes through."""
+    for split in ("train", "validation") if step == "write_text" else ("train",):
+        job = _prepare(tmp_path, tasks, split)
+        output.finish(job, _work(job, tasks))
+
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(storage, step, die)
+        _prepare(tmp_path, tasks, "train")
+    if step == "write_text":  # the first thing it does: nothing has changed
+        assert set(Manifest.load(tmp_path).splits) == {"train", "validation"}
+    else:
+        assert not (tmp_path / "manifest.json").exists() or step == "delete"
+    output.check(str(tmp_path), "train", overwrite=True)
+    job = _prepare(tmp_path, tasks, "train")
+    output.finish(job, _work(job, tasks))
+    assert len(list(restore(tmp_path, "train"))) == 40
+
+
+def test_a_codec_in_use_is_never_absent(
+    tasks: list[ShardTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second job with the same codec must not take it from under the first."""
+    _prepare(tmp_path, tasks, "train")
+    (tmp_path / "codec" / "of-another-codec").write_bytes(b"x")
+    real = storage.copy_directory
+
+    def watch(source: str, target: str, last: str = "") -> None:
+        assert codecs.load(target)
+        real(source, target, last=last)
+
+    monkeypatch.setattr(storage, "copy_directory", watch)
+    job = _prepare(tmp_path, tasks, "validation")
+    assert [path.name for path in Path(job.codec_directory).iterdir()] == ["codec.json"]
+
+
+def test_a_worker_notices_another_codec(tasks: list[ShardTask], tmp_path: Path) -> None:
+    job = _prepare(tmp_path, tasks, "train", "bytes")
+    _prepare(tmp_path, tasks, "validation", "gzip")
+    with pytest.raises(ValueError, match="another job writes to this directory"):
+        graph.load_codec(job.codec_directory, job.codec_sha256)
