@@ -21,8 +21,7 @@ from equalinfo.codecs.base import (
     check_token_bits,
     codes_to_ids,
 )
-from equalinfo.coding.bits import codes_to_tokens, tokens_to_codes
-from equalinfo.coding.exact import check_window_bits
+from equalinfo.coding.bits import check_widths, codes_to_tokens, tokens_to_codes
 
 WindowCodes = Sequence[int] | npt.NDArray[np.integer]
 CodedWindows = tuple[WindowCodes, npt.NDArray[np.integer]]
@@ -51,13 +50,8 @@ class WindowCodec(Codec):
 
     def __init__(self, window_bits: int, token_bits: int) -> None:
         self._window_bits = check_integer("window_bits", window_bits)
-        check_window_bits(self._window_bits)
         self._token_bits = check_token_bits(token_bits)
-        if self._token_bits > self._window_bits:
-            raise ValueError(
-                f"token_bits={token_bits} is more than window_bits={window_bits}: padding of the "
-                "last token could hold a whole window. Use token_bits <= window_bits."
-            )
+        check_widths(self._window_bits, self._token_bits)
 
     @property
     def window_bits(self) -> int:

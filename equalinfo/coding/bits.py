@@ -26,7 +26,7 @@ def codes_to_tokens(
     Args:
       codes: numbers in [0, 2^window_bits).
       window_bits: W, 9..128.
-      token_bits: N, 1..16.
+      token_bits: N, 1..16, at most W.
 
     Returns:
       int32[ceil(len(codes) * W / N)], each in [0, 2^N).
@@ -34,7 +34,7 @@ def codes_to_tokens(
     Raises:
       ValueError: a width out of range, or a code that does not fit W bits.
     """
-    _check_widths(window_bits, token_bits)
+    check_widths(window_bits, token_bits)
     if len(codes) == 0:
         return np.empty(0, np.int32)
     if window_bits == token_bits:
@@ -49,7 +49,7 @@ def tokens_to_codes(
 
     Args:
       tokens: int[n], each in [0, 2^token_bits).
-      token_bits: N, 1..16.
+      token_bits: N, 1..16, at most W.
       window_bits: W, 9..128.
 
     Returns:
@@ -59,7 +59,7 @@ def tokens_to_codes(
       ValueError: a width or token out of range; more pad bits than a token can hold; or a pad bit
         that is not zero (the tokens are cut off, or were made with other widths).
     """
-    _check_widths(window_bits, token_bits)
+    check_widths(window_bits, token_bits)
     tokens = np.asarray(tokens)
     if window_bits == token_bits:
         _check_range(tokens, token_bits, "token")
@@ -161,10 +161,16 @@ def _check_token_bits(token_bits: int) -> None:
         )
 
 
-def _check_widths(window_bits: int, token_bits: int) -> None:
+def check_widths(window_bits: int, token_bits: int) -> None:
+    """Raise ValueError unless 9 <= W <= 128, 1 <= N <= 16 and N <= W, so that codes come back."""
     _check_token_bits(token_bits)
     if not MIN_WINDOW_BITS <= window_bits <= MAX_WINDOW_BITS:
         raise ValueError(
             f"window_bits={window_bits} is outside {MIN_WINDOW_BITS}..{MAX_WINDOW_BITS}. "
             "Use one of 16, 24, 32, 64, 128."
+        )
+    if token_bits > window_bits:
+        raise ValueError(
+            f"token_bits={token_bits} is more than window_bits={window_bits}: padding of the "
+            "last token could hold a whole window. Use token_bits <= window_bits."
         )

@@ -111,7 +111,7 @@ def test_numpy_integers_are_integers(static_codecs, tmp_path):
         decoded = codecs.load(tmp_path).decode([one.ids for one in ids], lengths)
         np.testing.assert_array_equal(decoded[0], TEXT)
         with pytest.raises(ValueError, match="example 1"):
-            codec.decode([one.ids for one in ids], lengths + [0, 1])
+            codec.decode([one.ids for one in ids], lengths + np.arange(2))
 
 
 def test_window_options_that_do_not_go_together(static_codecs):

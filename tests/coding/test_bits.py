@@ -21,6 +21,7 @@ def plain_tokens(codes: list[int], window_bits: int, token_bits: int) -> list[in
     token_bits=st.integers(1, 16),
 )
 def test_codes_round_trip(data: st.DataObject, window_bits: int, token_bits: int) -> None:
+    token_bits = min(token_bits, window_bits)
     codes = data.draw(st.lists(st.integers(0, 2**window_bits - 1), max_size=20))
     tokens = bits.codes_to_tokens(codes, window_bits, token_bits)
     assert tokens.dtype == np.int32
@@ -67,7 +68,7 @@ def test_damage_is_not_read_on() -> None:
 )
 def test_codes_that_do_not_fit(codes: list[int], window_bits: int, place: int) -> None:
     with pytest.raises(ValueError, match=f"index {place} does not fit {window_bits} bits"):
-        bits.codes_to_tokens(codes, window_bits, 16)
+        bits.codes_to_tokens(codes, window_bits, 9)
 
 
 def test_widths_and_tokens_out_of_range() -> None:
@@ -75,6 +76,11 @@ def test_widths_and_tokens_out_of_range() -> None:
         bits.bits_to_tokens(np.zeros(3, np.uint8), 17)
     with pytest.raises(ValueError, match="window_bits=129"):
         bits.codes_to_tokens([0], 129, 16)
+    # [0, 0] would come back as [0, 0, 0]: 28 bits hold three codes of 9.
+    with pytest.raises(ValueError, match="token_bits=14 is more than window_bits=9"):
+        bits.codes_to_tokens([0, 0], 9, 14)
+    with pytest.raises(ValueError, match="token_bits=14 is more than window_bits=9"):
+        bits.tokens_to_codes(np.array([0, 0]), 14, 9)
     with pytest.raises(ValueError, match="token 256 at index 1"):
         bits.tokens_to_codes(np.array([0, 256]), 8, 16)
     with pytest.raises(ValueError, match="token -1 at index 0"):
