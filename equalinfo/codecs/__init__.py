@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from equalinfo.codecs.ac import AcCodec, StaticAcCodec
+from equalinfo.codecs.assets import PROBE_OPTION
 from equalinfo.codecs.base import (
     CODEC_FILE,
     EOS_ID,
@@ -122,10 +123,16 @@ def load(directory: str | os.PathLike[str]) -> Codec:
         raise ValueError(
             f"{path}: its options or assets do not fit method {method!r}: {error!r}"
         ) from error
-    if codec.options() != options:
+    found = codec.options()
+    if found.get(PROBE_OPTION) != options.get(PROBE_OPTION):
         raise ValueError(
-            f"{path} is damaged: it says {options}, its assets give {codec.options()}."
+            f"{directory}: M1's frequencies come from floats, and here they differ from those of "
+            "the machine that made this codec: what it wrote could not be decoded here, nor the "
+            "other way round. Use that machine, or a codebook (method 'equal_info' "
+            "with window_bits <= 20), which holds integers only."
         )
+    if found != options:
+        raise ValueError(f"{path} is damaged: it says {options}, its assets give {found}.")
     return codec
 
 

@@ -7,13 +7,21 @@ software that encoded.
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from equalinfo.alphabet import Symbols
-from equalinfo.codecs.assets import M1_ASSET, ModelOrPath, lanes_for, resolve_model, save_model
+from equalinfo.codecs.assets import (
+    M1_ASSET,
+    ModelOrPath,
+    describe_model,
+    lanes_for,
+    resolve_model,
+    save_model,
+)
 from equalinfo.codecs.base import (
     ID_OFFSET,
     Codec,
@@ -205,14 +213,16 @@ class AcCodec(_ArithmeticCodec):
         lanes = lanes_for(self._context)
         return decode_texts(bits, lengths, self._model, context=self._context, lanes=lanes)
 
+    @cached_property
+    def _described(self) -> dict[str, Any]:
+        return describe_model(self._model, self._context)
+
     def options(self) -> dict[str, Any]:
         """N, M1's context, precision and sha256, whether its frequencies come from floats."""
         return {
             "token_bits": self._token_bits,
             "m1_context": self._context,
-            "precision": self._model.precision,
-            "m1_sha256": self._model.sha256,
-            "float_border": bool(self._model.float_border),
+            **self._described,
         }
 
     def _save_assets(self, directory: Path) -> list[str]:

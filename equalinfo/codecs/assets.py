@@ -1,13 +1,17 @@
 """Frozen models beside a codec: reading either kind of M1 file, and how many lanes to run it in."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
+
+import numpy as np
 
 from equalinfo.m1.base import FrequencyModel
 
 M1_ASSET = "m1.safetensors"
+PROBE_OPTION = "probe_sha256"
 
 ModelOrPath = FrequencyModel | str | os.PathLike[str]
 
@@ -66,6 +70,35 @@ def save_model(model: FrequencyModel, directory: Path) -> str:
         )
     save(directory / M1_ASSET)
     return M1_ASSET
+
+
+_PROBE = b"It is a truth universally acknowledged, that a window has W bits."
+
+
+def describe_model(model: FrequencyModel, context: int) -> dict[str, Any]:
+    """What codec.json says of M1.
+
+    Where frequencies come from floats, it holds what they are here for a fixed text: a machine on
+    which they differ could not decode, and `codecs.load` refuses to run there. (That they agree on
+    this text is no proof that they do on every text.)
+
+    Args:
+      model: M1.
+      context: symbols of left context it is run with.
+    """
+    described = {
+        "precision": model.precision,
+        "m1_sha256": model.sha256,
+        "float_border": bool(model.float_border),
+    }
+    if model.float_border:
+        digest = hashlib.sha256(model.root().tobytes())
+        state, no_reset = model.start(1, context), np.zeros(1, np.bool_)
+        for symbol in _PROBE:
+            frequencies = model.step(state, np.array([symbol], np.int32), no_reset)
+            digest.update(np.ascontiguousarray(frequencies, np.uint32).tobytes())
+        described[PROBE_OPTION] = digest.hexdigest()
+    return described
 
 
 def lanes_for(context: int) -> int:

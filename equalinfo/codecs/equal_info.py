@@ -6,6 +6,7 @@ M1 runs.
 
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -13,7 +14,14 @@ import numpy as np
 
 from equalinfo.alphabet import Symbols
 from equalinfo.codebook import MAX_WINDOW_BITS, Codebook
-from equalinfo.codecs.assets import M1_ASSET, ModelOrPath, lanes_for, resolve_model, save_model
+from equalinfo.codecs.assets import (
+    M1_ASSET,
+    ModelOrPath,
+    describe_model,
+    lanes_for,
+    resolve_model,
+    save_model,
+)
 from equalinfo.codecs.base import check_integer
 from equalinfo.codecs.windows import CodedWindows, WindowCodec, WindowCodes
 from equalinfo.coding.exact_lanes import ExactCode
@@ -120,22 +128,24 @@ class EqualInfoCodec(WindowCodec):
         )
         return [text.symbols for text in texts]
 
+    @cached_property
+    def _described(self) -> dict[str, Any]:
+        if not isinstance(self._source, Codebook):
+            return describe_model(self._source, self._context)
+        made_by = self._source.info
+        return {
+            "precision": made_by.precision,
+            "m1_sha256": made_by.m1_sha256,
+            "float_border": made_by.float_border,
+        }
+
     def options(self) -> dict[str, Any]:
         """W, N, M1's context, precision and sha256, whether its frequencies come from floats."""
-        if isinstance(self._source, Codebook):
-            made_by = self._source.info
-            precision, sha256 = made_by.precision, made_by.m1_sha256
-            float_border = made_by.float_border
-        else:
-            precision, sha256 = self._source.precision, self._source.sha256
-            float_border = bool(self._source.float_border)
         return {
             "window_bits": self._window_bits,
             "token_bits": self._token_bits,
             "m1_context": self._context,
-            "precision": precision,
-            "m1_sha256": sha256,
-            "float_border": float_border,
+            **self._described,
         }
 
     def _save_assets(self, directory: Path) -> list[str]:

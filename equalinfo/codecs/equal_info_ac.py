@@ -7,13 +7,22 @@ hands such symbols to the next window and is exact.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from equalinfo.alphabet import Symbols
-from equalinfo.codecs.assets import M1_ASSET, ModelOrPath, lanes_for, resolve_model, save_model
+from equalinfo.codecs.assets import (
+    M1_ASSET,
+    PROBE_OPTION,
+    ModelOrPath,
+    describe_model,
+    lanes_for,
+    resolve_model,
+    save_model,
+)
 from equalinfo.codecs.base import Encoded, check_examples, check_integer
 from equalinfo.codecs.windows import CodedWindows, WindowCodec, WindowCodes
 from equalinfo.coding.ac_window import PaperWindow
@@ -151,6 +160,10 @@ class EqualInfoAcCodec(WindowCodec):
             "'equal_info', which are exact."
         )
 
+    @cached_property
+    def _described(self) -> dict[str, Any]:
+        return describe_model(self._model, self._context)
+
     def options(self) -> dict[str, Any]:
         """W, N, delay, M1's resets, context, precision and sha256."""
         return {
@@ -159,9 +172,7 @@ class EqualInfoAcCodec(WindowCodec):
             "delay": self._delay,
             "m1_reset": self._m1_reset,
             "m1_context": self._context,
-            "precision": self._model.precision,
-            "m1_sha256": self._model.sha256,
-            "float_border": bool(self._model.float_border),
+            **self._described,
         }
 
     def _save_assets(self, directory: Path) -> list[str]:
@@ -169,6 +180,6 @@ class EqualInfoAcCodec(WindowCodec):
 
     @classmethod
     def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
-        made_by = ("m1_sha256", "float_border")
+        made_by = ("m1_sha256", "float_border", PROBE_OPTION)
         known = {name: value for name, value in options.items() if name not in made_by}
         return cls.create(model=assets[M1_ASSET], **known)

@@ -10,6 +10,7 @@ import pytest
 from equalinfo import codecs
 from equalinfo.alphabet import join
 from equalinfo.codebook import Codebook
+from models import HashModel
 
 TEXT = join([b"the quick brown fox", "jumps over été".encode(), b"", b"\xff lazy"])
 
@@ -144,3 +145,44 @@ def test_import_is_light():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+class FloatModel(HashModel):
+    """A model that says its frequencies come from floats."""
+
+    float_border = True
+
+    def save(self, path):
+        path.write_bytes(b"a model")
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("ac", {}),
+        ("equal_info_ac", {"window_bits": 20}),
+        ("equal_info", {"window_bits": 24}),
+    ],
+)
+def test_a_machine_with_other_float_frequencies_is_refused(method, options, tmp_path, monkeypatch):
+    model = FloatModel(order=1, precision=16)
+    codecs.create(method, model=model, **options).save(tmp_path)
+    assert "probe_sha256" in json.loads((tmp_path / "codec.json").read_text())["options"]
+
+    def load_here(path, precision):
+        return model
+
+    monkeypatch.setattr("equalinfo.codecs.assets.load_model", load_here)
+    assert codecs.load(tmp_path).method == method
+
+    here = model.step
+
+    def step(state, symbols, reset):
+        frequencies = here(state, symbols, reset)
+        frequencies[:, 0] += 1  # one unit moved: what another machine's rounding does
+        frequencies[:, int(frequencies[0].argmax())] -= 1
+        return frequencies
+
+    monkeypatch.setattr(model, "step", step)
+    with pytest.raises(ValueError, match="differ from those of the machine"):
+        codecs.load(tmp_path)
