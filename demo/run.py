@@ -160,7 +160,7 @@ def round_trip(directory: Path) -> str:
         totals = manifest.split("validation").totals
         share = totals["window_errors"] / totals["windows"]
         return f"FAILED: {share:.1%} of windows"
-    found = list(restore(directory, "validation"))
+    found = list(tqdm(restore(directory, "validation"), "decode", unit=" documents", leave=False))
     return "ok" if found == documents("validation") else "FAILED"
 
 

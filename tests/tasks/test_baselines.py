@@ -207,7 +207,7 @@ def test_zero_documents_are_refused(files: Path) -> None:
         register_bytes(source(files), documents_per_sequence=0)
 
 
-class TinyText(tfds.core.GeneratorBasedBuilder):
+class BaselineText(tfds.core.GeneratorBasedBuilder):
     """A TFDS data set with C4's feature "text"."""
 
     VERSION = tfds.core.Version("1.0.0")
@@ -231,8 +231,8 @@ class TinyText(tfds.core.GeneratorBasedBuilder):
 @pytest.mark.filterwarnings("ignore:label:DeprecationWarning")
 def test_tfds_is_read(tmp_path: Path) -> None:
     """As c4/en:3.1.0, prepared beforehand."""
-    TinyText(data_dir=tmp_path).download_and_prepare()
-    data = tfds_text("tiny_text:1.0.0", {"train": "train"}, str(tmp_path))
+    BaselineText(data_dir=tmp_path).download_and_prepare()
+    data = tfds_text("baseline_text:1.0.0", {"train": "train"}, str(tmp_path))
     examples = read(register_bytes(data, documents_per_sequence=16))
     found = sequences(examples)
     assert [ids.count(1) for ids in found] == [16, 16, 8]
@@ -241,5 +241,5 @@ def test_tfds_is_read(tmp_path: Path) -> None:
     for ids in found:
         ends = [-1, *np.flatnonzero(np.array(ids) == 1).tolist()]
         documents += [vocabulary.decode(ids[a + 1 : b]) for a, b in itertools.pairwise(ends)]
-    assert sorted(documents) == sorted(TinyText.TEXTS)
-    assert sum(int(e["num_bytes"]) for e in examples) == sum(map(len, TinyText.TEXTS))
+    assert sorted(documents) == sorted(BaselineText.TEXTS)
+    assert sum(int(e["num_bytes"]) for e in examples) == sum(map(len, BaselineText.TEXTS))
