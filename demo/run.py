@@ -61,7 +61,6 @@ def methods(work: Path) -> list[Method]:
     m1 = ("--m1", str(work / "m1.safetensors"))
     # Where M1 runs on every byte, short examples: as many of them step together as there are.
     short = ("--example_bytes=1024", *m1)
-    codebook = ("--codebook", str(work / "equal_info" / "codec" / "codebook.eqi"))
     return [
         Method("bytes", ("--method=bytes",), m2=True),
         Method(
@@ -74,9 +73,10 @@ def methods(work: Path) -> list[Method]:
         Method("ac [v=65k]", ("--method=ac", *short), whole=False),
         Method("equal_info_ac [b=16, v=65k]", ("--method=equal_info_ac", *short), whole=False),
         Method("equal_info [b=16, v=65k]", ("--method=equal_info", *m1)),
+        # Few enough codes for an M2 to learn in a minute.
         Method(
-            "equal_info [b=16, v=256]",
-            ("--method=equal_info", "--token_bits=8", *codebook),
+            "equal_info [b=12, v=4k]",
+            ("--method=equal_info", "--window_bits=12", "--token_bits=12", *m1),
             m2=True,
         ),
     ]
@@ -147,7 +147,7 @@ def train_m2(directory: Path, run: Path, steps: int) -> None:
         eval_every=steps,
         checkpoint_every=steps,
     )
-    batches = RowBatches(rows_from_task(directory, "train"), batch_size=16)
+    batches = RowBatches(rows_from_task(directory, "train"), batch_size=4)
     validation = OrderedBatches(rows_from_task(directory, "validation"), batch_size=16)
     config = dataclasses.replace(config, eval_batches=validation.batches_per_epoch)
     train(config, batches, run, validation)
@@ -188,7 +188,7 @@ def main() -> None:
     """Run every stage."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--work", type=Path, default=Path("runs/demo"), help="emptied at the start")
-    parser.add_argument("--m1_steps", type=int, default=600)
+    parser.add_argument("--m1_steps", type=int, default=400)
     parser.add_argument("--m2_steps", type=int, default=300)
     arguments = parser.parse_args()
     work: Path = arguments.work
@@ -199,7 +199,7 @@ def main() -> None:
     directories = {
         method: work / method.label.split(" [")[0].replace(" ", "_") for method in rows_of
     }
-    directories[rows_of[-1]] = work / "equal_info_v256"
+    directories[rows_of[-1]] = work / "equal_info_b12"
     seconds = dict.fromkeys(rows_of, 0.0)
 
     with stage("text -> bytes, unigram counts, a SentencePiece model"):
