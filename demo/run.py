@@ -189,7 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--work", type=Path, default=Path("runs/demo"), help="emptied at the start")
     parser.add_argument("--m1_steps", type=int, default=400)
-    parser.add_argument("--m2_steps", type=int, default=300)
+    parser.add_argument("--m2_steps", type=int, default=200)
     arguments = parser.parse_args()
     work: Path = arguments.work
     shutil.rmtree(work, ignore_errors=True)
