@@ -27,7 +27,7 @@ import pipelines.count
 from equalinfo.cli import main as equalinfo
 from equalinfo.dataset import restore
 from equalinfo.lm.config import model_config
-from equalinfo.lm.data import OrderedBatches, RowBatches, TokenRows
+from equalinfo.lm.data import RowBatches, TokenRows
 from equalinfo.lm.evaluate import Scores, evaluate_dataset
 from equalinfo.lm.optimizer import OptimizerConfig
 from equalinfo.lm.train import TrainConfig, train
@@ -144,13 +144,10 @@ def train_m2(directory: Path, run: Path, steps: int) -> None:
         model=model_config("tiny", Manifest.load(directory).vocab_size, np.float32),
         optimizer=OptimizerConfig(warmup_steps=100, total_steps=steps, cooldown_steps=steps // 3),
         steps=steps,
-        eval_every=steps,
         checkpoint_every=steps,
     )
     batches = RowBatches(rows_from_task(directory, "train"), batch_size=4)
-    validation = OrderedBatches(rows_from_task(directory, "validation"), batch_size=16)
-    config = dataclasses.replace(config, eval_batches=validation.batches_per_epoch)
-    train(config, batches, run, validation)
+    train(config, batches, run)
 
 
 def round_trip(directory: Path) -> str:
