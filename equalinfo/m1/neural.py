@@ -124,7 +124,7 @@ class NeuralModel:
     def root(self) -> Frequencies:
         """See `FrequencyModel`."""
         if self._root is None:
-            _, _, logits = self._start_marker
+            _, logits = self._start_marker
             self._root = frequencies.from_logits(np.asarray(logits[0]), self.precision)
         return self._root
 
@@ -169,7 +169,7 @@ class NeuralModel:
     @functools.cached_property
     def _step(self) -> Any:
         """jit((params, cache, ids [B], positions [B], reset [B]) -> (cache, logits [B, 257]))."""
-        marker_cache, _, _ = self._start_marker
+        marker_cache, _ = self._start_marker
 
         def step(
             params: PyTree, cache: PyTree, ids: jax.Array, positions: jax.Array, reset: jax.Array
@@ -194,8 +194,8 @@ class NeuralModel:
         return jax.jit(step, donate_argnums=1)
 
     @functools.cached_property
-    def _start_marker(self) -> tuple[PyTree, None, jax.Array]:
-        """(cache of one slot that holds the start marker, -, logits [1, 257] after it)."""
+    def _start_marker(self) -> tuple[PyTree, jax.Array]:
+        """(cache of one slot that holds the start marker, logits [1, 257] after it)."""
         empty = self._zero_cache(1, 1)
         logits, variables = self._model.apply(
             {"params": self.params, "cache": empty},
@@ -204,7 +204,7 @@ class NeuralModel:
             decode=True,
             mutable=["cache"],
         )
-        return variables["cache"], None, logits[:, 0, _COLUMNS]
+        return variables["cache"], logits[:, 0, _COLUMNS]
 
     def _zero_cache(self, lanes: int, slots: int) -> PyTree:
         shapes = jax.eval_shape(
@@ -218,7 +218,7 @@ class NeuralModel:
         return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
     def _empty_cache(self, slots: int) -> PyTree:
-        marker, _, _ = self._start_marker
+        marker, _ = self._start_marker
         return jax.tree.map(
             lambda zeros, m: zeros if zeros.ndim == 1 else zeros.at[:, :, :1].set(m),
             self._zero_cache(_LANES, slots),
