@@ -6,15 +6,30 @@ Where things are, in the order of the flow:
   m1            M1 at run time: integer frequencies of the next symbol
   frequencies   the one border between floats and integers
   coding        arithmetic coding, the exact Equal-Info code, the paper's windows
-  codebook      the exact code compiled into a table
+  codebook      M1 compiled into a table of texts: the tokenizer's data
+  tokenizer     text -> token ids and back through a codebook: all that many users need
   codecs        methods: text -> token ids and back
   records, tfrecord, manifest, dataset   what a data set is on disk
   score         bits/byte, FLOPs/byte
   lm            the Transformer for M1 and M2, and a local trainer
 
-Importing this package imports none of them: JAX and numba load where they are used.
+Importing this package imports none of them: `equalinfo.Tokenizer` loads NumPy and numba when it is
+first named, JAX loads where models run.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from equalinfo.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from equalinfo.tokenizer import Tokenizer
+
+__all__ = ["Tokenizer", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Tokenizer":
+        from equalinfo.tokenizer import Tokenizer
+
+        return Tokenizer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

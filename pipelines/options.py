@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from equalinfo import codecs
+from equalinfo.codebook import PLANS
 from pipelines.runner import RunnerError, RunnerOptions
 
 CODEC_FLAGS = {
@@ -16,6 +17,7 @@ CODEC_FLAGS = {
     "codebook": "codebook",
     "window_bits": "window_bits",
     "token_bits": "token_bits",
+    "plan": "plan",
     "delay": "delay",
     "m1_reset": "m1_reset",
     "m1_context": "m1_context",
@@ -107,9 +109,14 @@ def parse_compress(argv: Sequence[str] | None = None) -> CompressOptions:
     add("--m1", metavar="FILE", help="frozen M1, for ac, equal_info_ac and equal_info")
     add("--static", metavar="FILE", help="byte frequencies for static_ac, from pipelines.count")
     add("--sentencepiece", metavar="FILE", help=".model file")
-    add("--codebook", metavar="FILE", help="compiled codebook for equal_info, instead of --m1")
+    add(
+        "--codebook",
+        metavar="FILE",
+        help="equal_info: compiled codebook, in place of --m1; without either, that of the package",
+    )
+    add("--plan", choices=PLANS, help="equal_info: what to compile --m1 to (default: best_first)")
     add("--window_bits", type=_positive, help="W: 9..128 (default: 16)")
-    add("--token_bits", type=_positive, help="N: 1..16 (default: 16)")
+    add("--token_bits", type=_positive, help="N: 1..16 (default: 16, or W)")
     add("--delay", action="store_true", default=None, help="equal_info_ac: the paper's Delay [A.5]")
     add("--m1_reset", type=_not_negative, help="reset M1 every k-th window, 0: never (default: 1)")
     add("--m1_context", type=_positive, help="symbols of left context that M1 sees")
@@ -249,7 +256,9 @@ def _codec_options(parser: argparse.ArgumentParser, options: argparse.Namespace)
     for flag in given.keys() - allowed:
         takes = ", ".join(f"--{name}" for name in CODEC_FLAGS if name in allowed) or "no options"
         parser.error(f"--{flag} is not for --method={method}, which takes {takes}.")
-    if "model" in codecs.options_of(method) and not given.keys() & {model_flag, "codebook"}:
+    # equal_info can do without: the package has a codebook.
+    names = codecs.options_of(method)
+    if "model" in names and "codebook" not in names and model_flag not in given:
         parser.error(_missing_model(method, model_flag, options))
     return {CODEC_FLAGS[flag]: value for flag, value in given.items()}
 

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import Symbols, as_symbols
-
-PAD_ID, EOS_ID, UNK_ID = 0, 1, 2
-ID_OFFSET = 3
-"""id = code + 3: the ids below are pad, eos and unk, as SeqIO and T5X expect."""
+from equalinfo.ids import EOS_ID as EOS_ID
+from equalinfo.ids import ID_OFFSET as ID_OFFSET
+from equalinfo.ids import PAD_ID as PAD_ID
+from equalinfo.ids import UNK_ID as UNK_ID
 
 FORMAT_VERSION = 1
 CODEC_FILE = "codec.json"

@@ -1,7 +1,7 @@
-"""Method `equal_info`, the default: windows of the exact Equal-Info code, lossless for every text.
+"""Method `equal_info`, the default: windows of equal information, lossless for every text.
 
 Up to W = 20 bits M1 is compiled into a codebook when the codec is made, and needed no more; above,
-M1 runs.
+M1 runs, in the exact code.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from equalinfo.alphabet import Symbols
-from equalinfo.codebook import MAX_WINDOW_BITS, Codebook
+from equalinfo.codebook import BEST_FIRST, INTERVAL, MAX_CODES, Codebook
 from equalinfo.codecs.assets import (
     M1_ASSET,
     ModelOrPath,
@@ -27,20 +27,36 @@ from equalinfo.codecs.windows import CodedWindows, WindowCodec, WindowCodes
 from equalinfo.coding.exact_lanes import ExactCode
 from equalinfo.coding.lanes import decode_windows, encode_windows
 from equalinfo.frequencies import DEFAULT_PRECISION
+from equalinfo.ids import ID_OFFSET
 from equalinfo.m1.base import FrequencyModel
+from equalinfo.tokenizer import Tokenizer
 
 CODEBOOK_ASSET = "codebook.eqi"
 
 
 class EqualInfoCodec(WindowCodec):
-    """The exact code, through a codebook (W <= 20) or M1 itself."""
+    """A codebook (W <= 20), or the exact code with M1 itself."""
 
     method: ClassVar[str] = "equal_info"
 
     def __init__(
-        self, source: Codebook | FrequencyModel, window_bits: int, token_bits: int, m1_context: int
+        self,
+        source: Codebook | FrequencyModel,
+        window_bits: int,
+        token_bits: int | None,
+        m1_context: int,
     ) -> None:
+        num_codes = source.num_codes if isinstance(source, Codebook) else 1 << window_bits
+        whole = num_codes < 1 << window_bits
+        if token_bits is None:
+            token_bits = window_bits if whole else min(window_bits, 16)
         super().__init__(window_bits, token_bits)
+        if whole and token_bits != window_bits:
+            raise ValueError(
+                f"token_bits={token_bits}, but a codebook of {num_codes} codes needs "
+                f"{window_bits}: cut in smaller tokens, not every sequence of them would be codes. "
+                "Leave token_bits out, or compile a codebook with a power of two of codes."
+            )
         self._source = source
         self._context = check_integer("m1_context", m1_context, lowest=0)
 
@@ -51,27 +67,33 @@ class EqualInfoCodec(WindowCodec):
         model: ModelOrPath | None = None,
         codebook: Codebook | str | os.PathLike[str] | None = None,
         window_bits: int | None = None,
-        token_bits: int = 16,
+        token_bits: int | None = None,
+        plan: str | None = None,
         m1_context: int | None = None,
         precision: int = DEFAULT_PRECISION,
         progress: bool = True,
     ) -> Self:
-        """Make the codec from M1 or from a codebook.
+        """Make the codec from a codebook, or from M1; from neither: the codebook of the package.
 
         Args:
           model: M1, or its file. Compiled first where W <= 20.
           codebook: a codebook, or its `.eqi` file, in place of M1.
           window_bits: W, 9..128; default 16, or the codebook's.
-          token_bits: N, 1..16, at most W.
+          token_bits: N, 1..16, at most W; also 17..20 where it is W. Default: W up to 16, else 16.
+            Where a codebook has fewer than 2^W codes, W: then no token is wrong.
+          plan: of compiling: best_first (default) or interval; see `equalinfo.codebook`.
           m1_context: symbols of left context M1 sees; default 4 W.
           precision: P, where `model` is a file.
           progress: draw a bar while compiling.
         """
-        if codebook is not None and model is None:
-            book = codebook if isinstance(codebook, Codebook) else Codebook.load(codebook)
+        if model is not None and codebook is not None:
+            raise ValueError("method 'equal_info' takes one of model and codebook, not both.")
+        if model is None:
+            book = _codebook(codebook)
             for name, value, found in (
                 ("window_bits", window_bits, book.window_bits),
                 ("m1_context", m1_context, book.info.m1_context),
+                ("plan", plan, book.info.plan),
             ):
                 if value not in (None, found):
                     raise ValueError(
@@ -79,22 +101,37 @@ class EqualInfoCodec(WindowCodec):
                         "Leave the option out, or compile another codebook."
                     )
             return cls(book, book.window_bits, token_bits, book.info.m1_context)
-        if model is None or codebook is not None:
-            raise ValueError("method 'equal_info' needs one of model and codebook, not both.")
         window_bits = 16 if window_bits is None else check_integer("window_bits", window_bits)
         m1_context = 4 * window_bits if m1_context is None else m1_context
         source = resolve_model(model, precision)
         codec = cls(source, window_bits, token_bits, m1_context)  # checks the options
-        if window_bits > MAX_WINDOW_BITS:
+        if 1 << window_bits > MAX_CODES:
+            if plan not in (None, INTERVAL):
+                raise ValueError(
+                    f"plan={plan!r} enumerates windows, and there are too many of "
+                    f"window_bits={window_bits}. Use 20 or less, or leave plan out."
+                )
             return codec
-        context = codec._context
-        compiled = Codebook.compile(source, window_bits, context=context, progress=progress)
-        return cls(compiled, window_bits, token_bits, context)
+        compiled = Codebook.compile(
+            source,
+            1 << window_bits,
+            plan=plan or BEST_FIRST,
+            context=codec._context,
+            progress=progress,
+        )
+        return cls(compiled, window_bits, token_bits, codec._context)
 
     @property
     def lossless(self) -> bool:
         """Always."""
         return True
+
+    @property
+    def vocab_size(self) -> int:
+        """Ids run from 0 to this, exclusive: 3 special ids and V codes, or 2^N values of tokens."""
+        if isinstance(self._source, Codebook) and self._token_bits == self._window_bits:
+            return ID_OFFSET + self._source.num_codes
+        return super().vocab_size
 
     @property
     def codebook(self) -> Codebook | None:
@@ -134,6 +171,8 @@ class EqualInfoCodec(WindowCodec):
             return describe_model(self._source, self._context)
         made_by = self._source.info
         return {
+            "plan": made_by.plan,
+            "num_codes": made_by.num_codes,
             "precision": made_by.precision,
             "m1_sha256": made_by.m1_sha256,
             "float_border": made_by.float_border,
@@ -157,8 +196,14 @@ class EqualInfoCodec(WindowCodec):
     @classmethod
     def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
         known = {name: options[name] for name in ("window_bits", "token_bits", "m1_context")}
-        if options["window_bits"] <= MAX_WINDOW_BITS:
+        if "num_codes" in options:
             return cls.create(codebook=assets[CODEBOOK_ASSET], **known)
         return cls.create(
             model=assets[M1_ASSET], precision=options["precision"], progress=False, **known
         )
+
+
+def _codebook(source: Codebook | str | os.PathLike[str] | None) -> Codebook:
+    if isinstance(source, Codebook):
+        return source
+    return Tokenizer.default().codebook if source is None else Codebook.load(source)

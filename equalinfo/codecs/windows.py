@@ -18,7 +18,6 @@ from equalinfo.codecs.base import (
     check_integer,
     check_lengths,
     check_number_of_lengths,
-    check_token_bits,
     codes_to_ids,
 )
 from equalinfo.coding.bits import check_widths, codes_to_tokens, tokens_to_codes
@@ -50,7 +49,7 @@ class WindowCodec(Codec):
 
     def __init__(self, window_bits: int, token_bits: int) -> None:
         self._window_bits = check_integer("window_bits", window_bits)
-        self._token_bits = check_token_bits(token_bits)
+        self._token_bits = check_integer("token_bits", token_bits)
         check_widths(self._window_bits, self._token_bits)
 
     @property

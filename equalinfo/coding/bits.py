@@ -14,6 +14,8 @@ Tokens = npt.NDArray[np.int32]
 
 MIN_WINDOW_BITS, MAX_WINDOW_BITS = 9, 128
 MAX_TOKEN_BITS = 16
+MAX_WHOLE_BITS = 20
+"""Of tokens that are one window each."""
 NARROW_BITS = 62
 """Codes of up to this many bits are kept in int64 arrays, wider ones as Python integers."""
 
@@ -162,8 +164,9 @@ def _check_token_bits(token_bits: int) -> None:
 
 
 def check_widths(window_bits: int, token_bits: int) -> None:
-    """Raise ValueError unless 9 <= W <= 128, 1 <= N <= 16 and N <= W, so that codes come back."""
-    _check_token_bits(token_bits)
+    """Raise ValueError unless codes come back: 9 <= W <= 128, N <= W, N in 1..16 or W itself."""
+    if not (token_bits == window_bits <= MAX_WHOLE_BITS):
+        _check_token_bits(token_bits)
     if not MIN_WINDOW_BITS <= window_bits <= MAX_WINDOW_BITS:
         raise ValueError(
             f"window_bits={window_bits} is outside {MIN_WINDOW_BITS}..{MAX_WINDOW_BITS}. "

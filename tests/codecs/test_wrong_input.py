@@ -5,6 +5,7 @@ import pytest
 
 from equalinfo import codecs
 from equalinfo.alphabet import join
+from equalinfo.codebook import Codebook
 
 TEXT = join([b"the quick brown fox", b"jumps over the lazy dog"])
 
@@ -71,7 +72,8 @@ def test_wrong_symbols(static_codecs):
         ("gzip", {"token_bits": 0}, r"token_bits=0 is not in 1\.\.16"),
         ("gzip", {"token_bits": 1.5}, "token_bits=1.5 is not an integer"),
         ("ac", {}, "'ac' needs option 'model'"),
-        ("equal_info", {}, "needs one of model and codebook"),
+        ("equal_info", {"plan": "interval"}, "plan=interval, but the codebook was compiled with"),
+        ("equal_info", {"window_bits": 9}, "window_bits=9, but the codebook was compiled with"),
     ],
 )
 def test_create_says_what_is_wrong(method, options, message):
@@ -117,7 +119,11 @@ def test_numpy_integers_are_integers(static_codecs, tmp_path):
 def test_window_options_that_do_not_go_together(static_codecs):
     model = static_codecs[4]._model  # precision 14
     with pytest.raises(ValueError, match="token_bits=16 is more than window_bits=10"):
-        codecs.create("equal_info", model=model, window_bits=10)
+        codecs.create("equal_info", model=model, window_bits=10, token_bits=16)
+    with pytest.raises(ValueError, match="token_bits=17 is outside"):
+        codecs.create("equal_info", model=model, window_bits=24, token_bits=17)
+    with pytest.raises(ValueError, match="plan='best_first' enumerates windows"):
+        codecs.create("equal_info", model=model, window_bits=24, plan="best_first")
     with pytest.raises(ValueError, match="window_bits=8"):
         codecs.create("equal_info", model=model, window_bits=8, token_bits=8)
     with pytest.raises(ValueError, match="window_bits=12"):
@@ -129,8 +135,23 @@ def test_window_options_that_do_not_go_together(static_codecs):
     codebook = static_codecs[7].codebook
     with pytest.raises(ValueError, match="window_bits=16, but the codebook was compiled with"):
         codecs.create("equal_info", codebook=codebook, window_bits=16)
-    with pytest.raises(ValueError, match="needs one of model and codebook"):
+    with pytest.raises(ValueError, match="takes one of model and codebook"):
         codecs.create("equal_info", codebook=codebook, model=model)
+    odd = Codebook.compile(model, 600, progress=False)
+    with pytest.raises(ValueError, match="token_bits=8, but a codebook of 600 codes needs 10"):
+        codecs.create("equal_info", codebook=odd, token_bits=8)
+
+
+def test_a_codebook_of_any_number_of_codes(static_codecs, tmp_path):
+    codebook = Codebook.compile(static_codecs[4]._model, 600, progress=False)
+    codec = codecs.create("equal_info", codebook=codebook)
+    assert (codec.vocab_size, codec.token_bits) == (603, 10)
+    (encoded,) = codec.encode([TEXT])
+    codec.save(tmp_path)
+    again = codecs.load(tmp_path)
+    np.testing.assert_array_equal(again.decode([encoded.ids])[0], TEXT)
+    with pytest.raises(ValueError, match=r"id 603 is not in 3\.\.602"):
+        codec.decode([np.array([603], np.int32)])
 
 
 def test_gzip_refuses_what_follows_the_stream():

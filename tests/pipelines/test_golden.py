@@ -24,6 +24,10 @@ CODECS: dict[str, Callable[[StaticModel, StaticModel], codecs.Codec]] = {
     "equal_info": lambda p14, p16: codecs.create(
         "equal_info", model=p16, window_bits=12, token_bits=12, progress=False
     ),
+    "equal_info_interval": lambda p14, p16: codecs.create(
+        "equal_info", model=p16, window_bits=12, plan="interval", progress=False
+    ),
+    "equal_info_package": lambda p14, p16: codecs.create("equal_info"),
     "equal_info_wide": lambda p14, p16: codecs.create(
         "equal_info", model=p16, window_bits=24, token_bits=10, progress=False
     ),

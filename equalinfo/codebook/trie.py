@@ -1,4 +1,4 @@
-"""A trie stored as its texts in lexicographic preorder: check, index, longest match, look-up.
+"""A trie stored as its texts in lexicographic preorder: check it, look texts up.
 
 Node = code. A text's parent is the text less its last symbol; texts of one symbol hang on the root,
 which is no code. Legend: C codes, T symbols of all texts together.
@@ -58,24 +58,6 @@ def check_preorder(texts: Texts, offsets: Offsets, num_codes: int) -> Nodes:
     return parents
 
 
-def index_children(
-    texts: Texts, offsets: Offsets, parents: Nodes
-) -> tuple[Nodes, Nodes, Texts, Nodes]:
-    """Children of every node, in symbol order.
-
-    Returns:
-      first: int32[257], the node of each single symbol.
-      start: int32[C + 1]; the children of c are at start[c]:start[c + 1] of the next two.
-      symbols: uint16[C - 257], the symbol that leads to the child.
-      nodes: int32[C - 257], the child.
-    """
-    order = np.argsort(parents, kind="stable").astype(np.int32)
-    first, nodes = order[:NUM_SYMBOLS].copy(), order[NUM_SYMBOLS:].copy()
-    start = np.zeros(len(parents) + 1, np.int32)
-    np.cumsum(np.bincount(parents[nodes], minlength=len(parents)), out=start[1:])
-    return first, start, texts[offsets[nodes + 1] - 1], nodes
-
-
 @njit(cache=True, nogil=True)
 def _parents(texts: Texts, offsets: Offsets, longest: int, parents: Nodes) -> int:
     """Fill `parents`; returns the first code out of order, or the number of codes."""
@@ -96,42 +78,6 @@ def _parents(texts: Texts, offsets: Offsets, longest: int, parents: Nodes) -> in
         path[length] = code
         before, before_length = start, length
     return len(parents)
-
-
-@njit(cache=True, nogil=True)
-def longest_matches(
-    symbols: Texts,
-    first: Nodes,
-    start: Nodes,
-    child_symbols: Texts,
-    nodes: Nodes,
-    codes: npt.NDArray[np.uint32],
-) -> int:
-    """Cut `symbols` into longest matches; fill `codes`, return how many.
-
-    Every prefix of a text is a text, so the longest match is where the walk ends.
-    """
-    place, count = 0, 0
-    while place < len(symbols):
-        node = first[symbols[place]]
-        place += 1
-        while place < len(symbols):
-            symbol = symbols[place]
-            low, high = start[node], start[node + 1]
-            end = high
-            while low < high:
-                middle = (low + high) >> 1
-                if child_symbols[middle] < symbol:
-                    low = middle + 1
-                else:
-                    high = middle
-            if low == end or child_symbols[low] != symbol:
-                break
-            node = nodes[low]
-            place += 1
-        codes[count] = node
-        count += 1
-    return count
 
 
 @njit(cache=True, nogil=True)

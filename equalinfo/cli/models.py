@@ -1,64 +1,23 @@
-"""The `equalinfo` command: train a model, export it as an M1, score a data set.
-
-    equalinfo train --dataset DIR --size 3m --output RUN      # M1 (on method `bytes`) or M2
-    equalinfo export-m1 RUN -o M1.safetensors
-    equalinfo eval --dataset DIR --split validation --run RUN
-    equalinfo curve RUN -o curve.png
-
-Compression is a Beam job: `python -m pipelines.compress --help`.
-"""
+"""Commands about models: train, export-m1, eval, curve."""
 
 import argparse
 import json
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from equalinfo.version import __version__
+from equalinfo.cli.command import add_command
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; errors that name their fix are printed without a trace."""
-    arguments = _parser().parse_args(argv)
-    try:
-        arguments.function(arguments)
-    except (ValueError, FileNotFoundError, FileExistsError) as error:
-        print(f"equalinfo {arguments.command}: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="equalinfo",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", required=True)
+def add(commands: Any) -> None:
+    """Register the commands."""
     _add_train(commands)
     _add_export(commands)
     _add_eval(commands)
     _add_curve(commands)
-    return parser
-
-
-def _add_command(commands: Any, name: str, function: Any, text: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=text,
-        description=text,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.set_defaults(function=function)
-    return parser
 
 
 def _add_train(commands: Any) -> None:
-    parser = _add_command(
+    parser = add_command(
         commands,
         "train",
         _train,
@@ -153,7 +112,7 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _add_export(commands: Any) -> None:
-    parser = _add_command(
+    parser = add_command(
         commands, "export-m1", _export, "write the newest checkpoint of a byte LM as one M1 file"
     )
     parser.add_argument("run_directory", type=Path, help="of `equalinfo train` on method bytes")
@@ -174,7 +133,7 @@ def _export(arguments: argparse.Namespace) -> None:
 
 
 def _add_eval(commands: Any) -> None:
-    parser = _add_command(
+    parser = add_command(
         commands, "eval", _eval, "uniform, unigram and model bits/byte, FLOPs/byte of a data set"
     )
     add = parser.add_argument
@@ -220,7 +179,7 @@ def _eval(arguments: argparse.Namespace) -> None:
 
 
 def _add_curve(commands: Any) -> None:
-    parser = _add_command(commands, "curve", _curve, "draw bits/byte over the steps of runs")
+    parser = add_command(commands, "curve", _curve, "draw bits/byte over the steps of runs")
     parser.add_argument("runs", type=Path, nargs="+", help="run directories")
     parser.add_argument("-o", "--output", type=Path, required=True, help=".png or .svg file")
     parser.add_argument(
@@ -239,7 +198,3 @@ def _curve(arguments: argparse.Namespace) -> None:
     levels = {name: float(value) for name, value in arguments.level}
     draw(arguments.runs, arguments.output, levels)
     print(arguments.output)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from equalinfo.alphabet import EOS, NUM_SYMBOLS
-from equalinfo.codebook import Codebook, CodebookInfo
+from equalinfo.codebook import PLANS, Codebook, CodebookInfo
 from equalinfo.coding.exact import decode_reference, encode_reference
 from equalinfo.coding.exact_lanes import ExactCode
 from equalinfo.coding.lanes import encode_windows
@@ -36,7 +36,9 @@ _books: dict[tuple[str, int], Codebook] = {}
 
 def _book(name, window_bits):
     if (name, window_bits) not in _books:
-        _books[name, window_bits] = Codebook.compile(MODELS[name], window_bits, progress=False)
+        _books[name, window_bits] = Codebook.compile(
+            MODELS[name], 1 << window_bits, plan="interval", context=4 * window_bits, progress=False
+        )
     return _books[name, window_bits]
 
 
@@ -104,10 +106,14 @@ def test_round_trip(symbols):
 
 def test_lanes_do_not_matter_and_context_is_kept():
     model = MODELS["hash14"]
-    books = [Codebook.compile(model, 10, lanes=lanes, progress=False) for lanes in (1, 7, 4096)]
-    assert len({book.sha256 for book in books}) == 1
-    assert books[0].info == CodebookInfo(10, 14, model.sha256, 40, False)
-    short = Codebook.compile(model, 10, context=1, progress=False)
+    for plan in PLANS:
+        books = [
+            Codebook.compile(model, 1024, plan=plan, lanes=lanes, progress=False)
+            for lanes in (1, 7, 4096)
+        ]
+        assert len({book.sha256 for book in books}) == 1
+        assert books[0].info == CodebookInfo(plan, 1024, 14, model.sha256, 64, False)
+    short = Codebook.compile(model, 1024, plan=plan, context=1, progress=False)
     assert short.info.m1_context == 1
     assert not np.array_equal(short.texts, books[0].texts)
 
@@ -119,10 +125,19 @@ def test_a_long_run_of_the_likeliest_symbol_is_one_window():
     assert len(book.encode(np.full(longest, 97, np.uint16))) == 1
 
 
-@pytest.mark.parametrize("window_bits", [8, 21, 128])
-def test_window_bits_out_of_range(window_bits):
-    with pytest.raises(ValueError, match=rf"window_bits={window_bits} is not in 9\.\.20"):
-        Codebook.compile(MODELS["hash"], window_bits)
+@pytest.mark.parametrize(
+    ("plan", "num_codes", "message"),
+    [
+        ("interval", 256, "num_codes=256 is not in 257"),
+        ("interval", 1000, "not a power of two"),
+        ("best_first", 256, "num_codes=256 is not in 257"),
+        ("best_first", (1 << 20) + 1, "not in 257..1048576"),
+        ("greedy", 1024, "plan 'greedy' is unknown"),
+    ],
+)
+def test_what_cannot_be_compiled(plan, num_codes, message):
+    with pytest.raises(ValueError, match=message):
+        Codebook.compile(MODELS["hash"], num_codes, plan=plan)
 
 
 def test_symbols_and_codes_out_of_range():
@@ -180,7 +195,7 @@ def test_a_damaged_file_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="absent"):
         Codebook.load(tmp_path / "absent.eqi")
     # Types that NumPy lacks, and JSON too deep for Python.
-    known = json.dumps({"format": "equalinfo.codebook", "format_version": 1})
+    known = json.dumps({"format": "equalinfo.codebook", "format_version": 2})
     for kind, text in (("F8_E4M3", known), ("I64", "[" * 100_000)):
         tensor = {"dtype": kind, "shape": [0], "data_offsets": [0, 0]}
         header = json.dumps({"__metadata__": {"equalinfo": text}, "texts": tensor}).encode()
@@ -234,7 +249,12 @@ def _twice_the_same(texts, offsets):
 def test_a_precision_that_cannot_be_is_refused(precision):
     book = _book("hash", 9)
     with pytest.raises(ValueError, match=f"precision={precision}"):
-        Codebook(dataclasses.replace(book.info, precision=precision), book.texts, book.offsets)
+        Codebook(
+            dataclasses.replace(book.info, precision=precision),
+            book.texts,
+            book.offsets,
+            book.information,
+        )
 
 
 @pytest.mark.parametrize(
@@ -252,4 +272,4 @@ def test_a_precision_that_cannot_be_is_refused(precision):
 def test_tables_that_are_no_trie_are_refused(damage, message):
     book = _book("hash", 9)
     with pytest.raises(ValueError, match=message):
-        Codebook(book.info, *damage(book.texts.copy(), book.offsets.copy()))
+        Codebook(book.info, *damage(book.texts.copy(), book.offsets.copy()), book.information)

@@ -1,0 +1,49 @@
+"""The `equalinfo` command.
+
+    equalinfo show "Some text."                                  # its tokens, in colour
+    equalinfo compile --from-text 'c4/*.json.gz' -o mine.eqi     # a tokenizer from text alone
+    equalinfo compile M1.safetensors -o mine.eqi                 # a tokenizer from a trained M1
+    equalinfo export --hf DIR                                    # for Hugging Face
+    equalinfo train --dataset DIR --size 3m --output RUN         # M1 (on method `bytes`) or M2
+    equalinfo export-m1 RUN -o M1.safetensors
+    equalinfo eval --dataset DIR --split validation --run RUN
+    equalinfo curve RUN -o curve.png
+
+Compression is a Beam job: `python -m pipelines.compress --help`.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from equalinfo.cli import compile, export, models, show
+from equalinfo.version import __version__
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; errors that name their fix are printed without a trace."""
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.function(arguments)
+    except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, OSError, ImportError) as error:
+        print(f"equalinfo {arguments.command}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="equalinfo",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for module in (show, compile, export, models):
+        module.add(commands)
+    return parser

@@ -1,0 +1,77 @@
+"""Command compile: a codebook from an M1, or from text alone."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from equalinfo.cli.command import add_command
+
+
+def add(commands: Any) -> None:
+    """Register the command."""
+    parser = add_command(
+        commands, "compile", _compile, "make a tokenizer (a .eqi codebook) of an M1, or of text"
+    )
+    add = parser.add_argument
+    add("m1", type=Path, nargs="?", help="M1 file, as export-m1 writes it")
+    add(
+        "--from-text",
+        nargs="+",
+        metavar="GLOB",
+        help="in place of M1: count text. Files of JSON lines with a field `text` (.json, .jsonl) "
+        "or of one document a line (.txt), also .gz",
+    )
+    add("-o", "--output", type=Path, required=True, help=".eqi file to write")
+    add("--codes", type=int, default=1 << 16, help="V, 257..2^20; plan interval: a power of two")
+    add(
+        "--plan",
+        default="best_first",
+        help="best_first: the V likeliest texts. interval: those of the exact W-bit code, V = 2^W",
+    )
+    add(
+        "--rounds",
+        type=int,
+        default=3,
+        help="with --from-text: the first counts everywhere, each further one where the windows of "
+        "the round before begin",
+    )
+    add("--context", type=int, help="symbols of left context M1 sees; None: 64")
+    add("--precision", type=int, default=16, help="P: M1's frequencies sum to 2^P")
+    add("--quiet", action="store_true", help="draw no bars")
+
+
+def _compile(arguments: argparse.Namespace) -> None:
+    from equalinfo.codebook import Codebook
+
+    if (arguments.m1 is None) == (not arguments.from_text):
+        raise ValueError("give either an M1 file or --from-text GLOB.")
+    progress = not arguments.quiet
+    if arguments.from_text:
+        from equalinfo.codebook.from_text import compile_from_text
+        from equalinfo.text_files import read_symbols
+
+        if arguments.context is not None:
+            raise ValueError("--context is M1's; with --from-text there is none to give.")
+        codebook = compile_from_text(
+            read_symbols(arguments.from_text, progress),
+            arguments.codes,
+            plan=arguments.plan,
+            rounds=arguments.rounds,
+            precision=arguments.precision,
+            progress=progress,
+        )
+    else:
+        from equalinfo.codecs.assets import resolve_model
+
+        codebook = Codebook.compile(
+            resolve_model(arguments.m1, arguments.precision),
+            arguments.codes,
+            plan=arguments.plan,
+            context=arguments.context,
+            progress=progress,
+        )
+    codebook.save(arguments.output)
+    print(
+        f"{arguments.output}: {codebook.num_codes} codes ({codebook.info.plan}), "
+        f"{arguments.output.stat().st_size:,} bytes, sha256:{codebook.sha256}"
+    )

@@ -1,0 +1,98 @@
+"""`equalinfo show`: a text as its tokens, on the terminal, as a page or as an image."""
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+from equalinfo.cli.command import add_command
+
+IMAGE_WIDTH = 100  # characters
+
+
+def add(commands: Any) -> None:
+    """Register the command."""
+    parser = add_command(
+        commands,
+        "show",
+        _show,
+        "print a text coloured by token, with ids and bits below, or draw it as a page or image",
+    )
+    # Without "(default: None)" after options that have none.
+    parser.formatter_class = argparse.HelpFormatter
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("text", nargs="?", metavar="TEXT", help="the text; - reads standard input")
+    source.add_argument("--file", type=Path, help="read the text, of any bytes, from a file")
+    add = parser.add_argument
+    add("--codebook", type=Path, metavar="FILE.eqi", help="default: the one of the package")
+    add(
+        "--sentencepiece",
+        type=Path,
+        metavar="MODEL",
+        help="beside it, the same text in the pieces of a SentencePiece model",
+    )
+    add("--eos", action="store_true", help="end the text with EOS, as the pipelines do")
+    add("--html", type=Path, metavar="FILE", help="write a page instead")
+    add("--png", type=Path, metavar="FILE", help="write an image instead: .png, .svg or .pdf")
+    add(
+        "--width",
+        type=int,
+        help=f"characters of a line; default: the terminal's, {IMAGE_WIDTH} in an image",
+    )
+    add(
+        "--color",
+        choices=["auto", "always", "never"],
+        default="auto",
+        help="auto, the default: on a terminal, unless NO_COLOR is set",
+    )
+
+
+def use_color(choice: str, stream: TextIO) -> bool:
+    """Whether to write colours: `auto` does on terminals, unless NO_COLOR is set."""
+    if choice != "auto":
+        return choice == "always"
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream.isatty() and not plain
+
+
+def _show(arguments: argparse.Namespace) -> None:
+    from equalinfo.show.panel import of_tokenizer
+    from equalinfo.show.sentencepiece import of_sentencepiece
+    from equalinfo.tokenizer import Tokenizer
+
+    if arguments.width is not None and arguments.width < 1:
+        raise ValueError(f"--width={arguments.width} is less than 1.")
+    text = _text(arguments)
+    book = arguments.codebook
+    tokenizer = Tokenizer.default() if book is None else Tokenizer.load(book)
+    panels = [of_tokenizer(tokenizer, text, eos=arguments.eos)]
+    if arguments.sentencepiece is not None:
+        panels.append(of_sentencepiece(arguments.sentencepiece, text, eos=arguments.eos))
+    if arguments.html is not None:
+        from equalinfo.show import page
+
+        arguments.html.write_text(page.render(panels), encoding="utf-8")
+        print(arguments.html)
+    if arguments.png is not None:
+        from equalinfo.show import image
+
+        image.save(panels, arguments.png, arguments.width or IMAGE_WIDTH)
+        print(arguments.png)
+    if arguments.html is None and arguments.png is None:
+        from equalinfo.show import terminal
+
+        width = arguments.width or shutil.get_terminal_size().columns
+        color = use_color(arguments.color, sys.stdout)
+        print("\n".join(terminal.render(panel, width, color=color) for panel in panels), end="")
+
+
+def _text(arguments: argparse.Namespace) -> bytes:
+    if arguments.file is not None:
+        content: bytes = arguments.file.read_bytes()
+        return content
+    if arguments.text == "-":
+        return sys.stdin.buffer.read()
+    # As it was typed: bytes that are not UTF-8 reach Python as lone surrogates.
+    return os.fsencode(arguments.text)

@@ -1,0 +1,26 @@
+"""What can be compiled."""
+
+from equalinfo.alphabet import NUM_SYMBOLS
+
+BEST_FIRST, INTERVAL = "best_first", "interval"
+PLANS = (BEST_FIRST, INTERVAL)
+
+MIN_CODES, MAX_CODES = NUM_SYMBOLS, 1 << 20
+MIN_INTERVAL_BITS = 9
+
+
+def check_num_codes(plan: str, num_codes: int) -> None:
+    """Raise a ValueError unless `plan` can make a codebook of `num_codes`."""
+    if plan not in PLANS:
+        raise ValueError(f"plan {plan!r} is unknown. Use one of {', '.join(PLANS)}.")
+    if not MIN_CODES <= num_codes <= MAX_CODES:
+        raise ValueError(
+            f"num_codes={num_codes} is not in {MIN_CODES}..{MAX_CODES}: a codebook holds at least "
+            f"the {NUM_SYMBOLS} symbols, and more than 2^20 texts cannot be enumerated in memory. "
+            "Wider windows need the streaming coder (method equal_info with window_bits > 20)."
+        )
+    if plan == INTERVAL and num_codes & (num_codes - 1):
+        raise ValueError(
+            f"num_codes={num_codes} is not a power of two, which plan 'interval' needs: its codes "
+            f"are windows of W bits, W {MIN_INTERVAL_BITS}..20. Use one, or plan 'best_first'."
+        )

@@ -1,0 +1,257 @@
+"""Which texts a codebook holds: what the two plans want of the children of a text.
+
+All in integers, so that a plan gives the same texts wherever M1 gives the same frequencies. The
+probability of a text is a weight: 2^(63-P) at the root, floor(weight f / 2^P) for a child.
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from equalinfo.alphabet import NUM_SYMBOLS
+from equalinfo.codebook.limits import BEST_FIRST
+from equalinfo.coding.exact_lanes import child_points
+from equalinfo.m1.base import Frequencies
+
+Weights = npt.NDArray[np.uint64]
+Sizes = npt.NDArray[np.int64]
+
+
+class Children(NamedTuple):
+    """Children that a plan keeps, parent by parent, each parent's in symbol order.
+
+    Attributes:
+      rows: int64[n], the parent's place in the call.
+      symbols: uint16[n].
+      weights: uint64[n].
+      sizes: int64[n]; the plan asks M1 about large ones first.
+    """
+
+    rows: npt.NDArray[np.int64]
+    symbols: npt.NDArray[np.uint16]
+    weights: Weights
+    sizes: Sizes
+
+
+class Plan(Protocol):
+    """Decides which children of a text become texts."""
+
+    num_codes: int
+    root_size: int
+
+    def children(
+        self, sizes: Sizes, weights: Weights, frequencies: Frequencies, root: bool
+    ) -> Children:
+        """The children to keep of some texts, given what follows each.
+
+        Args:
+          sizes: int64[n] of the parents.
+          weights: uint64[n] of the parents.
+          frequencies: uint32[n, 257].
+          root: there is one parent, the empty text.
+        """
+
+    def open(self, size: int) -> bool:
+        """Whether a text of that size may have children that are wanted."""
+
+    def chosen(self, weights: Weights, order: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Which of all texts found belong to the codebook, prefix-closed.
+
+        Args:
+          weights: uint64[n], the 257 symbols first.
+          order: int64[n], the place of each in lexicographic order.
+        """
+
+
+def make_plan(name: str, num_codes: int, precision: int) -> Plan:
+    """The plan of that name, for M1's precision P."""
+    plan = BestFirst if name == BEST_FIRST else Interval
+    return plan(num_codes, precision)
+
+
+def root_weight(precision: int) -> int:
+    """Weight of probability 1."""
+    return 1 << (63 - precision)
+
+
+class Interval:
+    """The exact W-bit code: a text's size is the number of points it owns."""
+
+    def __init__(self, num_codes: int, precision: int) -> None:
+        self.num_codes = num_codes
+        self.root_size = num_codes
+        self._precision = precision
+
+    def children(
+        self, sizes: Sizes, weights: Weights, frequencies: Frequencies, root: bool
+    ) -> Children:
+        """Those that own points."""
+        room = int(np.minimum(sizes, NUM_SYMBOLS).sum())
+        out = _room(room)
+        n = _interval_children(sizes, weights, frequencies, self._precision, root, *out)
+        return _first(out, n)
+
+    def open(self, size: int) -> bool:
+        """A text keeps its first point for itself and shares the others."""
+        return size >= 2
+
+    def chosen(self, weights: Weights, order: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """All: points are shared until each text has its own."""
+        return np.ones(len(weights), np.bool_)
+
+
+class BestFirst:
+    """The likeliest texts: a text's size is its weight.
+
+    A child weighs less than its parent, so the V heaviest texts are prefix-closed, and which they
+    are does not depend on the order in which M1 is asked. Of equally heavy ones the first in
+    lexicographic order are taken.
+    """
+
+    def __init__(self, num_codes: int, precision: int) -> None:
+        self.num_codes = num_codes
+        self.root_size = root_weight(precision)
+        self._precision = precision
+        self._wanted = num_codes - NUM_SYMBOLS  # the symbols are in, whatever they weigh
+        self._limit = 1  # lighter texts are not among the heaviest
+        self._found: list[Weights] = []
+        self._new = 0
+
+    def children(
+        self, sizes: Sizes, weights: Weights, frequencies: Frequencies, root: bool
+    ) -> Children:
+        """Those that may be among the heaviest, as far as is known by now."""
+        limit = 0 if root else self._limit
+        out = _room(len(sizes) * NUM_SYMBOLS)
+        n = _heavy_children(weights, frequencies, self._precision, limit, *out)
+        found = _first(out, n)
+        if not root:
+            self._found.append(found.weights)
+            self._new += n
+            if self._new > self._wanted // 8:
+                self._raise_limit()
+        return found
+
+    def _raise_limit(self) -> None:
+        heavy = np.concatenate(self._found)
+        if len(heavy) >= self._wanted > 0:
+            heavy = np.partition(heavy, len(heavy) - self._wanted)[-self._wanted :]
+            self._limit = max(1, int(heavy[0]))
+        self._found, self._new = [heavy], 0
+
+    def open(self, size: int) -> bool:
+        """Children weigh less than the text; ones as heavy as the limit may still be wanted."""
+        return self._wanted > 0 and size > self._limit
+
+    def chosen(self, weights: Weights, order: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """The symbols and the heaviest others."""
+        longer = np.arange(NUM_SYMBOLS, len(weights))
+        if len(longer) < self._wanted:
+            raise ValueError(
+                f"M1 gives only {len(longer) + NUM_SYMBOLS} texts a probability of "
+                f"2^-{63 - self._precision} or more, num_codes={self.num_codes} were asked for. "
+                "Use fewer codes."
+            )
+        heaviest = longer[np.lexsort((order[longer], ~weights[longer]))][: self._wanted]
+        keep = np.zeros(len(weights), np.bool_)
+        keep[:NUM_SYMBOLS] = True
+        keep[heaviest] = True
+        return keep
+
+
+def _room(n: int) -> Children:
+    return Children(
+        np.empty(n, np.int64), np.empty(n, np.uint16), np.empty(n, np.uint64), np.empty(n, np.int64)
+    )
+
+
+def _first(children: Children, n: int) -> Children:
+    rows, symbols, weights, sizes = children
+    return Children(rows[:n].copy(), symbols[:n].copy(), weights[:n].copy(), sizes[:n].copy())
+
+
+@njit(cache=True, nogil=True)
+def _interval_children(
+    points: Sizes,
+    weights: Weights,
+    frequencies: Frequencies,
+    precision: int,
+    root: bool,
+    rows: npt.NDArray[np.int64],
+    symbols: npt.NDArray[np.uint16],
+    child_weights: Weights,
+    child_counts: Sizes,
+) -> int:
+    starts = np.empty(NUM_SYMBOLS, np.int64)
+    counts = np.empty(NUM_SYMBOLS, np.int64)
+    n = 0
+    for row in range(len(points)):
+        child_points(points[row], frequencies[row], precision, root, starts, counts)
+        for symbol in range(NUM_SYMBOLS):
+            if counts[symbol] > 0:
+                rows[n] = row
+                symbols[n] = symbol
+                child_weights[n] = _child_weight(weights[row], frequencies[row, symbol], precision)
+                child_counts[n] = counts[symbol]
+                n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _heavy_children(
+    weights: Weights,
+    frequencies: Frequencies,
+    precision: int,
+    limit: int,
+    rows: npt.NDArray[np.int64],
+    symbols: npt.NDArray[np.uint16],
+    child_weights: Weights,
+    sizes: Sizes,
+) -> int:
+    n = 0
+    for row in range(len(weights)):
+        for symbol in range(NUM_SYMBOLS):
+            weight = _child_weight(weights[row], frequencies[row, symbol], precision)
+            if np.int64(weight) >= limit:
+                rows[n] = row
+                symbols[n] = symbol
+                child_weights[n] = weight
+                sizes[n] = np.int64(weight)
+                n += 1
+    return n
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _child_weight(weight: int, frequency: int, precision: int) -> Any:
+    return (np.uint64(weight) * np.uint64(frequency)) >> np.uint64(precision)
+
+
+@njit(cache=True, nogil=True)
+def information_of(weights: Weights, precision: int) -> npt.NDArray[np.uint16]:
+    """-log2 of a weight's probability in 1/256 bit, rounded up, at most 65535: uint16[n].
+
+    In integers: a float logarithm may round differently elsewhere.
+    """
+    out = np.empty(len(weights), np.uint16)
+    for i in range(len(weights)):
+        weight = weights[i]
+        if weight == np.uint64(0):
+            out[i] = 65535
+            continue
+        bits = 63 - precision
+        # Into [2^31, 2^32): `bits` becomes 63 - P - floor(log2 weight).
+        whole = 63
+        while not (weight >> np.uint64(whole)) & np.uint64(1):
+            whole -= 1
+        mantissa = (weight << np.uint64(63 - whole)) >> np.uint64(32)
+        fraction = 0
+        for _ in range(8):  # binary digits of log2: square, and see whether it passes 2
+            mantissa = (mantissa * mantissa) >> np.uint64(31)
+            fraction <<= 1
+            if mantissa >> np.uint64(32):
+                mantissa >>= np.uint64(1)
+                fraction |= 1
+        out[i] = min(65535, (bits - whole) * 256 - fraction)
+    return out

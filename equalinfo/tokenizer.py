@@ -1,0 +1,286 @@
+"""Text to token ids and back through a compiled codebook: what most users need, and all they need.
+
+    >>> from equalinfo import Tokenizer
+    >>> tokenizer = Tokenizer.default()
+    >>> ids = tokenizer.encode("Neural compression, at memory speed.")
+    >>> tokenizer.decode(ids)
+    'Neural compression, at memory speed.'
+
+Any bytes come back, UTF-8 or not. Ids are codes + 3: 0 is padding, 1 the end of a sequence, 2
+unknown (never produced); they stand for no text. Arrays of int32 come out, any integers go in.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib import resources
+from itertools import pairwise
+from typing import Any, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from equalinfo import alphabet
+from equalinfo.codebook import Codebook, lookup, walk
+from equalinfo.ids import EOS_ID, ID_OFFSET, PAD_ID, UNK_ID
+from equalinfo.streams import StreamDecoder, StreamEncoder
+
+Ids = npt.NDArray[np.int32]
+T = TypeVar("T")
+
+DEFAULT_CODEBOOK = "english-65536-v1.eqi"
+
+_GROUP_BYTES = 1 << 20  # of text, that one thread works on at a time
+_GROUP_TOKENS = 1 << 18
+
+
+class Tokenizer:
+    """Text to token ids and back. It does not change, and any number of threads may use it.
+
+    Attributes:
+      codebook: its texts and codes.
+      pad_id, eos_id, unk_id: 0, 1, 2; they stand for no text.
+    """
+
+    pad_id, eos_id, unk_id = PAD_ID, EOS_ID, UNK_ID
+
+    def __init__(self, codebook: Codebook) -> None:
+        self.codebook = codebook
+        self._file: str | None = None  # where it was loaded from; "": it is the default
+
+    @classmethod
+    def default(cls) -> "Tokenizer":
+        """The tokenizer that comes with the package, loaded once: English, 65,536 codes."""
+        return _default()
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """The tokenizer of a `.eqi` file.
+
+        Raises:
+          FileNotFoundError, ValueError: see `Codebook.load`.
+        """
+        tokenizer = cls(Codebook.load(path))
+        tokenizer._file = os.path.abspath(path)
+        return tokenizer
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the `.eqi` file."""
+        self.codebook.save(path)
+
+    @property
+    def vocab_size(self) -> int:
+        """Ids run from 0 to this, exclusive: 3 special ids and V codes."""
+        return ID_OFFSET + self.codebook.num_codes
+
+    def __len__(self) -> int:
+        return self.vocab_size
+
+    def __repr__(self) -> str:
+        info = self.codebook.info
+        return f"Tokenizer({info.num_codes} codes, {info.plan}, sha256:{self.codebook.sha256[:12]})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tokenizer) and self.codebook.sha256 == other.codebook.sha256
+
+    def __hash__(self) -> int:
+        return hash(self.codebook.sha256)
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        if self._file is None:
+            return Tokenizer, (self.codebook,)
+        return _load_same, (self._file, self.codebook.sha256)
+
+    def encode(self, text: str | bytes) -> Ids:
+        """Ids of one text, int32[tokens].
+
+        Raises:
+          UnicodeEncodeError: a str with surrogates, which has no bytes.
+        """
+        return self._encode(_bytes(text), [len(_bytes(text))])[0]
+
+    def encode_batch(self, texts: Sequence[str | bytes], *, num_threads: int = 1) -> list[Ids]:
+        """Ids of many texts, each by itself: a list of int32[tokens]."""
+
+        def encode(group: Sequence[str | bytes]) -> list[Ids]:
+            data = [_bytes(text) for text in group]
+            return self._encode(b"".join(data), [len(text) for text in data])
+
+        return _in_groups(encode, texts, _GROUP_BYTES, num_threads)
+
+    def encode_with_offsets(self, text: str | bytes) -> tuple[Ids, npt.NDArray[np.int64]]:
+        """Ids, and where in the bytes each token ends: int32[tokens], int64[tokens].
+
+        Token i stands for bytes ends[i - 1] to ends[i] (from 0, for the first). It may begin or end
+        inside a character.
+        """
+        ids = self.encode(text)
+        return ids, np.cumsum(self.codebook.bytes.lengths[ids - ID_OFFSET], dtype=np.int64)
+
+    def encode_documents(self, documents: Iterable[str | bytes]) -> Ids:
+        """Ids of documents joined with EOS after each, as data sets have them: int32[tokens].
+
+        A window may run on into the next document.
+        """
+        symbols = alphabet.join(_bytes(document) for document in documents)
+        return (self.codebook.encode(symbols).astype(np.int32)) + np.int32(ID_OFFSET)
+
+    def decode(self, ids: npt.ArrayLike, errors: str = "replace") -> str:
+        """Text of ids, as `bytes.decode` makes it.
+
+        Args:
+          ids: integers[tokens].
+          errors: what to do with bytes that are no UTF-8: replace, strict, ignore, ...
+
+        Raises:
+          ValueError: an id out of range.
+          UnicodeDecodeError: with errors="strict".
+        """
+        return str(self._decode(_ids(ids)).data, "utf-8", errors)
+
+    def decode_bytes(self, ids: npt.ArrayLike) -> bytes:
+        """Bytes of ids. Special ids stand for none, nor does the end of a document."""
+        return self._decode(_ids(ids)).tobytes()
+
+    def decode_batch(
+        self, batch: Sequence[npt.ArrayLike], *, num_threads: int = 1, errors: str = "replace"
+    ) -> list[str]:
+        """Texts of many arrays of ids."""
+
+        def decode(group: Sequence[npt.ArrayLike]) -> list[str]:
+            checked = [_ids(ids) for ids in group]
+            ends = np.cumsum([len(ids) for ids in checked])
+            ids = np.concatenate(checked) if checked else np.empty(0, np.int32)
+            data = self._decode(ids).data
+            sizes = np.concatenate([np.zeros(1, np.int64), np.cumsum(self._sizes(ids))])
+            places = [0, *sizes[ends].tolist()]
+            return [str(data[start:end], "utf-8", errors) for start, end in pairwise(places)]
+
+        return _in_groups(decode, batch, _GROUP_TOKENS, num_threads)
+
+    def decode_documents(self, ids: npt.ArrayLike) -> list[bytes]:
+        """Undo `encode_documents`; the last document may be unfinished."""
+        checked = _ids(ids)
+        return alphabet.split(self.codebook.decode(checked[checked >= ID_OFFSET] - ID_OFFSET))
+
+    def token_bytes(self, id: int) -> bytes:
+        """Bytes that one id stands for; none for special ids. EOS is no byte."""
+        return self.decode_bytes([id])
+
+    def token_bits(self, ids: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Information of each token, -log2 P(text | window start) under M1: float64[tokens] bits.
+
+        In steps of 1/256 bit; special ids have none.
+        """
+        checked = _ids(ids)
+        self._sizes(checked)
+        bits = np.zeros(len(checked))
+        real = checked >= ID_OFFSET
+        bits[real] = self.codebook.information[checked[real] - ID_OFFSET] / 256
+        return bits
+
+    def stream_encoder(self) -> StreamEncoder:
+        """An encoder of a text that comes in chunks."""
+        return StreamEncoder(self.codebook)
+
+    def stream_decoder(self) -> StreamDecoder:
+        """A decoder of ids that come one after the other, as from a model."""
+        return StreamDecoder(self.decode_bytes)
+
+    def _encode(self, data: bytes, lengths: list[int]) -> list[Ids]:
+        text = np.frombuffer(data, np.uint8)
+        ends = np.cumsum(lengths)
+        out = np.empty(len(text) + 1, np.uint32)
+        counts = np.empty(len(ends), np.int64)
+        scratch = np.empty(walk.SCRATCH_SHAPE, np.uint32)
+        total = walk.encode(self.codebook.entries, text, ends, ID_OFFSET, scratch, out, counts)
+        ids = out[:total].view(np.int32).copy()
+        if len(lengths) == 1:
+            return [ids]
+        places = [0, *np.cumsum(counts).tolist()]
+        return [ids[start:end] for start, end in pairwise(places)]
+
+    def _sizes(self, ids: Ids) -> npt.NDArray[np.int64]:
+        """Bytes of each id, int64[tokens]."""
+        self._count_bytes(ids)
+        lengths = self.codebook.bytes.lengths
+        sizes = np.zeros(len(ids), np.int64)
+        real = ids >= ID_OFFSET
+        sizes[real] = lengths[ids[real] - ID_OFFSET]
+        return sizes
+
+    def _count_bytes(self, ids: Ids) -> int:
+        total, wrong = lookup.count_bytes(ids, ID_OFFSET, self.codebook.bytes.lengths)
+        if wrong >= 0:
+            raise ValueError(
+                f"id {ids[wrong]} at place {wrong} is not in 0..{self.vocab_size - 1}."
+            )
+        return total
+
+    def _decode(self, ids: Ids) -> npt.NDArray[np.uint8]:
+        total = self._count_bytes(ids)
+        out = np.empty(total + lookup.SPARE_BYTES, np.uint8)
+        lookup.copy_texts(ids, ID_OFFSET, *self.codebook.bytes, out)
+        return out[:total]
+
+
+@cache
+def _default() -> Tokenizer:
+    file = resources.files("equalinfo") / "codebooks" / DEFAULT_CODEBOOK
+    with resources.as_file(file) as path:
+        tokenizer = Tokenizer.load(path)
+    tokenizer._file = ""
+    return tokenizer
+
+
+def _load_same(file: str, sha256: str) -> Tokenizer:
+    """What a pickle holds: the name of the file, not its content."""
+    tokenizer = Tokenizer.load(file) if file else _default()
+    if tokenizer.codebook.sha256 != sha256:
+        raise ValueError(
+            f"{file or 'the default'} is codebook sha256:{tokenizer.codebook.sha256[:12]}.., but "
+            f"the pickle was made with sha256:{sha256[:12]}..: its tokens mean something else. "
+            "Use the same file, or the same version of equalinfo."
+        )
+    return tokenizer
+
+
+def _bytes(text: str | bytes) -> bytes:
+    if isinstance(text, str):
+        return text.encode()
+    if isinstance(text, bytes):
+        return text
+    raise TypeError(f"text is {type(text).__name__}, expected str or bytes.")
+
+
+def _ids(ids: npt.ArrayLike) -> Ids:
+    array = np.asarray(ids)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise ValueError(f"ids are {array.dtype}{list(array.shape)}, expected integers[tokens].")
+    if array.dtype != np.int32:
+        array = np.clip(array, -1, np.iinfo(np.int32).max).astype(np.int32)
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+def _in_groups(
+    work: Callable[[Sequence[Any]], list[T]], items: Sequence[Any], size: int, num_threads: int
+) -> list[T]:
+    """`work` on pieces of `items` that hold about `size` bytes or tokens, in order."""
+    if num_threads < 1:
+        raise ValueError(f"num_threads={num_threads} is less than 1.")
+    groups: list[Sequence[Any]] = []
+    start = held = 0
+    for index, item in enumerate(items):
+        held += len(item)
+        if held >= size:
+            groups.append(items[start : index + 1])
+            start, held = index + 1, 0
+    if start < len(items):
+        groups.append(items[start:])
+    if num_threads == 1 or len(groups) < 2:
+        return [result for group in groups for result in work(group)]
+    with ThreadPoolExecutor(num_threads) as pool:
+        return [result for results in pool.map(work, groups) for result in results]

@@ -1,0 +1,149 @@
+"""The comparison of tokenizers: it runs, and computes its verdicts. No speed is tested."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from benchmarks.tokenizer_speed import report, text, training
+from benchmarks.tokenizer_speed.measure import Measurement, speed_figures
+from benchmarks.tokenizer_speed.training import Candidate
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = ROOT / "demo" / "text"
+
+OURS = Candidate("equalinfo", 512, Path("ours"))
+FAST = Candidate("tiktoken BPE", 512, Path("fast"))
+SLOW = Candidate("Hugging Face BPE", 512, Path("slow"))
+
+
+def measurements(candidate: Candidate, speed: float, density: float) -> list[Measurement]:
+    """Everything at one speed, MB/s; two threads twice as fast."""
+    values = {"/".join(map(str, figure)): speed * figure[2] for figure in speed_figures(False)}
+    values |= {"density/validation": density, "load": 5.0, "fresh_start": 0.4}
+    return [
+        Measurement(candidate.name, candidate.vocab, figure, value, "", {"cores": 1.0})
+        for figure, value in values.items()
+    ]
+
+
+def verdicts(speed: float, density: float) -> dict[str, bool]:
+    found = [
+        *measurements(OURS, speed, density),
+        *measurements(FAST, 10.0, 4.0),
+        *measurements(SLOW, 1.0, 5.0),
+    ]
+    candidates = [OURS, FAST, SLOW]
+    limits = report.limits(candidates, report.by_tokenizer(found))
+    return {limit.claim: limit.holds for limit in limits}
+
+
+def test_limits_compare_with_the_fastest_peer() -> None:
+    encode = "encode documents, times the fastest peer (tiktoken BPE 512)"
+    decode = "decode one long text, times the fastest peer (tiktoken BPE 512)"
+    assert verdicts(100.0, 4.5)[encode] and verdicts(100.0, 4.5)[decode]
+    assert not verdicts(99.0, 4.5)[encode] and not verdicts(99.0, 4.5)[decode]
+
+
+def test_limits_compare_bytes_per_token_with_every_peer_of_the_size() -> None:
+    holds = verdicts(100.0, 4.5)
+    assert holds["bytes/token, validation, over tiktoken BPE 512"]
+    assert not holds["bytes/token, validation, over Hugging Face BPE 512"]
+
+
+def test_two_threads_are_compared_with_one() -> None:
+    assert verdicts(1.0, 1.0)["encode batch, two threads over one"]
+
+
+def test_ratios_take_the_better_mode_of_a_peer() -> None:
+    found = [*measurements(OURS, 100.0, 4.5), *measurements(FAST, 10.0, 4.0)]
+    found.append(Measurement(FAST.name, 512, "encode/batch/1", 20.0, "MB/s", {}))
+    ratios = report.ratios([OURS, FAST], report.by_tokenizer(found))
+    values = {ratio.figure: ratio.value for ratio in ratios}
+    assert values["ratio/encode/document/1"] == values["ratio/encode/batch/1"] == 5.0
+    assert values["ratio/encode/joined/1"] == 10.0
+
+
+def test_starved_and_parallel_figures_are_named() -> None:
+    def doubts(figure: str, cores: float) -> list[str]:
+        return report.doubts([Measurement("x", 1, figure, 1.0, "MB/s", {"cores": cores})])
+
+    assert not doubts("encode/batch/1", 1.0) and not doubts("encode/batch/2", 1.9)
+    assert "busy" in doubts("encode/batch/1", 0.5)[0]
+    assert "used 1.9 cores" in doubts("encode/batch/1", 1.9)[0]
+
+
+def test_sample_is_seeded_and_of_whole_documents(tmp_path: Path) -> None:
+    files = text.expand([str(TEXT / "train-*.json.gz")], "--train")
+    paths = [tmp_path / name for name in ("a", "b", "c")]
+    for path, seed in zip(paths, (0, 0, 1), strict=True):
+        text.write_sample(files, 100_000, seed, path)
+    assert paths[0].read_bytes() == paths[1].read_bytes() != paths[2].read_bytes()
+    documents = list(text.read_documents(paths[:1]))
+    assert set(documents) < set(text.read_documents(files))
+    assert text.num_bytes(documents) >= 100_000 > text.num_bytes(documents[:-1])
+    with pytest.raises(ValueError, match="--train holds"):
+        text.write_sample(files, 1 << 30, 0, tmp_path / "d")
+
+
+def test_tiktoken_gets_the_same_tokens_as_hugging_face(tmp_path: Path) -> None:
+    """Else bytes/token and speeds of the two would not be of one vocabulary."""
+    pytest.importorskip("tiktoken")
+    pytest.importorskip("tokenizers")
+    from benchmarks.tokenizer_speed.adapters import ADAPTERS
+
+    train = TEXT / "train-00000-of-00004.json.gz"
+    both = training.candidates(["Hugging Face BPE", "tiktoken BPE"], [1000], tmp_path)
+    for candidate in both:
+        training.make(candidate, train)
+    slow, fast = (ADAPTERS[candidate.kind][1](candidate.path) for candidate in both)
+    for document in text.read_documents([TEXT / "validation-00000-of-00001.json.gz"]):
+        ids = slow.encode(document)
+        assert ids == fast.encode(document)
+        assert document == slow.decode(ids) == fast.decode(ids)
+
+
+def run_script(arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    """As a file: Python then looks for modules beside it, where `tokenizers` is this script."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "tokenizers.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_script_runs_on_a_few_kilobytes(tmp_path: Path) -> None:
+    pytest.importorskip("psutil")
+    kinds = ["equalinfo", "tiktoken BPE", "SentencePiece Unigram"]
+    output, table = tmp_path / "speed.jsonl", tmp_path / "speed.md"
+    run = run_script(
+        [
+            *("--train", str(TEXT / "*.json.gz"), "--train_bytes", "200000"),
+            *("--validation", str(TEXT / "validation-*.json.gz"), "--documents", "5"),
+            *("--heldout", str(TEXT / "train-00003*")),
+            *("--vocab", "700", "--kinds", *kinds, "--no-shipped"),
+            *("--rounds", "1", "--seconds", "0.01", "--starts", "0"),
+            *("--cache", str(tmp_path / "cache")),
+            *("--output", str(output), "--table", str(table)),
+        ]
+    )
+    assert run.returncode == 0, run.stderr
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    assert not [name for name in lines[0]["run"]["train_files"] if "00003" in name]
+    values = {
+        (line["tokenizer"], line["figure"]): line["value"] for line in lines if "unit" in line
+    }
+    measured = [kind for kind in kinds if not training.missing_packages(kind)]
+    for kind in measured:
+        for figure in ("encode/document/1", "decode/batch/2", "load", "density/heldout"):
+            assert values[f"{kind} 700", figure] > 0
+        assert values[f"{kind} 700", "differing"] == 0
+    assert values["equalinfo 700", "restored"] == 5
+    assert {line["holds"] for line in lines if "limit" in line} <= {True, False}
+    assert all(f"| {kind} 700 |" in table.read_text() for kind in measured)
+
+
+def test_script_names_what_it_cannot_find() -> None:
+    run = run_script(["--train", "nowhere/*.gz", "--validation", "nowhere"])
+    assert run.returncode == 1
+    assert "'nowhere'" in run.stderr and "Traceback" not in run.stderr

@@ -1,0 +1,206 @@
+"""What users touch: text to ids and back, in every way the class offers."""
+
+import copy
+import pickle
+import subprocess
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from equalinfo import Tokenizer
+from equalinfo.alphabet import EOS
+from equalinfo.codebook import Codebook
+from equalinfo.codebook.walk import encode_reference
+from tests.models import HashModel
+
+NASTY = [
+    b"",
+    b"\x00",
+    b"\x00" * 1000,
+    b"\xff\xfe" * 50,
+    b"^" * 10_000,
+    bytes(range(256)) * 3,
+    "naïve 中文 🙂 ‏עברית e\u0301 \u200d".encode(),
+    b"<pad></s><unk> <0x00>",
+    b"  \n\n\t  a \r\n" * 40,
+    b"The quick brown fox jumps over the lazy dog. " * 200,
+]
+
+anything = st.one_of(
+    st.binary(max_size=2000),
+    st.text(max_size=1000).map(str.encode),
+    st.lists(st.sampled_from([b" the", b"of ", b"a", b"\xe2\x82", b"www.", b"\n"])).map(b"".join),
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return Tokenizer.default()
+
+
+@pytest.fixture(scope="module")
+def codes(tokenizer):
+    book = tokenizer.codebook
+    return {tuple(book.text(code).tolist()): code for code in range(book.num_codes)}
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_nasty_texts_come_back_and_are_those_of_the_reference(tokenizer, codes, text):
+    ids = tokenizer.encode(text)
+    assert ids.dtype == np.int32
+    assert tokenizer.decode_bytes(ids) == text
+    assert (ids - 3).tolist() == encode_reference(np.frombuffer(text, np.uint8), codes)
+
+
+@settings(deadline=None, max_examples=200)
+@given(anything)
+def test_anything_comes_back(text):
+    tokenizer = Tokenizer.default()
+    ids, ends = tokenizer.encode_with_offsets(text)
+    assert tokenizer.decode_bytes(ids) == text
+    np.testing.assert_array_equal(ids, tokenizer.encode(text))
+    pieces = [text[start:end] for start, end in pairwise([0, *ends.tolist()])]
+    assert pieces == [tokenizer.token_bytes(id) for id in ids]
+    assert b"".join(pieces) == text
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(anything, max_size=8), st.integers(1, 3))
+def test_batches_are_their_texts_one_by_one(texts, num_threads):
+    tokenizer = Tokenizer.default()
+    batch = tokenizer.encode_batch(texts, num_threads=num_threads)
+    assert [ids.tolist() for ids in batch] == [tokenizer.encode(text).tolist() for text in texts]
+    decoded = tokenizer.decode_batch(batch, num_threads=num_threads)
+    assert decoded == [text.decode("utf-8", "replace") for text in texts]
+
+
+def test_threads_work_on_many_groups(tokenizer, monkeypatch):
+    monkeypatch.setattr("equalinfo.tokenizer._GROUP_BYTES", 3000)
+    monkeypatch.setattr("equalinfo.tokenizer._GROUP_TOKENS", 500)
+    texts = [text * 3 for text in NASTY] * 20
+    expected = [tokenizer.encode(text).tolist() for text in texts]
+    for num_threads in (1, 2, 5):
+        batch = tokenizer.encode_batch(texts, num_threads=num_threads)
+        assert [ids.tolist() for ids in batch] == expected
+        decoded = tokenizer.decode_batch(batch, num_threads=num_threads, errors="surrogateescape")
+        assert [text.encode("utf-8", "surrogateescape") for text in decoded] == texts
+
+
+@settings(deadline=None, max_examples=100)
+@given(anything, st.lists(st.integers(0, 2000), max_size=5))
+def test_streams_cut_anywhere(text, cuts):
+    tokenizer = Tokenizer.default()
+    places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    encoder, decoder = tokenizer.stream_encoder(), tokenizer.stream_decoder()
+    for _ in range(2):  # after finish(), both are as new
+        parts = [encoder.feed(text[start:end]) for start, end in pairwise(places)]
+        ids = np.concatenate([*parts, encoder.finish()])
+        np.testing.assert_array_equal(ids, tokenizer.encode(text))
+        pieces = [decoder.feed(int(id)) for id in ids] + [decoder.finish()]
+        assert "".join(pieces) == text.decode("utf-8", "replace")
+    assert encoder.finish().tolist() == []
+
+
+def test_a_stream_decoder_gives_whole_characters(tokenizer):
+    decoder = tokenizer.stream_decoder()
+    first, second, third = (tokenizer.encode(bytes([byte])) for byte in "中".encode())
+    assert [decoder.feed(ids) for ids in (first, second, third)] == ["", "", "中"]
+    decoder.feed(first)
+    assert decoder.finish() == "\ufffd"
+
+
+def test_every_code_is_a_text_of_its_own_and_encodes_to_itself(tokenizer):
+    book = tokenizer.codebook
+    texts = {book.text(code).tobytes() for code in range(book.num_codes)}
+    assert len(texts) == book.num_codes
+    plain = [code for code in range(book.num_codes) if EOS not in book.text(code)]
+    alone = tokenizer.encode_batch([tokenizer.token_bytes(code + 3) for code in plain])
+    assert [ids.tolist() for ids in alone] == [[code + 3] for code in plain]
+    with_eos = sorted(set(range(book.num_codes)) - set(plain))
+    assert all(book.encode(book.text(code)).tolist() == [code] for code in with_eos)
+    assert 0 < len(with_eos) < book.num_codes / 10
+
+
+def test_documents_are_joined_with_eos(tokenizer):
+    documents = [b"One.", b"", "Zwei – drei.".encode(), b"\xff"]
+    ids = tokenizer.encode_documents(documents)
+    assert tokenizer.decode_documents(ids) == documents
+    assert tokenizer.decode_bytes(ids) == b"".join(documents)
+    assert tokenizer.decode_documents(ids[:1])  # an unfinished one
+
+
+def test_special_ids_stand_for_no_text(tokenizer):
+    ids = tokenizer.encode("abc")
+    assert (tokenizer.pad_id, tokenizer.eos_id, tokenizer.unk_id) == (0, 1, 2)
+    assert tokenizer.decode([0, *ids, 1, 2]) == "abc"
+    assert tokenizer.decode_batch([[0, 0], [], [1, *ids]]) == ["", "", "abc"]
+    assert [tokenizer.token_bytes(id) for id in (0, 1, 2)] == [b""] * 3
+    assert tokenizer.token_bits([0, 1, 2]).tolist() == [0.0] * 3
+    assert tokenizer.vocab_size == len(tokenizer) == tokenizer.codebook.num_codes + 3
+
+
+def test_wrong_input_is_named(tokenizer):
+    end = tokenizer.vocab_size
+    for ids in ([5, end], np.array([5, end], np.int64), [5, 2**31 + 5]):
+        for method in (tokenizer.decode, tokenizer.decode_bytes, tokenizer.token_bits):
+            with pytest.raises(ValueError, match=f"place 1 is not in 0..{end - 1}"):
+                method(ids)
+    with pytest.raises(ValueError, match="id -1 at place 0"):
+        tokenizer.decode([-1])
+    with pytest.raises(ValueError, match="id -1 at place 0"):
+        tokenizer.decode([-(2**40)])
+    with pytest.raises(ValueError, match=r"ids are float64\[1\]"):
+        tokenizer.decode([1.5])
+    with pytest.raises(ValueError, match=r"expected integers\[tokens\]"):
+        tokenizer.decode([[1, 2]])
+    with pytest.raises(TypeError, match="text is int, expected str or bytes"):
+        tokenizer.encode(5)
+    with pytest.raises(UnicodeEncodeError):
+        tokenizer.encode("\ud800")
+    with pytest.raises(ValueError, match="num_threads=0"):
+        tokenizer.encode_batch(["a"], num_threads=0)
+    with pytest.raises(UnicodeDecodeError):
+        tokenizer.decode(tokenizer.encode(b"\xff"), errors="strict")
+
+
+def test_saved_loaded_copied_and_pickled(tokenizer, tmp_path):
+    path = tmp_path / "copy.eqi"
+    tokenizer.save(path)
+    loaded = Tokenizer.load(path)
+    text = NASTY[-1]
+    for other in (
+        loaded,
+        copy.deepcopy(loaded),
+        pickle.loads(pickle.dumps(loaded)),
+        pickle.loads(pickle.dumps(tokenizer)),
+        pickle.loads(pickle.dumps(Tokenizer(tokenizer.codebook))),
+    ):
+        assert other == tokenizer
+        assert hash(other) == hash(tokenizer)
+        np.testing.assert_array_equal(other.encode(text), tokenizer.encode(text))
+    assert max(len(pickle.dumps(loaded)), len(pickle.dumps(tokenizer))) < 400
+    pickled = pickle.dumps(loaded)
+    other = Codebook.compile(HashModel(order=1, precision=16, peak=9), 300, progress=False)
+    other.save(path)
+    with pytest.raises(ValueError, match=r"copy\.eqi is codebook sha256:.*same file"):
+        pickle.loads(pickled)
+
+
+def test_tables_cannot_be_changed(tokenizer):
+    for table in ("entries", "texts", "offsets", "information"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(tokenizer.codebook, table)[0] = 0
+
+
+def test_naming_the_tokenizer_loads_no_model():
+    code = (
+        "import sys; from equalinfo import Tokenizer; Tokenizer.default().encode('a');"
+        "print([m for m in ('jax', 'flax', 'tensorflow', 'apache_beam', 'seqio', 'matplotlib')"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
