@@ -98,14 +98,20 @@ class Tokenizer:
         Raises:
           UnicodeEncodeError: a str with surrogates, which has no bytes.
         """
-        return self._encode(_bytes(text), [len(_bytes(text))])[0]
+        data = np.frombuffer(_bytes(text), np.uint8)
+        ids, _ = walk.encode(self.codebook.entries, data, np.array([len(data)]), ID_OFFSET)
+        return ids.view(np.int32)
 
     def encode_batch(self, texts: Sequence[str | bytes], *, num_threads: int = 1) -> list[Ids]:
         """Ids of many texts, each by itself: a list of int32[tokens]."""
 
         def encode(group: Sequence[str | bytes]) -> list[Ids]:
             data = [_bytes(text) for text in group]
-            return self._encode(b"".join(data), [len(text) for text in data])
+            text = np.frombuffer(b"".join(data), np.uint8)
+            ends = np.cumsum(np.fromiter(map(len, data), np.int64, len(data)))
+            ids, id_ends = walk.encode(self.codebook.entries, text, ends, ID_OFFSET)
+            ids = ids.view(np.int32)
+            return [ids[start:end] for start, end in pairwise([0, *id_ends.tolist()])]
 
         return _in_groups(encode, texts, _GROUP_BYTES, num_threads)
 
@@ -137,11 +143,11 @@ class Tokenizer:
           ValueError: an id out of range.
           UnicodeDecodeError: with errors="strict".
         """
-        return str(self._decode(_ids(ids)).data, "utf-8", errors)
+        return str(self._decode(_ids(ids))[0].data, "utf-8", errors)
 
     def decode_bytes(self, ids: npt.ArrayLike) -> bytes:
         """Bytes of ids. Special ids stand for none, nor does the end of a document."""
-        return self._decode(_ids(ids)).tobytes()
+        return self._decode(_ids(ids))[0].tobytes()
 
     def decode_batch(
         self, batch: Sequence[npt.ArrayLike], *, num_threads: int = 1, errors: str = "replace"
@@ -150,12 +156,13 @@ class Tokenizer:
 
         def decode(group: Sequence[npt.ArrayLike]) -> list[str]:
             checked = [_ids(ids) for ids in group]
-            ends = np.cumsum([len(ids) for ids in checked])
-            ids = np.concatenate(checked) if checked else np.empty(0, np.int32)
-            data = self._decode(ids).data
-            sizes = np.concatenate([np.zeros(1, np.int64), np.cumsum(self._sizes(ids))])
-            places = [0, *sizes[ends].tolist()]
-            return [str(data[start:end], "utf-8", errors) for start, end in pairwise(places)]
+            ends = np.cumsum(np.fromiter(map(len, checked), np.int64, len(checked)))
+            data, byte_ends = self._decode(_ids(np.concatenate(checked)), ends)
+            view = data.data
+            return [
+                str(view[start:end], "utf-8", errors)
+                for start, end in pairwise([0, *byte_ends.tolist()])
+            ]
 
         return _in_groups(decode, batch, _GROUP_TOKENS, num_threads)
 
@@ -174,7 +181,7 @@ class Tokenizer:
         In steps of 1/256 bit; special ids have none.
         """
         checked = _ids(ids)
-        self._sizes(checked)
+        self._decode(checked)  # raises where an id is out of range
         bits = np.zeros(len(checked))
         real = checked >= ID_OFFSET
         bits[real] = self.codebook.information[checked[real] - ID_OFFSET] / 256
@@ -188,41 +195,20 @@ class Tokenizer:
         """A decoder of ids that come one after the other, as from a model."""
         return StreamDecoder(self.decode_bytes)
 
-    def _encode(self, data: bytes, lengths: list[int]) -> list[Ids]:
-        text = np.frombuffer(data, np.uint8)
-        ends = np.cumsum(lengths)
-        out = np.empty(len(text) + 1, np.uint32)
-        counts = np.empty(len(ends), np.int64)
-        scratch = np.empty(walk.SCRATCH_SHAPE, np.uint32)
-        total = walk.encode(self.codebook.entries, text, ends, ID_OFFSET, scratch, out, counts)
-        ids = out[:total].view(np.int32).copy()
-        if len(lengths) == 1:
-            return [ids]
-        places = [0, *np.cumsum(counts).tolist()]
-        return [ids[start:end] for start, end in pairwise(places)]
-
-    def _sizes(self, ids: Ids) -> npt.NDArray[np.int64]:
-        """Bytes of each id, int64[tokens]."""
-        self._count_bytes(ids)
-        lengths = self.codebook.bytes.lengths
-        sizes = np.zeros(len(ids), np.int64)
-        real = ids >= ID_OFFSET
-        sizes[real] = lengths[ids[real] - ID_OFFSET]
-        return sizes
-
-    def _count_bytes(self, ids: Ids) -> int:
-        total, wrong = lookup.count_bytes(ids, ID_OFFSET, self.codebook.bytes.lengths)
+    def _decode(
+        self, ids: Ids, ends: npt.NDArray[np.int64] | None = None
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        """Bytes of ids: uint8[n], and int64[texts], where each text ends whose ids end at `ends`."""
+        ends = np.array([len(ids)]) if ends is None else ends
+        table = self.codebook.bytes
+        byte_ends, wrong = lookup.count_bytes(ids, ends, ID_OFFSET, table.lengths)
         if wrong >= 0:
             raise ValueError(
                 f"id {ids[wrong]} at place {wrong} is not in 0..{self.vocab_size - 1}."
             )
-        return total
-
-    def _decode(self, ids: Ids) -> npt.NDArray[np.uint8]:
-        total = self._count_bytes(ids)
-        out = np.empty(total + lookup.SPARE_BYTES, np.uint8)
-        lookup.copy_texts(ids, ID_OFFSET, *self.codebook.bytes, out)
-        return out[:total]
+        out = np.empty(int(byte_ends[-1]) + lookup.SPARE_BYTES, np.uint8)
+        lookup.copy_texts(ids, ID_OFFSET, *table, out)
+        return out[: -lookup.SPARE_BYTES], byte_ends
 
 
 @cache
@@ -255,14 +241,13 @@ def _bytes(text: str | bytes) -> bytes:
 
 
 def _ids(ids: npt.ArrayLike) -> Ids:
+    """As contiguous int32[tokens]; ids beyond int32 become ones that are out of range too."""
     array = np.asarray(ids)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ValueError(f"ids are {array.dtype}{list(array.shape)}, expected integers[tokens].")
     if array.dtype != np.int32:
         array = np.clip(array, -1, np.iinfo(np.int32).max).astype(np.int32)
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
+    return np.ascontiguousarray(array)
 
 
 def _in_groups(

@@ -121,6 +121,9 @@ def measure(
                 best = max(results, key=lambda result: result["speed"])
                 detail = {"rounds": _rounded(values), "cores": round(best["cores"], 2)}
                 add(candidate, figure, best["speed"], "MB/s", **detail)
+                if figure.endswith("/1"):
+                    fastest = max(result["speed"] / result["cores"] for result in results)
+                    add(candidate, f"{figure}/cpu", fastest, "MB/CPU s")
     for candidate in candidates if num_starts else ():
         _say(f"fresh processes of {candidate.name}")
         starts = [_fresh_start(candidate) for _ in range(num_starts)]

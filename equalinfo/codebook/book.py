@@ -172,11 +172,8 @@ class Codebook:
           uint32[windows], codes below V.
         """
         symbols = _frozen(as_symbols(symbols), np.uint16)
-        codes = np.empty(len(symbols) + 1, np.uint32)
-        ends, counts = np.array([len(symbols)]), np.empty(1, np.int64)
-        scratch = np.empty(walk.SCRATCH_SHAPE, np.uint32)
-        windows = walk.encode(self.entries, symbols, ends, 0, scratch, codes, counts)
-        return codes[:windows].copy()
+        codes, _ = walk.encode(self.entries, symbols, np.array([len(symbols)]), 0)
+        return codes
 
     def decode(self, codes: npt.ArrayLike) -> Symbols:
         """Undo `encode`: any codes in any order decode, uint16[n]."""

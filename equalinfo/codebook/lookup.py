@@ -67,22 +67,34 @@ def _fill(
 
 @njit(cache=True, nogil=True)
 def count_bytes(
-    ids: npt.NDArray[np.int32], first: int, lengths: npt.NDArray[np.uint32]
-) -> tuple[int, int]:
-    """(bytes that the ids stand for, place of the first id out of range or -1).
+    ids: npt.NDArray[np.int32],
+    ends: npt.NDArray[np.int64],
+    first: int,
+    lengths: npt.NDArray[np.uint32],
+) -> tuple[npt.NDArray[np.int64], int]:
+    """Where the bytes of each text end, and the place of the first id out of range, or -1.
 
-    Ids below `first` are special: they stand for nothing. Negative ids are out of range.
+    Args:
+      ids: int32[tokens]; those below `first` are special and stand for nothing, but negative ones
+        are out of range.
+      ends: int64[texts], where the ids of each text end.
+      first: the id of code 0.
+      lengths: uint32[C].
     """
-    total = 0
-    for place in range(len(ids)):
-        code = np.int64(ids[place]) - first
-        if code >= 0:
-            if code >= len(lengths):
-                return total, place
-            total += np.int64(lengths[code])
-        elif ids[place] < 0:
-            return total, place
-    return total, -1
+    byte_ends = np.zeros(len(ends), np.int64)
+    total, place = 0, 0
+    for index in range(len(ends)):
+        while place < ends[index]:
+            code = np.int64(ids[place]) - first
+            if code >= 0:
+                if code >= len(lengths):
+                    return byte_ends, place
+                total += np.int64(lengths[code])
+            elif ids[place] < 0:
+                return byte_ends, place
+            place += 1
+        byte_ends[index] = total
+    return byte_ends, -1
 
 
 @njit(cache=True, nogil=True)

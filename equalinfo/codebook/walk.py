@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from equalinfo.codebook.double_array import FIELD_BITS, Entries
+from equalinfo.codebook.double_array import BREAK, BREAK_CODE, FIELD_BITS, Entries
 from equalinfo.codebook.double_array import NONE as NONE
 
 OUTSIDE = np.uint64((1 << 64) - 1)
@@ -25,7 +25,7 @@ Codes = npt.NDArray[np.uint32]
 State = np.uint64
 Text = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
-_BLOCK = 1 << 14  # symbols; what is written for one stays in the cache
+_BLOCK = 1 << 13  # symbols; what is written for one stays in the cache
 _SHORT = 192  # below, four segments cost more than they save
 SCRATCH_SHAPE = (3, _BLOCK // 4 + 1)
 
@@ -56,40 +56,53 @@ def encode_reference(symbols: npt.ArrayLike, codes: dict[tuple[int, ...], int]) 
 
 @njit(cache=True, nogil=True)
 def encode(
-    entries: Entries,
-    text: Text,
-    ends: npt.NDArray[np.int64],
-    add: int,
-    scratch: Codes,
-    out: Codes,
-    counts: npt.NDArray[np.int64],
-) -> int:
-    """Encode many texts, each by itself.
+    entries: Entries, text: Text, ends: npt.NDArray[np.int64], add: int
+) -> tuple[Codes, npt.NDArray[np.int64]]:
+    """Encode many texts, each by itself: in one walk, with a break behind each.
 
     Args:
       entries: uint64[S].
       text: uint8[n] or uint16[n], the texts one after the other; symbols at most 256.
       ends: int64[texts], where each ends.
       add: number added to every code.
-      scratch: uint32[SCRATCH_SHAPE].
-      out: uint32[n + 1], filled with code + add.
-      counts: int64[texts], filled with the number of codes of each.
 
     Returns:
-      The number of codes.
+      codes: uint32[codes], code + add of all texts.
+      code_ends: int64[texts], where those of each text end.
     """
-    total, start = 0, 0
-    for index in range(len(ends)):
-        count, state = advance(
-            entries, OUTSIDE, text[start : ends[index]], add, scratch, out[total:]
-        )
-        if state != OUTSIDE:
-            out[total + count] = np.uint32(state & NONE) + np.uint32(add)
-            count += 1
-        counts[index] = count
-        total += count
-        start = ends[index]
-    return total
+    scratch = np.empty(SCRATCH_SHAPE, np.uint32)
+    block = np.empty(_BLOCK, np.uint16)
+    found = np.empty(_BLOCK + 1, np.uint32)
+    codes = np.empty(len(text), np.uint32)
+    code_ends = np.zeros(len(ends), np.int64)
+    place, reading = 0, 0  # symbols and texts read
+    count, done = 0, 0  # codes and texts written
+    state = OUTSIDE
+    while reading < len(ends):
+        filled = 0
+        while filled < _BLOCK and reading < len(ends):
+            size = min(ends[reading] - place, _BLOCK - filled)
+            # Views and a plain range: only so does LLVM copy many symbols at once.
+            source, target = text[place : place + size], block[filled : filled + size]
+            for index in range(len(source)):
+                target[index] = source[index]
+            filled += size
+            place += size
+            if place == ends[reading] and filled < _BLOCK:
+                block[filled] = BREAK
+                filled += 1
+                reading += 1
+        number, state = advance(entries, state, block[:filled], 0, scratch, found)
+        for index in range(number):
+            if found[index] == BREAK_CODE:
+                code_ends[done] = count
+                done += 1
+            else:
+                codes[count] = found[index] + np.uint32(add)
+                count += 1
+    if len(ends):
+        code_ends[done] = count  # the last break is still open
+    return codes[:count].copy(), code_ends
 
 
 @njit(cache=True, nogil=True)
