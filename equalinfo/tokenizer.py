@@ -109,8 +109,8 @@ class Tokenizer:
             data = [_bytes(text) for text in group]
             text = np.frombuffer(b"".join(data), np.uint8)
             ends = np.cumsum(np.fromiter(map(len, data), np.int64, len(data)))
-            ids, id_ends = walk.encode(self.codebook.entries, text, ends, ID_OFFSET)
-            ids = ids.view(np.int32)
+            codes, id_ends = walk.encode(self.codebook.entries, text, ends, ID_OFFSET)
+            ids = codes.view(np.int32)
             return [ids[start:end] for start, end in pairwise([0, *id_ends.tolist()])]
 
         return _in_groups(encode, texts, _GROUP_BYTES, num_threads)
@@ -198,7 +198,7 @@ class Tokenizer:
     def _decode(
         self, ids: Ids, ends: npt.NDArray[np.int64] | None = None
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        """Bytes of ids: uint8[n], and int64[texts], where each text ends whose ids end at `ends`."""
+        """Bytes of ids, uint8[n], and where those of each text end, int64[texts]; ids at `ends`."""
         ends = np.array([len(ids)]) if ends is None else ends
         table = self.codebook.bytes
         byte_ends, wrong = lookup.count_bytes(ids, ends, ID_OFFSET, table.lengths)

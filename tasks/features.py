@@ -43,7 +43,8 @@ class ByteCountingLMFeatureConverter(seqio.LMFeatureConverter):
         if NUM_BYTES not in ds.element_spec:
             raise ValueError(
                 f"the examples have the fields {sorted(ds.element_spec)} but no {NUM_BYTES}. "
-                "Use a task of tasks.registration or tasks.baselines."
+                "Use a task of tasks.registration, tasks.text or tasks.baselines; of a mixture, "
+                f"get_dataset(..., passthrough_features=[{NUM_BYTES!r}])."
             )
         return super()._convert_features(ds, task_feature_lengths)
 

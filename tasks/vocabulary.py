@@ -1,27 +1,25 @@
 """A SeqIO vocabulary over a codec directory: text <-> the token ids of any compression method.
 
-Python and TensorFlow paths run the same code, hence agree. The codec is loaded when text is first
-encoded or decoded, not before: registering tasks, and training on records, load none.
+The codec is loaded when text is first encoded or decoded, not before: registering tasks, and
+training on records, load none.
 """
 
 import hashlib
 import json
 import logging
 import tempfile
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import seqio
 import tensorflow as tf
 
 from equalinfo import alphabet, codecs
-from equalinfo.codecs.base import CODEC_FILE, EOS_ID, ID_OFFSET, UNK_ID, Codec
-
-Ids = npt.NDArray[np.int32]
+from equalinfo.codecs.base import CODEC_FILE, Codec
+from equalinfo.ids import EOS_ID, ID_OFFSET, UNK_ID
+from tasks.base_vocabulary import BaseVocabulary, Ids
 
 _log = logging.getLogger(__name__)
 
@@ -55,17 +53,13 @@ def codec_fingerprint(description: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode("utf-8")).hexdigest()
 
 
-class CodecVocabulary(seqio.Vocabulary):
+class CodecVocabulary(BaseVocabulary[Codec]):
     """Ids of a codec: 0 pad, 1 eos, 2 unk, then the codes.
 
-    `encode` takes one document and adds no EOS, neither as a symbol nor as an id (a SeqIO feature
-    with add_eos=True appends the id). `decode` goes up to the first id 1, as in every SeqIO
-    vocabulary; `documents` reads on. Both read bytes as UTF-8, and U+FFFD where they are not.
-
-    Ids may be cut anywhere: of a window without all of its tokens nothing is decoded, pad and unk
-    stand for nothing. What cannot be decoded so: `ac` and `static_ac` (they need the number of
-    symbols), the middle of a `gzip` stream, and, to the right text, the middle of an example where
-    M1 is not reset at every window. Methods that are not lossless give their decoder's best guess.
+    Ids may be cut anywhere: of a window without all of its tokens nothing is decoded. What cannot
+    be decoded so: `ac` and `static_ac` (they need the number of symbols), the middle of a `gzip`
+    stream, and, to the right text, the middle of an example where M1 is not reset at every window.
+    Methods that are not lossless give their decoder's best guess.
     """
 
     def __init__(
@@ -83,31 +77,12 @@ class CodecVocabulary(seqio.Vocabulary):
           extra_ids: ids added after the codec's, for sentinels.
           document_separator: what `decode` writes between documents.
         """
-        super().__init__(extra_ids=extra_ids)
         self._directory = str(directory)
         description = read_codec_json(self._directory)
+        super().__init__(codec_fingerprint(description), extra_ids, document_separator)
         self._method = str(description["method"])
         self._options: Mapping[str, Any] = description.get("options", {})
-        self._fingerprint = codec_fingerprint(description)
         self._vocab_size = vocab_size
-        self._separator = document_separator
-        self._codec: Codec | None = None
-        self._lock = threading.Lock()
-
-    @property
-    def bos_id(self) -> int | None:
-        """None: sequences begin with pad, as T5's do."""
-        return None
-
-    @property
-    def eos_id(self) -> int:
-        """1."""
-        return EOS_ID
-
-    @property
-    def unk_id(self) -> int:
-        """2; no codec writes it but `sentencepiece`."""
-        return UNK_ID
 
     @property
     def _base_vocab_size(self) -> int:
@@ -119,34 +94,12 @@ class CodecVocabulary(seqio.Vocabulary):
         return self._method
 
     @property
-    def fingerprint(self) -> str:
-        """sha256 of the codec's description, 64 hexadecimal digits."""
-        return self._fingerprint
-
-    @property
     def codec(self) -> Codec:
         """The codec, loaded (and its assets verified) on first use."""
-        with self._lock:
-            if self._codec is None:
-                codec = self._load()
-                if self._vocab_size not in (None, codec.vocab_size):
-                    raise ValueError(
-                        f"the codec in {self._directory} has {codec.vocab_size} ids, but "
-                        f"vocab_size={self._vocab_size} was expected. Use the codec of the "
-                        "data set."
-                    )
-                if not codec.lossless:
-                    _log.warning(
-                        "Method %r is not lossless: decoded text is a best guess.", self._method
-                    )
-                self._codec = codec
-            return self._codec
+        return self._loaded()
 
     def documents(self, ids: Sequence[int] | Ids) -> list[bytes]:
-        """All documents in a stream of ids, past every EOS; the last may be unfinished.
-
-        Args:
-          ids: int[n]; pad, unk and ids out of range stand for nothing.
+        """See `BaseVocabulary.documents`.
 
         Raises:
           ValueError: the method cannot decode without the number of symbols.
@@ -154,6 +107,17 @@ class CodecVocabulary(seqio.Vocabulary):
         return alphabet.split(self._symbols(np.asarray(ids).reshape(-1)))
 
     def _load(self) -> Codec:
+        codec = self._read()
+        if self._vocab_size not in (None, codec.vocab_size):
+            raise ValueError(
+                f"the codec in {self._directory} has {codec.vocab_size} ids, but "
+                f"vocab_size={self._vocab_size} was expected. Use the codec of the data set."
+            )
+        if not codec.lossless:
+            _log.warning("Method %r is not lossless: decoded text is a best guess.", self._method)
+        return codec
+
+    def _read(self) -> Codec:
         if "://" not in self._directory:
             return codecs.load(self._directory)
         with tempfile.TemporaryDirectory() as local:
@@ -190,67 +154,12 @@ class CodecVocabulary(seqio.Vocabulary):
             whole[-1] = ((whole[-1] - ID_OFFSET) >> spare << spare) + ID_OFFSET
         return whole
 
-    def _ids(self, text: str | bytes | npt.NDArray[Any]) -> Ids:
-        if isinstance(
-            text, np.ndarray
-        ):  # TensorFlow gives bytes in graphs, an object array eagerly
-            text = text.item()
-        data = text.encode("utf-8") if isinstance(text, str) else bytes(text)
-        symbols = np.frombuffer(data, np.uint8).astype(np.uint16)
-        return self.codec.encode([symbols])[0].ids
-
-    def _text(self, ids: npt.NDArray[Any]) -> str:
-        # Id 1 ends the text. Inside windows EOS is a symbol, and documents go on after it.
-        ends = np.flatnonzero(ids == EOS_ID)
-        documents = self.documents(ids[: ends[0]] if len(ends) else ids)
-        return self._separator.join(document.decode("utf-8", "replace") for document in documents)
-
-    def _encode(self, s: str | bytes) -> list[int]:
-        return [int(i) for i in self._ids(s)]
-
-    def _decode(self, ids: Sequence[int]) -> str:
-        return self._text(np.asarray(ids, np.int64).reshape(-1))
-
-    def _encode_tf(self, s: tf.Tensor) -> tf.Tensor:
-        ids = tf.numpy_function(self._ids, [s], tf.int32, stateful=False)
-        ids.set_shape([None])
-        return ids
-
-    def _decode_tf(self, ids: tf.Tensor) -> tf.Tensor:
-        def decode(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-            # dtype=object: NumPy's own strings would drop NUL at the end.
-            texts = np.empty(rows.shape[:-1], object)
-            for place in np.ndindex(texts.shape):
-                texts[place] = self._text(rows[place]).encode("utf-8")
-            return texts
-
-        texts = tf.numpy_function(decode, [ids], tf.string, stateful=False)
-        texts.set_shape(ids.shape[:-1])
-        return texts
-
-    def __getstate__(self) -> dict[str, Any]:
-        # gin deep-copies vocabularies, and workers pickle them: the codec is loaded again there.
-        state = self.__dict__.copy()
-        state["_codec"] = None
-        del state["_lock"]
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._lock = threading.Lock()
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, CodecVocabulary)
-            and self._fingerprint == other._fingerprint
-            and self.extra_ids == other.extra_ids
-        )
-
-    def __hash__(self) -> int:
-        return hash((self._fingerprint, self.extra_ids))
+    def _encode_documents(self, documents: list[bytes]) -> list[Ids]:
+        symbols = [np.frombuffer(data, np.uint8).astype(np.uint16) for data in documents]
+        return [encoded.ids for encoded in self.codec.encode(symbols)]
 
     def __str__(self) -> str:
         return (
-            f"CodecVocabulary(method={self._method}, sha256={self._fingerprint[:12]}, "
+            f"CodecVocabulary(method={self._method}, sha256={self.sha256[:12]}, "
             f"vocab_size={self._vocab_size}, extra_ids={self.extra_ids})"
         )

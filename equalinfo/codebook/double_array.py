@@ -2,11 +2,12 @@
 
 An entry is a uint64 of three fields of 21 bits: `base | parent | code`, base highest. The child of
 a node by symbol s lies at place base(node) + s, if the entry there names the node as its parent.
-Texts of one symbol s lie at place s and have the parent NONE, as have free places; so a node without
-children needs no case of its own. A walk carries the entry of the node it stands on, nothing else.
+Texts of one symbol s lie at place s and have the parent NONE, as have free places; so a node that
+has no children needs no case of its own. A walk carries the entry of the node it stands on, nothing
+else.
 
-The walk knows one symbol more than texts have: BREAK, between texts that are walked through together.
-Its place is 257, its code BREAK_CODE, and no node has it as a child or as a parent.
+The walk knows one symbol more than texts have: BREAK, between texts that are walked through
+together. Its place is 257, its code BREAK_CODE, and no node has it as a child or as a parent.
 
 Legend: C codes, S places.
 """
@@ -78,8 +79,8 @@ def check(entries: Entries, texts: Texts, offsets: Offsets, parents: Nodes) -> N
     """
     if len(entries) < _WALK_SYMBOLS or entries[BREAK] != _BREAK_ENTRY:
         raise ValueError(
-            f"the double array has {len(entries)} places, expected {_WALK_SYMBOLS} or more, and that "
-            "of the break between texts among them."
+            f"the double array has {len(entries)} places, expected {_WALK_SYMBOLS} or more, and "
+            "that of the break between texts among them."
         )
     wrong = int(_first_wrong(entries, texts, offsets, parents, np.empty(len(parents), np.int64)))
     if wrong < len(parents):

@@ -82,7 +82,8 @@ def count_bytes(
       lengths: uint32[C].
     """
     byte_ends = np.zeros(len(ends), np.int64)
-    total, place = 0, 0
+    total = np.int64(0)
+    place = 0
     for index in range(len(ends)):
         while place < ends[index]:
             code = np.int64(ids[place]) - first

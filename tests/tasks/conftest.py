@@ -12,6 +12,7 @@ pytest.importorskip("seqio", reason="tasks need SeqIO: pip install 'equalinfo[se
 import seqio
 
 from equalinfo import alphabet, codecs
+from equalinfo.codebook import Codebook
 from equalinfo.codecs.base import Codec
 from equalinfo.m1.static import StaticModel
 from equalinfo.manifest import Manifest, Shard, Split
@@ -191,3 +192,11 @@ def make_documents() -> Callable[..., list[bytes]]:
 def text() -> str:
     """TEXT."""
     return TEXT
+
+
+@pytest.fixture(scope="session")
+def codebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A `.eqi` file of 1,500 codes; some hold EOS."""
+    path = tmp_path_factory.mktemp("codebook") / "tiny.eqi"
+    Codebook.compile(static_model(16), 1500, progress=False).save(path)
+    return path

@@ -14,7 +14,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from equalinfo import alphabet
-from tasks.baselines import json_lines, register_bytes, register_sentencepiece, tfds_text
+from tasks.baselines import register_bytes, register_sentencepiece
+from tasks.sources import json_lines, tfds_text
 
 Documents = Callable[..., list[bytes]]
 Example = Mapping[str, np.ndarray]
@@ -135,29 +136,6 @@ def test_an_interrupted_read_goes_on(files: Path, tmp_path: Path) -> None:
     tf.train.Checkpoint(second).restore(path)
     seen += [e["targets"].numpy().tolist() for e in second]
     assert seen == expected
-
-
-def test_the_evaluator_scores_it(files: Path, make_documents: Documents) -> None:
-    name = register_bytes(source(files))
-    evaluator = seqio.Evaluator(
-        name,
-        feature_converter=seqio.LMFeatureConverter(pack=False),
-        eval_split="train",
-        sequence_length={"targets": 64},
-    )
-
-    def score_fn(dataset: tf.data.Dataset, model_feature_shapes: Any = None) -> list[Any]:
-        return [
-            (int(i), -8 * np.log(2) * float(e["decoder_loss_weights"].sum()))
-            for i, e in dataset.as_numpy_iterator()
-        ]
-
-    future, _ = evaluator.evaluate(compute_metrics=True, score_fn=score_fn)
-    values = future.result()[name]
-    evaluator.close()
-    num_bytes = sum(len(t) for of_file in all_texts(make_documents) for t in of_file)
-    # 8 bits for each byte and for each EOS.
-    assert values["bits_per_byte"] == pytest.approx(8 * (num_bytes + 3 * IN_FILE) / num_bytes)
 
 
 def test_a_length_is_needed(files: Path) -> None:

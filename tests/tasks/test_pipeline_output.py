@@ -4,42 +4,58 @@ import gzip
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import seqio
 
 from equalinfo.manifest import Manifest
 from tasks.registration import register
+from tasks.sources import json_lines
+from tasks.text import register_text_task
 
 pytest.importorskip("apache_beam", reason="needs Beam: pip install 'equalinfo[beam]'")
 
 from pipelines import compress
 
+KEYS = ("targets", "num_bytes", "num_documents", "part")
 
-@pytest.mark.parametrize(("codec", "trim"), [("equal_info", "none"), ("bytes", "paper")])
-def test_the_pipelines_records_are_read(
-    tmp_path: Path,
-    codec_directories: Mapping[str, Path],
-    make_documents: Callable[..., list[bytes]],
-    codec: str,
-    trim: str,
-) -> None:
+
+@pytest.fixture
+def text_files(tmp_path: Path, make_documents: Callable[..., list[bytes]]) -> str:
+    """Two files of 30 documents."""
     for number in range(2):
         rows = [json.dumps({"text": text.decode()}) for text in make_documents(30, number)]
         (tmp_path / f"c4-train.{number}.json.gz").write_bytes(
             gzip.compress("\n".join(rows).encode())
         )
-    arguments = {
-        "input": f"{tmp_path}/c4-train.*.json.gz",
-        "output": tmp_path / "data",
-        "codec": codec_directories[codec],
-        "sequence_length": 32,
-        "example_bytes": 256,
-        "trim": trim,
-    }
+    return f"{tmp_path}/c4-train.*.json.gz"
+
+
+def compress_text(text_files: str, output: Path, **options: Any) -> Path:
+    arguments = {"input": text_files, "output": output, "sequence_length": 32, **options}
     flags = [f"--{name}={value}" for name, value in arguments.items()]
     assert compress.main([*flags, "--no-progress"]) == 0
+    return output
 
+
+@pytest.mark.parametrize(("codec", "trim"), [("equal_info", "none"), ("bytes", "paper")])
+def test_the_pipelines_records_are_read(
+    tmp_path: Path,
+    text_files: str,
+    codec_directories: Mapping[str, Path],
+    make_documents: Callable[..., list[bytes]],
+    codec: str,
+    trim: str,
+) -> None:
+    compress_text(
+        text_files,
+        tmp_path / "data",
+        codec=codec_directories[codec],
+        example_bytes=256,
+        trim=trim,
+    )
     task = seqio.get_mixture_or_task(register(tmp_path / "data", "pipeline", verify=True))
     examples = list(task.get_dataset({"targets": 32}, "train").as_numpy_iterator())
 
@@ -55,3 +71,30 @@ def test_the_pipelines_records_are_read(
         b"c4-train.0.json.gz",
         b"c4-train.1.json.gz",
     }
+
+
+def test_a_text_task_gives_the_pipelines_records(
+    tmp_path: Path, text_files: str, codec_directories: Mapping[str, Path]
+) -> None:
+    """With EOS as a symbol, where the pipeline's examples are whole sequences."""
+    codec = codec_directories["equal_info"]
+    data = compress_text(text_files, tmp_path / "data", codec=codec, example_bytes=1 << 20)
+    written, on_the_fly = (
+        [
+            {key: np.asarray(example[key]).tolist() for key in KEYS}
+            for example in seqio.get_mixture_or_task(name)
+            .get_dataset({"targets": 32}, "train", shuffle=False)
+            .as_numpy_iterator()
+        ]
+        for name in (
+            register(data, "written"),
+            register_text_task(
+                "on_the_fly",
+                json_lines({"train": text_files}),
+                codec / "codebook.eqi",
+                eos="symbol",
+            ),
+        )
+    )
+    assert len(written) > 100
+    assert sorted(written, key=str) == sorted(on_the_fly, key=str)
