@@ -14,11 +14,11 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from equalinfo import alphabet
+from task_examples import Example, sequences
 from tasks.baselines import register_bytes, register_sentencepiece
 from tasks.sources import json_lines, tfds_text
 
 Documents = Callable[..., list[bytes]]
-Example = Mapping[str, np.ndarray]
 
 IN_FILE = 8
 
@@ -55,16 +55,6 @@ def read(name: str, length: int = 64, **options: Any) -> list[Example]:
 
 def source(directory: Path, documents: int = 128) -> seqio.DataSource:
     return json_lines({"train": f"{directory}/c4-train.*"}, documents)
-
-
-def sequences(examples: Sequence[Example]) -> list[list[int]]:
-    """Pieces put together again: a part 0 begins a sequence."""
-    out: list[list[int]] = []
-    for example in examples:
-        if example["part"] == 0:
-            out.append([])
-        out[-1] += example["targets"].tolist()
-    return out
 
 
 def test_bytes_are_the_text(files: Path, make_documents: Documents) -> None:

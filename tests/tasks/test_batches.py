@@ -1,0 +1,73 @@
+"""M2 trains straight from text: no data set on disk, no model but the codebook."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import seqio
+
+pytest.importorskip("jax", reason="the trainer needs JAX: pip install 'equalinfo[train]'")
+
+import jax.numpy as jnp
+
+from equalinfo.lm import metrics
+from equalinfo.lm.config import model_config
+from equalinfo.lm.optimizer import OptimizerConfig
+from equalinfo.lm.train import TrainConfig, train
+from tasks.batches import task_batches
+from tasks.sources import json_lines
+from tasks.text import register_text_task
+
+DEMO = Path(__file__).resolve().parents[2] / "demo" / "text"
+
+
+@pytest.fixture
+def task(codebook: Path) -> str:
+    return register_text_task("demo", json_lines({"train": f"{DEMO}/validation-*"}), codebook)
+
+
+def test_rows_are_the_examples(task: str) -> None:
+    """Tokens and bytes stay together through shuffling, padding and batching."""
+    dataset = seqio.get_mixture_or_task(task).get_dataset({"targets": 64}, "train", shuffle=False)
+    examples = {
+        (tuple(example["targets"].tolist()), int(example["num_bytes"]))
+        for example in dataset.as_numpy_iterator()
+    }
+    assert min(len(ids) for ids, _ in examples) < 64, "no padding, nothing shown"
+    batches = task_batches(task, 64, 8, seed=3)
+    seen = set()
+    for batch in map(batches.batch, range(len(examples) // 4)):
+        assert batch.targets.shape == (8, 64)
+        np.testing.assert_array_equal(batch.weights > 0, batch.targets != 0)
+        for targets, num_bytes in zip(batch.targets, batch.num_bytes, strict=True):
+            seen.add((tuple(targets[targets != 0].tolist()), int(num_bytes)))
+    assert seen <= examples and len(seen) > len(examples) // 2
+    assert min(len(ids) for ids, _ in seen) < 64
+
+
+def test_equal_arguments_give_equal_batches(task: str) -> None:
+    one, two, other = (task_batches(task, 32, 4, seed=seed) for seed in (1, 1, 2))
+    assert one.fingerprint == two.fingerprint != other.fingerprint
+    np.testing.assert_array_equal(one.batch(5).targets, two.batch(5).targets)
+    assert (one.batch(6).targets != other.batch(6).targets).any()
+    seqio.MixtureRegistry.add("mix", [(task, 1)])
+    try:
+        assert task_batches("mix", 32, 4).batch(0).num_bytes.min() > 0
+    finally:
+        seqio.MixtureRegistry.remove("mix")
+
+
+def test_m2_trains_straight_from_text(task: str, tmp_path: Path) -> None:
+    config = TrainConfig(
+        model_config("tiny", 1536, jnp.float32),
+        OptimizerConfig(warmup_steps=10),
+        steps=3,
+        log_every=1,
+    )
+    train(config, task_batches(task, 32, 8), tmp_path, progress=False)
+    lines = metrics.read(tmp_path)
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    # About uniform over 1,536 ids at the start: log2(1536) bits a token.
+    batch = task_batches(task, 32, 8).batch(0)
+    expected = np.log2(1536) * batch.weights.sum() / batch.num_bytes.sum()
+    assert lines[0]["train/bits_per_byte"] == pytest.approx(expected, rel=0.1)
