@@ -62,8 +62,8 @@ def mixture(
         if kind == "random bytes":
             piece = rng.integers(256, size=_PIECE, dtype=np.uint8)
         elif kind == "periodic":
-            parts = []
-            while sum(map(len, parts)) < _PIECE:
+            parts: list[np.ndarray] = []
+            while sum(len(part) for part in parts) < _PIECE:
                 period = rng.integers(256, size=int(rng.integers(1, 40)), dtype=np.uint8)
                 parts.append(np.resize(period, int(rng.integers(1, 100_000))))
             piece = np.concatenate(parts)[:_PIECE]

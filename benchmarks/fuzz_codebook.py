@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -115,7 +116,7 @@ def _mutate_bytes(content: bytes, rng: np.random.Generator) -> bytes:
     return bytes(out)
 
 
-def _mutate_tables(book: object, path: Path, rng: np.random.Generator) -> None:
+def _mutate_tables(book: Any, path: Path, rng: np.random.Generator) -> None:
     """Change elements, lengths or fields, and write a file whose checksum is right."""
     from dataclasses import replace
 
