@@ -6,7 +6,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from equalinfo.codebook import Codebook, walk
+from equalinfo.codebook import Codebook
+from equalinfo.codebook.double_array import NONE, OUTSIDE
 from equalinfo.ids import ID_OFFSET
 
 Ids = npt.NDArray[np.int32]
@@ -16,9 +17,12 @@ class StreamEncoder:
     """Encodes a text that comes in chunks: together they give the ids of the whole text."""
 
     def __init__(self, codebook: Codebook) -> None:
-        self._codebook = codebook
+        from equalinfo.codebook import walk
+
+        self._advance = walk.advance
+        self._entries = codebook.entries
         self._scratch = np.empty(walk.SCRATCH_SHAPE, np.uint32)
-        self._state = walk.OUTSIDE
+        self._state = OUTSIDE
 
     def feed(self, chunk: str | bytes) -> Ids:
         """Ids of the windows that ended, int32[tokens]; the open window waits for more.
@@ -29,18 +33,18 @@ class StreamEncoder:
         data = chunk.encode() if isinstance(chunk, str) else chunk
         text = np.frombuffer(data, np.uint8)
         out = np.empty(len(text) + 1, np.uint32)
-        count, state = walk.advance(
-            self._codebook.entries, self._state, text, ID_OFFSET, self._scratch, out
+        count, state = self._advance(
+            self._entries, self._state, text, ID_OFFSET, self._scratch, out
         )
         self._state = np.uint64(state)
         return out[:count].view(np.int32).copy()
 
     def finish(self) -> Ids:
         """Id of the last window, int32[0 or 1]; the encoder is as new after it."""
-        state, self._state = self._state, walk.OUTSIDE
-        if state == walk.OUTSIDE:
+        state, self._state = self._state, OUTSIDE
+        if state == OUTSIDE:
             return np.empty(0, np.int32)
-        return np.array([int(state & walk.NONE) + ID_OFFSET], np.int32)
+        return np.array([int(state & NONE) + ID_OFFSET], np.int32)
 
 
 class StreamDecoder:

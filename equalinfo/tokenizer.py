@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo import alphabet
-from equalinfo.codebook import Codebook, lookup, walk
+from equalinfo.codebook import Codebook, plain
 from equalinfo.ids import EOS_ID, ID_OFFSET, PAD_ID, UNK_ID
 from equalinfo.streams import StreamDecoder, StreamEncoder
 
@@ -98,19 +98,18 @@ class Tokenizer:
         Raises:
           UnicodeEncodeError: a str with surrogates, which has no bytes.
         """
-        data = np.frombuffer(_bytes(text), np.uint8)
-        ids, _ = walk.encode(self.codebook.entries, data, np.array([len(data)]), ID_OFFSET)
-        return ids.view(np.int32)
+        data = _bytes(text)
+        if plain.affordable(len(data)):
+            return np.array(plain.encode(self.codebook.entries, data, ID_OFFSET), np.int32)
+        return self._encode(data, np.array([len(data)]))[0]
 
     def encode_batch(self, texts: Sequence[str | bytes], *, num_threads: int = 1) -> list[Ids]:
         """Ids of many texts, each by itself: a list of int32[tokens]."""
 
         def encode(group: Sequence[str | bytes]) -> list[Ids]:
             data = [_bytes(text) for text in group]
-            text = np.frombuffer(b"".join(data), np.uint8)
             ends = np.cumsum(np.fromiter(map(len, data), np.int64, len(data)))
-            codes, id_ends = walk.encode(self.codebook.entries, text, ends, ID_OFFSET)
-            ids = codes.view(np.int32)
+            ids, id_ends = self._encode(b"".join(data), ends)
             return [ids[start:end] for start, end in pairwise([0, *id_ends.tolist()])]
 
         return _in_groups(encode, texts, _GROUP_BYTES, num_threads)
@@ -122,7 +121,7 @@ class Tokenizer:
         inside a character.
         """
         ids = self.encode(text)
-        return ids, np.cumsum(self.codebook.bytes.lengths[ids - ID_OFFSET], dtype=np.int64)
+        return ids, np.cumsum(self.codebook.byte_lengths[ids - ID_OFFSET], dtype=np.int64)
 
     def encode_documents(self, documents: Iterable[str | bytes]) -> Ids:
         """Ids of documents joined with EOS after each, as data sets have them: int32[tokens].
@@ -143,11 +142,11 @@ class Tokenizer:
           ValueError: an id out of range.
           UnicodeDecodeError: with errors="strict".
         """
-        return str(self._decode(_ids(ids))[0].data, "utf-8", errors)
+        return str(self._decode(ids), "utf-8", errors)
 
     def decode_bytes(self, ids: npt.ArrayLike) -> bytes:
         """Bytes of ids. Special ids stand for none, nor does the end of a document."""
-        return self._decode(_ids(ids))[0].tobytes()
+        return bytes(self._decode(ids))
 
     def decode_batch(
         self, batch: Sequence[npt.ArrayLike], *, num_threads: int = 1, errors: str = "replace"
@@ -155,12 +154,11 @@ class Tokenizer:
         """Texts of many arrays of ids."""
 
         def decode(group: Sequence[npt.ArrayLike]) -> list[str]:
-            checked = [_ids(ids) for ids in group]
-            ends = np.cumsum(np.fromiter(map(len, checked), np.int64, len(checked)))
-            data, byte_ends = self._decode(_ids(np.concatenate(checked)), ends)
-            view = data.data
+            arrays = [_integers(ids) for ids in group]
+            ends = np.cumsum(np.fromiter(map(len, arrays), np.int64, len(arrays)))
+            data, byte_ends = self._copy(self._checked(np.concatenate(arrays)), ends)
             return [
-                str(view[start:end], "utf-8", errors)
+                str(data[start:end], "utf-8", errors)
                 for start, end in pairwise([0, *byte_ends.tolist()])
             ]
 
@@ -168,7 +166,7 @@ class Tokenizer:
 
     def decode_documents(self, ids: npt.ArrayLike) -> list[bytes]:
         """Undo `encode_documents`; the last document may be unfinished."""
-        checked = _ids(ids)
+        checked = self._checked(ids)
         return alphabet.split(self.codebook.decode(checked[checked >= ID_OFFSET] - ID_OFFSET))
 
     def token_bytes(self, id: int) -> bytes:
@@ -180,8 +178,7 @@ class Tokenizer:
 
         In steps of 1/256 bit; special ids have none.
         """
-        checked = _ids(ids)
-        self._decode(checked)  # raises where an id is out of range
+        checked = self._checked(ids)
         bits = np.zeros(len(checked))
         real = checked >= ID_OFFSET
         bits[real] = self.codebook.information[checked[real] - ID_OFFSET] / 256
@@ -195,20 +192,46 @@ class Tokenizer:
         """A decoder of ids that come one after the other, as from a model."""
         return StreamDecoder(self.decode_bytes)
 
-    def _decode(
-        self, ids: Ids, ends: npt.NDArray[np.int64] | None = None
-    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        """Bytes of ids, uint8[n], and where those of each text end, int64[texts]; ids at `ends`."""
-        ends = np.array([len(ids)]) if ends is None else ends
-        table = self.codebook.bytes
-        byte_ends, wrong = lookup.count_bytes(ids, ends, ID_OFFSET, table.lengths)
-        if wrong >= 0:
-            raise ValueError(
-                f"id {ids[wrong]} at place {wrong} is not in 0..{self.vocab_size - 1}."
-            )
-        out = np.empty(int(byte_ends[-1]) + lookup.SPARE_BYTES, np.uint8)
+    def _encode(
+        self, data: bytes, ends: npt.NDArray[np.int64]
+    ) -> tuple[Ids, npt.NDArray[np.int64]]:
+        """Ids of texts that end at `ends`, and where those of each end."""
+        from equalinfo.codebook import walk
+
+        text = np.frombuffer(data, np.uint8)
+        codes, id_ends = walk.encode(self.codebook.entries, text, ends, ID_OFFSET)
+        return codes.view(np.int32), id_ends
+
+    def _decode(self, ids: npt.ArrayLike) -> bytes | memoryview:
+        checked = self._checked(ids)
+        if plain.affordable(8 * len(checked)):
+            codes = checked[checked >= ID_OFFSET] - ID_OFFSET
+            return plain.decode(self.codebook.texts, self.codebook.offsets, codes)
+        return self._copy(checked, np.array([len(checked)]))[0]
+
+    def _copy(
+        self, ids: Ids, ends: npt.NDArray[np.int64]
+    ) -> tuple[memoryview, npt.NDArray[np.int64]]:
+        """Bytes of texts whose ids end at `ends`, and where those of each end."""
+        from equalinfo.codebook import lookup
+
+        table = self.codebook.byte_texts
+        byte_ends = lookup.count_bytes(ids, ends, ID_OFFSET, table.lengths)
+        size = int(byte_ends[-1])
+        out = np.empty(size + lookup.SPARE_BYTES, np.uint8)
         lookup.copy_texts(ids, ID_OFFSET, *table, out)
-        return out[: -lookup.SPARE_BYTES], byte_ends
+        return out[:size].data, byte_ends
+
+    def _checked(self, ids: npt.ArrayLike) -> Ids:
+        """Ids in range, contiguous."""
+        array = _integers(ids)
+        if array.size and (array.min() < 0 or array.max() >= self.vocab_size):
+            wrong = (array < 0) | (array >= self.vocab_size)
+            place = int(np.argmax(wrong))
+            raise ValueError(
+                f"id {array[place]} at place {place} is not in 0..{self.vocab_size - 1}."
+            )
+        return np.ascontiguousarray(array, np.int32)
 
 
 @cache
@@ -240,14 +263,11 @@ def _bytes(text: str | bytes) -> bytes:
     raise TypeError(f"text is {type(text).__name__}, expected str or bytes.")
 
 
-def _ids(ids: npt.ArrayLike) -> Ids:
-    """As contiguous int32[tokens]; ids beyond int32 become ones that are out of range too."""
+def _integers(ids: npt.ArrayLike) -> npt.NDArray[np.integer]:
     array = np.asarray(ids)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ValueError(f"ids are {array.dtype}{list(array.shape)}, expected integers[tokens].")
-    if array.dtype != np.int32:
-        array = np.clip(array, -1, np.iinfo(np.int32).max).astype(np.int32)
-    return np.ascontiguousarray(array)
+    return array if array.size else np.empty(0, np.int32)
 
 
 def _in_groups(

@@ -121,7 +121,7 @@ def register_encoder(
 
 def _tokenizer_encoder(vocabulary: TokenizerVocabulary, eos: str) -> Encode:
     tokenizer = vocabulary.tokenizer
-    lengths = tokenizer.codebook.bytes.lengths.astype(np.int64)
+    lengths = tokenizer.codebook.byte_lengths.astype(np.int64)
     num_bytes = np.zeros(tokenizer.vocab_size, np.int64)
     num_bytes[ID_OFFSET:] = lengths
     num_documents = np.zeros(tokenizer.vocab_size, np.int64)

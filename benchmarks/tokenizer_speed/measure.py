@@ -109,8 +109,8 @@ def measure(
             for split, texts in (("validation", validation), ("heldout", heldout)):
                 if texts:
                     size, tokens = worker.call("count", texts, THREADS)
-                    detail = {"bytes": size, "tokens": tokens}
-                    add(candidate, f"density/{split}", size / tokens, "bytes/token", **detail)
+                    counts = {"bytes": size, "tokens": tokens}
+                    add(candidate, f"density/{split}", size / tokens, "bytes/token", **counts)
             checked = worker.call("prepare", validation[:num_timed])
             total = len(validation[:num_timed])
             add(candidate, "restored", checked["restored"], "documents", of=total)
@@ -119,7 +119,8 @@ def measure(
             for figure, results in speeds.items():
                 values = [result["speed"] for result in results]
                 best = max(results, key=lambda result: result["speed"])
-                detail = {"rounds": _rounded(values), "cores": round(best["cores"], 2)}
+                detail: dict[str, Any] = {"rounds": _rounded(values)}
+                detail |= {name: round(best[name], 2) for name in ("cores", "others")}
                 add(candidate, figure, best["speed"], "MB/s", **detail)
                 if figure.endswith("/1"):
                     fastest = max(result["speed"] / result["cores"] for result in results)

@@ -1,5 +1,6 @@
 """Ratios against the fastest peer of the same run, whether the limits hold, and tables."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -87,11 +88,12 @@ def limits(candidates: Sequence[Candidate], figures: Figures) -> list[Limit]:
             claim = "import, load and first encode in a fresh process, s"
             found.append(Limit(name, claim, own["fresh_start"], 0.5, False))
         same_size = [c.name for c in candidates if not c.ours and c.vocab == candidate.vocab]
-        for split in ("validation", "heldout"):
-            for peer in same_size if f"density/{split}" in own else ():
-                claim = f"bytes/token, {split}, over {peer}"
-                density = figures[peer][f"density/{split}"]
-                found.append(Limit(name, claim, own[f"density/{split}"] / density, 1, True))
+        for figure in ("density/validation", "density/heldout"):
+            if figure in own and same_size:
+                peer = max(same_size, key=lambda name: figures[name][figure])
+                split, density = figure.split("/")[1], figures[peer][figure]
+                claim = f"bytes/token, {split}, over the best peer of {candidate.vocab:,} ({peer})"
+                found.append(Limit(name, claim, own[figure] / density, 1, True))
     return found
 
 
@@ -103,8 +105,9 @@ def doubts(measurements: Sequence[Measurement]) -> list[str]:
         name = f"{measurement.tokenizer}: {measurement.figure}"
         if "cores" in measurement.detail:
             threads, cores = int(measurement.figure[-1]), measurement.detail["cores"]
+            free = (os.cpu_count() or 1) - measurement.detail["others"]
             timed += 1
-            starved += cores < 0.9 and threads == 1
+            starved += free < threads - 0.1
             if cores > threads + 0.15:
                 found.append(f"{name} used {cores} cores.")
         if measurement.figure == "differing" and measurement.value:
@@ -114,8 +117,8 @@ def doubts(measurements: Sequence[Measurement]) -> list[str]:
             )
     if starved:
         found.append(
-            f"in {starved} of {timed} speeds, one thread got less than 0.9 of a core even in the "
-            "best round: the machine is busy with something else, and no figure can be trusted."
+            f"in {starved} of {timed} speeds, other processes left too few cores even in the best "
+            "round: this machine is busy, and these figures are too low."
         )
     return found
 

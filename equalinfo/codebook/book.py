@@ -13,18 +13,20 @@ Two plans say which texts:
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import Symbols, as_symbols
-from equalinfo.codebook import double_array, file, walk
+from equalinfo.codebook import double_array, file
 from equalinfo.codebook.limits import check_num_codes
-from equalinfo.codebook.lookup import ByteTexts, byte_texts
-from equalinfo.codebook.trie import check_preorder, concatenate
-from equalinfo.frequencies import check_precision
+from equalinfo.codebook.trie import byte_lengths, check_preorder
 from equalinfo.m1.base import FrequencyModel
+from equalinfo.precision import check_precision
+
+if TYPE_CHECKING:
+    from equalinfo.codebook.lookup import ByteTexts
 
 Codes = npt.NDArray[np.uint32]
 T = TypeVar("T", bound=np.generic)
@@ -98,7 +100,9 @@ class Codebook:
         self.information = _frozen(information, np.uint16)
         parents = check_preorder(self.texts, self.offsets, info.num_codes)
         if entries is None:
-            entries = double_array.build(self.texts, self.offsets, parents, self.information)
+            from equalinfo.codebook.packing import pack
+
+            entries = pack(self.texts, self.offsets, parents, self.information)
         self.entries = _frozen(entries, np.uint64)
         double_array.check(self.entries, self.texts, self.offsets, parents)
         self.sha256 = file.content_sha256(file.header_of(info), self._tensors())
@@ -158,8 +162,15 @@ class Codebook:
         return (self.info.num_codes - 1).bit_length()
 
     @cached_property
-    def bytes(self) -> ByteTexts:
-        """The texts as bytes, for `equalinfo.codebook.lookup`."""
+    def byte_lengths(self) -> npt.NDArray[np.uint32]:
+        """Bytes of each code's text, uint32[V]: EOS is none."""
+        return byte_lengths(self.texts, self.offsets)
+
+    @cached_property
+    def byte_texts(self) -> "ByteTexts":
+        """The texts as `equalinfo.codebook.lookup` wants them."""
+        from equalinfo.codebook.lookup import byte_texts
+
         return byte_texts(self.texts, self.offsets)
 
     def encode(self, symbols: Symbols) -> Codes:
@@ -171,15 +182,19 @@ class Codebook:
         Returns:
           uint32[windows], codes below V.
         """
+        from equalinfo.codebook import walk
+
         symbols = _frozen(as_symbols(symbols), np.uint16)
         codes, _ = walk.encode(self.entries, symbols, np.array([len(symbols)]), 0)
         return codes
 
     def decode(self, codes: npt.ArrayLike) -> Symbols:
         """Undo `encode`: any codes in any order decode, uint16[n]."""
+        from equalinfo.codebook.lookup import copy_symbols
+
         checked = self._check_codes(codes)
         symbols = np.empty(int(self.lengths(checked).sum()), np.uint16)
-        concatenate(checked, self.texts, self.offsets, symbols)
+        copy_symbols(checked, self.texts, self.offsets, symbols)
         return symbols
 
     def lengths(self, codes: npt.ArrayLike) -> npt.NDArray[np.int64]:

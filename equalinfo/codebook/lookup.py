@@ -1,6 +1,6 @@
-"""Decoding to bytes: copy the text of each token, eight bytes at a time.
+"""Decoding: copy the text of each token; to bytes, eight at a time.
 
-EOS is no byte: it is left out. (`Codebook.decode` gives symbols, EOS among them.)
+EOS is no byte: it is left out there.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numba import njit
 
 from equalinfo.alphabet import EOS
-from equalinfo.codebook.trie import Offsets, Texts
+from equalinfo.codebook.trie import Offsets, Texts, byte_lengths
 
 SPARE_BYTES = 8
 """What `copy_texts` may write behind the last text."""
@@ -34,9 +34,7 @@ class ByteTexts(NamedTuple):
 
 def byte_texts(texts: Texts, offsets: Offsets) -> ByteTexts:
     """Make the table from the texts of a codebook."""
-    ends_so_far = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum(texts == EOS, out=ends_so_far[1:])
-    lengths = np.diff(offsets) - np.diff(ends_so_far[offsets])
+    lengths = byte_lengths(texts, offsets).astype(np.int64)
     words = np.maximum(0, (lengths + 7) // 8 - 1)
     tail_starts = np.cumsum(words) - words
     heads = np.zeros((len(lengths), 8), np.uint8)
@@ -71,12 +69,11 @@ def count_bytes(
     ends: npt.NDArray[np.int64],
     first: int,
     lengths: npt.NDArray[np.uint32],
-) -> tuple[npt.NDArray[np.int64], int]:
-    """Where the bytes of each text end, and the place of the first id out of range, or -1.
+) -> npt.NDArray[np.int64]:
+    """Where the bytes of each text end, int64[texts].
 
     Args:
-      ids: int32[tokens]; those below `first` are special and stand for nothing, but negative ones
-        are out of range.
+      ids: int32[tokens], all in range; those below `first` are special and stand for nothing.
       ends: int64[texts], where the ids of each text end.
       first: the id of code 0.
       lengths: uint32[C].
@@ -88,14 +85,22 @@ def count_bytes(
         while place < ends[index]:
             code = np.int64(ids[place]) - first
             if code >= 0:
-                if code >= len(lengths):
-                    return byte_ends, place
                 total += np.int64(lengths[code])
-            elif ids[place] < 0:
-                return byte_ends, place
             place += 1
         byte_ends[index] = total
-    return byte_ends, -1
+    return byte_ends
+
+
+@njit(cache=True, nogil=True)
+def copy_symbols(
+    codes: npt.NDArray[np.int64], texts: Texts, offsets: Offsets, symbols: Texts
+) -> None:
+    """Fill `symbols` with the texts of `codes`, EOS among them, one after the other."""
+    place = 0
+    for code in codes:
+        for i in range(offsets[code], offsets[code + 1]):
+            symbols[place] = texts[i]
+            place += 1
 
 
 @njit(cache=True, nogil=True)
@@ -108,7 +113,7 @@ def copy_texts(
     tail_starts: npt.NDArray[np.uint32],
     out: npt.NDArray[np.uint8],
 ) -> None:
-    """Write the texts of `ids`, which `count_bytes` has checked, one after the other.
+    """Write the texts of `ids`, all in range, one after the other.
 
     Args:
       ids: int32[tokens].

@@ -1,4 +1,4 @@
-"""A trie stored as its texts in lexicographic preorder: check it, look texts up.
+"""A trie stored as its texts in lexicographic preorder: check it.
 
 Node = code. A text's parent is the text less its last symbol; texts of one symbol hang on the root,
 which is no code. Legend: C codes, T symbols of all texts together.
@@ -6,9 +6,8 @@ which is no code. Legend: C codes, T symbols of all texts together.
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from equalinfo.alphabet import NUM_SYMBOLS
+from equalinfo.alphabet import EOS, NUM_SYMBOLS
 
 Texts = npt.NDArray[np.uint16]
 Offsets = npt.NDArray[np.int64]
@@ -43,50 +42,39 @@ def check_preorder(texts: Texts, offsets: Offsets, num_codes: int) -> Nodes:
     if int(texts.max()) >= NUM_SYMBOLS:
         place = int(np.argmax(texts >= NUM_SYMBOLS))
         raise ValueError(f"symbol {int(texts[place])} at {place} is not in 0..{NUM_SYMBOLS - 1}.")
-    parents = np.empty(num_codes, np.int32)
-    wrong = int(_parents(texts, offsets, int(lengths.max()), parents))
-    if wrong < num_codes:
+    last = texts[offsets[1:] - 1]
+    orderly = np.ones(num_codes, np.bool_)
+    orderly[0] = lengths[0] == 1
+    orderly[1:] = lengths[1:] <= lengths[:-1] + 1
+    # All but the last symbol are those of the text before, the last is higher than there.
+    codes = np.repeat(np.arange(num_codes), lengths)
+    inner = np.ones(len(texts), np.bool_)
+    inner[offsets[1:] - 1] = False
+    inner[: lengths[0]] = False
+    places = np.flatnonzero(inner)
+    orderly[codes[places[texts[places] != texts[places - lengths[codes[places] - 1]]]]] = False
+    beside = np.flatnonzero(lengths[1:] <= lengths[:-1]) + 1
+    orderly[beside] &= last[beside] > texts[offsets[beside - 1] + lengths[beside] - 1]
+    if not orderly.all():
+        wrong = int(np.argmin(orderly))
         raise ValueError(
             f"the text of code {wrong} does not follow that of code {wrong - 1} in the preorder of "
             "a trie: it must extend one of its prefixes, by a higher symbol than before."
         )
-    singles = int(np.count_nonzero(parents < 0))
+    singles = int(np.count_nonzero(lengths == 1))
     if singles != NUM_SYMBOLS:
         raise ValueError(
             f"{singles} texts of one symbol, expected {NUM_SYMBOLS}: not every text can be encoded."
         )
-    return parents
+    # The parent is the last code before that is one symbol shorter.
+    keys = lengths * num_codes + np.arange(num_codes)
+    order = np.argsort(keys)
+    before = np.searchsorted(keys[order], keys - num_codes) - 1
+    return np.where(lengths == 1, -1, order[before]).astype(np.int32)
 
 
-@njit(cache=True, nogil=True)
-def _parents(texts: Texts, offsets: Offsets, longest: int, parents: Nodes) -> int:
-    """Fill `parents`; returns the first code out of order, or the number of codes."""
-    path = np.empty(longest + 1, np.int32)  # path[n]: the prefix of n symbols of the text before
-    path[0] = -1
-    before, before_length = 0, 0
-    for code in range(len(parents)):
-        start = offsets[code]
-        length = offsets[code + 1] - start
-        if length > before_length + 1:
-            return code
-        for i in range(length - 1):
-            if texts[start + i] != texts[before + i]:
-                return code
-        if length <= before_length and texts[start + length - 1] <= texts[before + length - 1]:
-            return code
-        parents[code] = path[length - 1]
-        path[length] = code
-        before, before_length = start, length
-    return len(parents)
-
-
-@njit(cache=True, nogil=True)
-def concatenate(
-    codes: npt.NDArray[np.int64], texts: Texts, offsets: Offsets, symbols: Texts
-) -> None:
-    """Fill `symbols` with the texts of `codes`, one after the other."""
-    place = 0
-    for code in codes:
-        for i in range(offsets[code], offsets[code + 1]):
-            symbols[place] = texts[i]
-            place += 1
+def byte_lengths(texts: Texts, offsets: Offsets) -> npt.NDArray[np.uint32]:
+    """Bytes of each text, uint32[C]: EOS is none."""
+    ends_so_far = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(texts == EOS, out=ends_so_far[1:])
+    return (np.diff(offsets) - np.diff(ends_so_far[offsets])).astype(np.uint32)

@@ -15,11 +15,15 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from equalinfo.codebook.double_array import BREAK, BREAK_CODE, FIELD_BITS, Entries
-from equalinfo.codebook.double_array import NONE as NONE
-
-OUTSIDE = np.uint64((1 << 64) - 1)
-"""The state in which no window is open."""
+from equalinfo.codebook.double_array import (
+    BASE,
+    BREAK,
+    BREAK_CODE,
+    NONE,
+    OUTSIDE,
+    PARENT,
+    Entries,
+)
 
 Codes = npt.NDArray[np.uint32]
 State = np.uint64
@@ -29,29 +33,7 @@ _BLOCK = 1 << 13  # symbols; what is written for one stays in the cache
 _SHORT = 192  # below, four segments cost more than they save
 SCRATCH_SHAPE = (3, _BLOCK // 4 + 1)
 
-_PARENT, _BASE = np.uint64(FIELD_BITS), np.uint64(2 * FIELD_BITS)
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
-
-
-def encode_reference(symbols: npt.ArrayLike, codes: dict[tuple[int, ...], int]) -> list[int]:
-    """What `encode` computes, in plain Python.
-
-    Args:
-      symbols: integers[n], 0..256.
-      codes: code of every text.
-
-    Returns:
-      The codes of the longest matches, from left to right.
-    """
-    out: list[int] = []
-    window: tuple[int, ...] = ()
-    for symbol in np.asarray(symbols).tolist():
-        if (*window, symbol) in codes:
-            window = (*window, symbol)
-        else:
-            out.append(codes[window])
-            window = (symbol,)
-    return [*out, codes[window]] if window else out
 
 
 @njit(cache=True, nogil=True)
@@ -142,8 +124,8 @@ def advance(
 @njit(cache=True, nogil=True, inline="always")
 def _step(entries: Entries, state: State, symbol: int, out: Codes, count: int) -> tuple[State, int]:
     """Read a symbol: (state, 1 if a window ended; its code is then the low bits of out[count])."""
-    child = entries[(state >> _BASE) + np.uint64(symbol)]
-    if (((child >> _PARENT) ^ state) & NONE) == _ZERO:
+    child = entries[(state >> BASE) + np.uint64(symbol)]
+    if (((child >> PARENT) ^ state) & NONE) == _ZERO:
         return child, 0
     out[count] = np.uint32(state)
     return entries[symbol], 1
@@ -169,33 +151,33 @@ def _four_segments(
     index = _ONE
     while index < size:
         symbol = np.uint64(text0[index])
-        child, single = entries[(state0 >> _BASE) + symbol], entries[symbol]
+        child, single = entries[(state0 >> BASE) + symbol], entries[symbol]
         out0[count0] = np.uint32(state0)
-        follows = (((child >> _PARENT) ^ state0) & NONE) == _ZERO
+        follows = (((child >> PARENT) ^ state0) & NONE) == _ZERO
         count0 += np.uint64(not follows)
         state0 = child if follows else single
         kept ^= single
 
         symbol = np.uint64(text1[index])
-        child, single = entries[(state1 >> _BASE) + symbol], entries[symbol]
+        child, single = entries[(state1 >> BASE) + symbol], entries[symbol]
         out1[count1] = np.uint32(state1)
-        follows = (((child >> _PARENT) ^ state1) & NONE) == _ZERO
+        follows = (((child >> PARENT) ^ state1) & NONE) == _ZERO
         count1 += np.uint64(not follows)
         state1 = child if follows else single
         kept ^= single
 
         symbol = np.uint64(text2[index])
-        child, single = entries[(state2 >> _BASE) + symbol], entries[symbol]
+        child, single = entries[(state2 >> BASE) + symbol], entries[symbol]
         out2[count2] = np.uint32(state2)
-        follows = (((child >> _PARENT) ^ state2) & NONE) == _ZERO
+        follows = (((child >> PARENT) ^ state2) & NONE) == _ZERO
         count2 += np.uint64(not follows)
         state2 = child if follows else single
         kept ^= single
 
         symbol = np.uint64(text3[index])
-        child, single = entries[(state3 >> _BASE) + symbol], entries[symbol]
+        child, single = entries[(state3 >> BASE) + symbol], entries[symbol]
         out3[count3] = np.uint32(state3)
-        follows = (((child >> _PARENT) ^ state3) & NONE) == _ZERO
+        follows = (((child >> PARENT) ^ state3) & NONE) == _ZERO
         count3 += np.uint64(not follows)
         state3 = child if follows else single
         kept ^= single

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from equalinfo import Tokenizer
 from equalinfo.alphabet import EOS
-from equalinfo.codebook import Codebook, double_array, walk
+from equalinfo.codebook import Codebook, double_array, plain, walk
+from equalinfo.codebook.double_array import NONE, OUTSIDE
+from equalinfo.codebook.plain import encode_reference
 from equalinfo.codebook.trie import check_preorder
 from tests.models import HashModel
 
@@ -45,7 +47,27 @@ def test_is_the_reference(which, size):
     book = BOOKS[which]
     for noise in (0.0, 0.1, 1.0):
         text = _text(book, size, seed=size, noise=noise)
-        assert book.encode(text).tolist() == walk.encode_reference(text, CODES[which])
+        assert book.encode(text).tolist() == encode_reference(text, CODES[which])
+
+
+@settings(deadline=None)
+@given(st.integers(0, len(BOOKS) - 1), st.binary(max_size=300))
+def test_plain_python_does_the_same(which, data):
+    book = BOOKS[which]
+    codes = plain.encode(book.entries, data, 5)
+    assert [code - 5 for code in codes] == encode_reference(list(data), CODES[which])
+    assert plain.decode(book.texts, book.offsets, np.array(codes, np.int64) - 5) == data
+
+
+def test_plain_python_does_the_first_symbols_of_a_process_only(monkeypatch):
+    monkeypatch.setattr(plain, "_left", 100)
+    assert [plain.affordable(size) for size in (60, 60, 40, 1, 0)] == [
+        True,
+        False,
+        True,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize("period", [b"a", b"aa\x00", bytes(range(97, 105)), b"a" * 191 + b"b"])
@@ -54,7 +76,7 @@ def test_periodic_texts_where_guesses_may_never_meet_the_walk(which, period):
     text = np.frombuffer(period * (20_000 // len(period)), np.uint8).astype(np.uint16)
     for size in (len(text), len(text) - 7, 800, 801, 803):
         piece = text[:size]
-        assert BOOKS[which].encode(piece).tolist() == walk.encode_reference(piece, CODES[which])
+        assert BOOKS[which].encode(piece).tolist() == encode_reference(piece, CODES[which])
 
 
 def test_guesses_that_never_meet_the_walk_are_dropped():
@@ -71,9 +93,9 @@ def test_guesses_that_never_meet_the_walk_are_dropped():
     codes = {text: code for code, text in enumerate(texts)}
     for size in range(760, 780):  # segments of 190 to 195 symbols
         text = np.full(size, 97, np.uint16)
-        assert book.encode(text).tolist() == walk.encode_reference(text, codes)
+        assert book.encode(text).tolist() == encode_reference(text, codes)
         text[0] = 98
-        assert book.encode(text).tolist() == walk.encode_reference(text, codes)
+        assert book.encode(text).tolist() == encode_reference(text, codes)
 
 
 @settings(deadline=None, max_examples=60)
@@ -83,7 +105,7 @@ def test_chunks_cut_anywhere_give_the_whole(data):
     book = BOOKS[which]
     text = _text(book, data.draw(st.integers(0, 3000)), data.draw(st.integers(0, 9)))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
-    state, parts = walk.OUTSIDE, []
+    state, parts = OUTSIDE, []
     scratch = np.empty(walk.SCRATCH_SHAPE, np.uint32)
     for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
         chunk = text[start:end].copy()
@@ -92,7 +114,7 @@ def test_chunks_cut_anywhere_give_the_whole(data):
         count, state = walk.advance(book.entries, np.uint64(state), chunk, 0, scratch, out)
         parts += out[:count].tolist()
     if len(text):
-        parts.append(int(state & walk.NONE))
+        parts.append(int(state & NONE))
     assert parts == book.encode(text).tolist()
 
 
