@@ -11,6 +11,7 @@ bounds checks on, in a process of its own: an index out of bounds is an error, a
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -149,9 +150,9 @@ def _mutate_tables(book: Any, path: Path, rng: np.random.Generator) -> None:
 
 
 def _kind(message: str, path: Path) -> str:
-    """A message without its numbers."""
-    words = message.replace(str(path), "FILE").split(":")
-    return "".join("#" if c.isdigit() else c for c in ":".join(words[:2]))[:60]
+    """The beginning of a message, up to what differs from file to file."""
+    words = message.replace(f"codebook {path}", "FILE").replace(str(path), "FILE")
+    return re.split(r"['{:]|-?\d", words.replace("damaged: ", "damaged, "))[0].strip()
 
 
 if __name__ == "__main__":

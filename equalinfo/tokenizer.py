@@ -31,8 +31,8 @@ T = TypeVar("T")
 
 DEFAULT_CODEBOOK = "english-65536-v1.eqi"
 
-_GROUP_BYTES = 1 << 20  # of text, that one thread works on at a time
-_GROUP_TOKENS = 1 << 18
+_GROUP_BYTES = 1 << 18  # of text, that one thread works on at a time
+_GROUP_TOKENS = 1 << 16
 
 
 class Tokenizer:

@@ -4,6 +4,8 @@ Node = code. A text's parent is the text less its last symbol; texts of one symb
 which is no code. Legend: C codes, T symbols of all texts together.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 
@@ -46,13 +48,14 @@ def check_preorder(texts: Texts, offsets: Offsets, num_codes: int) -> Nodes:
     orderly = np.ones(num_codes, np.bool_)
     orderly[0] = lengths[0] == 1
     orderly[1:] = lengths[1:] <= lengths[:-1] + 1
-    # All but the last symbol are those of the text before, the last is higher than there.
-    codes = np.repeat(np.arange(num_codes), lengths)
+    # All symbols but the last are those of the text before, the last is higher than there.
     inner = np.ones(len(texts), np.bool_)
     inner[offsets[1:] - 1] = False
     inner[: lengths[0]] = False
     places = np.flatnonzero(inner)
-    orderly[codes[places[texts[places] != texts[places - lengths[codes[places] - 1]]]]] = False
+    same = texts[places] == texts[places - np.repeat(lengths[:-1], lengths[1:] - 1)]
+    if not same.all():
+        orderly[np.searchsorted(offsets, places[~same], side="right") - 1] = False
     beside = np.flatnonzero(lengths[1:] <= lengths[:-1]) + 1
     orderly[beside] &= last[beside] > texts[offsets[beside - 1] + lengths[beside] - 1]
     if not orderly.all():
@@ -67,10 +70,13 @@ def check_preorder(texts: Texts, offsets: Offsets, num_codes: int) -> Nodes:
             f"{singles} texts of one symbol, expected {NUM_SYMBOLS}: not every text can be encoded."
         )
     # The parent is the last code before that is one symbol shorter.
-    keys = lengths * num_codes + np.arange(num_codes)
-    order = np.argsort(keys)
-    before = np.searchsorted(keys[order], keys - num_codes) - 1
-    return np.where(lengths == 1, -1, order[before]).astype(np.int32)
+    narrow = lengths.astype(np.uint16) if lengths.max() < 1 << 16 else lengths  # sorts faster
+    order = np.argsort(narrow, kind="stable")
+    by_length = np.split(order, np.cumsum(np.bincount(lengths)[1:])[:-1])
+    parents = np.full(num_codes, -1, np.int32)
+    for shorter, longer in pairwise(by_length):
+        parents[longer] = shorter[np.searchsorted(shorter, longer) - 1]
+    return parents
 
 
 def byte_lengths(texts: Texts, offsets: Offsets) -> npt.NDArray[np.uint32]:
