@@ -20,7 +20,7 @@ from equalinfo.codebook import Codebook
 from equalinfo.coding.exact_lanes import ExactCode
 from equalinfo.coding.lanes import encode_windows
 from equalinfo.m1.counts import CountModel
-from equalinfo.text_files import read_documents, read_symbols
+from equalinfo.text_files import expand, read_documents, read_symbols
 
 _PIECE = 1 << 24
 
@@ -128,7 +128,7 @@ def _interval(symbols: np.ndarray) -> int:
 
 
 def _documents(tokenizer: Tokenizer, names: Sequence[str]) -> int:
-    documents = [document for name in names for document in read_documents(name)]
+    documents = [document for name in expand(names) for document in read_documents(name)]
     batch = tokenizer.encode_batch(documents, num_threads=2)
     wrong = sum(
         tokenizer.decode_bytes(ids) != text for ids, text in zip(batch, documents, strict=True)

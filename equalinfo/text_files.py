@@ -25,14 +25,19 @@ def read_symbols(patterns: Sequence[str], progress: bool = True) -> Symbols:
       FileNotFoundError: a pattern that matches nothing.
       ValueError: a file that cannot be read to its end, or a line without text.
     """
+    bar = tqdm(expand(patterns), "read", unit="file", disable=not progress)
+    return join(document for name in bar for document in read_documents(name))
+
+
+def expand(patterns: Sequence[str]) -> list[str]:
+    """The files that names or globs stand for; a FileNotFoundError for one that has none."""
     names: list[str] = []
     for pattern in patterns:
         found = sorted(glob.glob(pattern, recursive=True))
         if not found:
             raise FileNotFoundError(f"no file matches {pattern!r}.")
         names += found
-    bar = tqdm(names, "read", unit="file", disable=not progress)
-    return join(document for name in bar for document in read_documents(name))
+    return names
 
 
 def read_documents(name: str) -> Iterator[bytes]:

@@ -15,18 +15,24 @@ from typing import Any
 from benchmarks.tokenizer_speed.training import ROOT, Candidate
 from benchmarks.tokenizer_speed.worker import MODES, Worker
 
-FIRST_TEXT = "Equal information, not equal length."
+SENTENCE = "Equal information, not equal length."
+PAGES = (
+    10_000  # characters of real text: beyond what a library may do in a slow, quick-to-start way
+)
 THREADS = 2
 
-# Import, load and first encode in a new process; argv: kind, file, text.
+# Import, load, first encode and first decode in a new process; argv: kind, file, text.
 FRESH_START = """
 import time
 start = time.perf_counter()
 import sys
 from pathlib import Path
 from benchmarks.tokenizer_speed.adapters import ADAPTERS
-ADAPTERS[sys.argv[1]][1](Path(sys.argv[2])).encode(sys.argv[3])
-print(time.perf_counter() - start)
+tokenizer = ADAPTERS[sys.argv[1]][1](Path(sys.argv[2]))
+ids = tokenizer.encode(sys.argv[3])
+encoded = time.perf_counter() - start
+tokenizer.decode(ids)
+print(encoded, time.perf_counter() - start)
 """
 
 
@@ -88,6 +94,8 @@ def measure(
       num_starts: fresh processes of each; their median counts. 0: leave these figures out.
     """
     found: list[Measurement] = []
+    # An argument of a command holds no null character.
+    pages = "\n\n".join(validation)[:PAGES].replace("\0", "")
 
     def add(candidate: Candidate, figure: str, value: float, unit: str, **detail: Any) -> None:
         found.append(Measurement(candidate.name, candidate.vocab, figure, value, unit, detail))
@@ -98,7 +106,7 @@ def measure(
             _say(f"loading {candidate.name}")
             worker = Worker(candidate.kind, candidate.path, THREADS)
             workers[candidate] = stack.enter_context(closing(worker))
-            loaded = worker.call("load", FIRST_TEXT)
+            loaded = worker.call("load", pages)
             for figure in ("load", "first_load"):
                 add(candidate, figure, loaded[figure] * 1e3, "ms")
             for figure in ("memory_import", "memory_load"):
@@ -127,14 +135,18 @@ def measure(
                     add(candidate, f"{figure}/cpu", fastest, "MB/CPU s")
     for candidate in candidates if num_starts else ():
         _say(f"fresh processes of {candidate.name}")
-        starts = [_fresh_start(candidate) for _ in range(num_starts)]
-        for figure, place in (("fresh_start", 0), ("fresh_process", 1)):
-            times = [start[place] for start in starts]
+        starts = [fresh_start(candidate, SENTENCE) for _ in range(num_starts)]
+        uses = [fresh_start(candidate, pages) for _ in range(num_starts)]
+        for figure, times in (
+            ("fresh_start", [start["encoded"] for start in starts]),
+            ("fresh_process", [start["process"] for start in starts]),
+            ("fresh_use", [use["decoded"] for use in uses]),
+        ):
             add(candidate, figure, statistics.median(times), "s", rounds=_rounded(times))
         if candidate.ours:
             with tempfile.TemporaryDirectory() as empty:
-                seconds = _fresh_start(candidate, {"NUMBA_CACHE_DIR": empty})[0]
-            add(candidate, "first_start", seconds, "s")
+                first = fresh_start(candidate, pages, {"NUMBA_CACHE_DIR": empty})
+            add(candidate, "first_use", first["decoded"], "s")
     return found
 
 
@@ -154,11 +166,11 @@ def _time_in_turns(
     return speeds
 
 
-def _fresh_start(
-    candidate: Candidate, variables: Mapping[str, str] = MappingProxyType({})
-) -> tuple[float, float]:
-    """Seconds of import, load and first encode; and of the whole process."""
-    command = [sys.executable, "-c", FRESH_START, candidate.kind, str(candidate.path), FIRST_TEXT]
+def fresh_start(
+    candidate: Candidate, text: str, variables: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, float]:
+    """Seconds from before the import to the first ids, to the text again, and of the process."""
+    command = [sys.executable, "-c", FRESH_START, candidate.kind, str(candidate.path), text]
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     start = time.perf_counter()
     run = subprocess.run(
@@ -169,7 +181,9 @@ def _fresh_start(
         cwd=ROOT,  # "-c" looks for modules in the working directory first
         env={**os.environ, "PYTHONPATH": path, **variables},
     )
-    return float(run.stdout), time.perf_counter() - start
+    whole = time.perf_counter() - start
+    encoded, decoded = map(float, run.stdout.split())
+    return {"encoded": encoded, "decoded": decoded, "process": whole}
 
 
 def _rounded(values: list[float]) -> list[float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.tokenizer_speed import report, text, training
-from benchmarks.tokenizer_speed.measure import Measurement, speed_figures
+from benchmarks.tokenizer_speed.measure import Measurement, fresh_start, speed_figures
 from benchmarks.tokenizer_speed.training import Candidate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,6 +144,12 @@ def test_script_runs_on_a_few_kilobytes(tmp_path: Path) -> None:
     assert values["equalinfo 700", "restored"] == 5
     assert {line["holds"] for line in lines if "limit" in line} <= {True, False}
     assert all(f"| {kind} 700 |" in table.read_text() for kind in measured)
+
+
+def test_fresh_process_finds_the_packages() -> None:
+    (path,) = (ROOT / "equalinfo" / "codebooks").glob("*.eqi")
+    seconds = fresh_start(Candidate("equalinfo", 65_536, path, shipped=True), "a sentence")
+    assert 0 < seconds["encoded"] < seconds["decoded"] < seconds["process"]
 
 
 def test_script_names_what_it_cannot_find() -> None:
