@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import resources
 from itertools import pairwise
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -156,7 +156,7 @@ class Tokenizer:
         def decode(group: Sequence[npt.ArrayLike]) -> list[str]:
             arrays = [_integers(ids) for ids in group]
             ends = np.cumsum(np.fromiter(map(len, arrays), np.int64, len(arrays)))
-            data, byte_ends = self._copy(self._checked(np.concatenate(arrays)), ends)
+            data, byte_ends = self._copy(np.concatenate(arrays), ends)
             return [
                 str(data[start:end], "utf-8", errors)
                 for start, end in pairwise([0, *byte_ends.tolist()])
@@ -203,23 +203,29 @@ class Tokenizer:
         return codes.view(np.int32), id_ends
 
     def _decode(self, ids: npt.ArrayLike) -> bytes | memoryview:
-        checked = self._checked(ids)
-        if plain.affordable(8 * len(checked)):
+        array = _integers(ids)
+        if plain.affordable(8 * len(array)):
+            checked = self._checked(array)
             codes = checked[checked >= ID_OFFSET] - ID_OFFSET
             return plain.decode(self.codebook.texts, self.codebook.offsets, codes)
-        return self._copy(checked, np.array([len(checked)]))[0]
+        return self._copy(array, np.array([len(array)]))[0]
 
     def _copy(
-        self, ids: Ids, ends: npt.NDArray[np.int64]
+        self, ids: npt.NDArray[np.integer], ends: npt.NDArray[np.int64]
     ) -> tuple[memoryview, npt.NDArray[np.int64]]:
         """Bytes of texts whose ids end at `ends`, and where those of each end."""
         from equalinfo.codebook import lookup
 
+        # int32 as it is: the kernel checks the range on its way, faster than NumPy.
+        fits = ids.dtype == np.int32 and ids.flags.c_contiguous
+        checked = cast(Ids, ids) if fits else self._checked(ids)
         table = self.codebook.byte_texts
-        byte_ends = lookup.count_bytes(ids, ends, ID_OFFSET, table.lengths)
+        byte_ends, wrong = lookup.count_bytes(checked, ends, ID_OFFSET, table.lengths)
+        if wrong >= 0:
+            raise self._out_of_range(checked, wrong)
         size = int(byte_ends[-1])
         out = np.empty(size + lookup.SPARE_BYTES, np.uint8)
-        lookup.copy_texts(ids, ID_OFFSET, *table, out)
+        lookup.copy_texts(checked, ID_OFFSET, *table, out)
         return out[:size].data, byte_ends
 
     def _checked(self, ids: npt.ArrayLike) -> Ids:
@@ -227,11 +233,11 @@ class Tokenizer:
         array = _integers(ids)
         if array.size and (array.min() < 0 or array.max() >= self.vocab_size):
             wrong = (array < 0) | (array >= self.vocab_size)
-            place = int(np.argmax(wrong))
-            raise ValueError(
-                f"id {array[place]} at place {place} is not in 0..{self.vocab_size - 1}."
-            )
+            raise self._out_of_range(array, int(np.argmax(wrong)))
         return np.ascontiguousarray(array, np.int32)
+
+    def _out_of_range(self, ids: npt.NDArray[np.integer], place: int) -> ValueError:
+        return ValueError(f"id {ids[place]} at place {place} is not in 0..{self.vocab_size - 1}.")
 
 
 @cache

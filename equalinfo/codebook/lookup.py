@@ -69,11 +69,11 @@ def count_bytes(
     ends: npt.NDArray[np.int64],
     first: int,
     lengths: npt.NDArray[np.uint32],
-) -> npt.NDArray[np.int64]:
-    """Where the bytes of each text end, int64[texts].
+) -> tuple[npt.NDArray[np.int64], int]:
+    """Where the bytes of each text end, int64[texts]; place of the first id out of range, or -1.
 
     Args:
-      ids: int32[tokens], all in range; those below `first` are special and stand for nothing.
+      ids: int32[tokens]; those from 0 to `first` are special and stand for nothing.
       ends: int64[texts], where the ids of each text end.
       first: the id of code 0.
       lengths: uint32[C].
@@ -84,11 +84,13 @@ def count_bytes(
     for index in range(len(ends)):
         while place < ends[index]:
             code = np.int64(ids[place]) - first
+            if code >= len(lengths) or code < -first:
+                return byte_ends, place
             if code >= 0:
                 total += np.int64(lengths[code])
             place += 1
         byte_ends[index] = total
-    return byte_ends
+    return byte_ends, -1
 
 
 @njit(cache=True, nogil=True)
