@@ -104,6 +104,20 @@ def cut(symbols: Symbols, size: int) -> list[Symbols]:
     return examples
 
 
+def as_bytes(text: str | bytes) -> bytes:
+    """UTF-8 of a str; bytes as they are.
+
+    Raises:
+      TypeError: neither.
+      UnicodeEncodeError: a str with surrogates, which has no bytes.
+    """
+    if isinstance(text, str):
+        return text.encode()
+    if isinstance(text, bytes):
+        return text
+    raise TypeError(f"text is {type(text).__name__}, expected str or bytes.")
+
+
 def to_bytes(symbols: Symbols) -> bytes:
     """Write symbols as bytes, reversibly: EOS as FF; the bytes FE and FF as FE FE and FE FF.
 

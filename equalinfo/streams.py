@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from equalinfo.alphabet import as_bytes
 from equalinfo.codebook import Codebook
 from equalinfo.codebook.double_array import NONE, OUTSIDE
 from equalinfo.ids import ID_OFFSET
@@ -30,8 +31,7 @@ class StreamEncoder:
         Args:
           chunk: bytes may be cut anywhere, inside a character too.
         """
-        data = chunk.encode() if isinstance(chunk, str) else chunk
-        text = np.frombuffer(data, np.uint8)
+        text = np.frombuffer(as_bytes(chunk), np.uint8)
         out = np.empty(len(text) + 1, np.uint32)
         count, state = self._advance(
             self._entries, self._state, text, ID_OFFSET, self._scratch, out

@@ -6,6 +6,7 @@ The reader for corpora, with rejects and resume, is Beam's: `python -m pipelines
 import glob
 import gzip
 import json
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 
@@ -33,11 +34,11 @@ def expand(patterns: Sequence[str]) -> list[str]:
     """The files that names or globs stand for; a FileNotFoundError for one that has none."""
     names: list[str] = []
     for pattern in patterns:
-        found = sorted(glob.glob(pattern, recursive=True))
+        found = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern, recursive=True))
         if not found:
             raise FileNotFoundError(f"no file matches {pattern!r}.")
         names += found
-    return names
+    return list(dict.fromkeys(names))
 
 
 def read_documents(name: str) -> Iterator[bytes]:
@@ -61,7 +62,7 @@ def read_documents(name: str) -> Iterator[bytes]:
 def _text_of(line: bytes, place: str) -> bytes:
     try:
         return json.loads(line)["text"].encode()
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"{place}: no JSON object with a text in its field 'text' ({error!r})."
         ) from error

@@ -16,12 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import resources
 from itertools import pairwise
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from equalinfo import alphabet
+from equalinfo.alphabet import as_bytes
 from equalinfo.codebook import Codebook, plain
 from equalinfo.ids import EOS_ID, ID_OFFSET, PAD_ID, UNK_ID
 from equalinfo.streams import StreamDecoder, StreamEncoder
@@ -47,12 +48,17 @@ class Tokenizer:
 
     def __init__(self, codebook: Codebook) -> None:
         self.codebook = codebook
-        self._file: str | None = None  # where it was loaded from; "": it is the default
+        self._file: str | None = None  # where it was loaded from
+        self._name: str | None = None  # in the package
 
     @classmethod
-    def default(cls) -> "Tokenizer":
-        """The tokenizer that comes with the package, loaded once: English, 65,536 codes."""
-        return _default()
+    def default(cls, name: str = DEFAULT_CODEBOOK) -> "Tokenizer":
+        """The tokenizer that comes with the package, loaded once: English, 65,536 codes.
+
+        Args:
+          name: of a file in `equalinfo/codebooks`: older ones stay there when a better one comes.
+        """
+        return _shipped(name)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -88,9 +94,9 @@ class Tokenizer:
         return hash(self.codebook.sha256)
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        if self._file is None:
+        if self._file is None and self._name is None:
             return Tokenizer, (self.codebook,)
-        return _load_same, (self._file, self.codebook.sha256)
+        return _load_same, (self._file, self._name, self.codebook.sha256)
 
     def encode(self, text: str | bytes) -> Ids:
         """Ids of one text, int32[tokens].
@@ -98,7 +104,7 @@ class Tokenizer:
         Raises:
           UnicodeEncodeError: a str with surrogates, which has no bytes.
         """
-        data = _bytes(text)
+        data = as_bytes(text)
         if plain.affordable(len(data)):
             return np.array(plain.encode(self.codebook.entries, data, ID_OFFSET), np.int32)
         return self._encode(data, np.array([len(data)]))[0]
@@ -107,10 +113,11 @@ class Tokenizer:
         """Ids of many texts, each by itself: a list of int32[tokens]."""
 
         def encode(group: Sequence[str | bytes]) -> list[Ids]:
-            data = [_bytes(text) for text in group]
+            data = [as_bytes(text) for text in group]
             ends = np.cumsum(np.fromiter(map(len, data), np.int64, len(data)))
             ids, id_ends = self._encode(b"".join(data), ends)
-            return [ids[start:end] for start, end in pairwise([0, *id_ends.tolist()])]
+            # Copies: a view of one text would keep those of the others.
+            return [ids[start:end].copy() for start, end in pairwise([0, *id_ends.tolist()])]
 
         return _in_groups(encode, texts, _GROUP_BYTES, num_threads)
 
@@ -128,7 +135,7 @@ class Tokenizer:
 
         A window may run on into the next document.
         """
-        symbols = alphabet.join(_bytes(document) for document in documents)
+        symbols = alphabet.join(as_bytes(document) for document in documents)
         return (self.codebook.encode(symbols).astype(np.int32)) + np.int32(ID_OFFSET)
 
     def decode(self, ids: npt.ArrayLike, errors: str = "replace") -> str:
@@ -155,6 +162,7 @@ class Tokenizer:
 
         def decode(group: Sequence[npt.ArrayLike]) -> list[str]:
             arrays = [_integers(ids) for ids in group]
+            arrays = [ids if ids.dtype == np.int32 else self._checked(ids) for ids in arrays]
             ends = np.cumsum(np.fromiter(map(len, arrays), np.int64, len(arrays)))
             data, byte_ends = self._copy(np.concatenate(arrays), ends)
             return [
@@ -208,24 +216,24 @@ class Tokenizer:
             checked = self._checked(array)
             codes = checked[checked >= ID_OFFSET] - ID_OFFSET
             return plain.decode(self.codebook.texts, self.codebook.offsets, codes)
-        return self._copy(array, np.array([len(array)]))[0]
+        # A copy: the kernels check first and use then, without the GIL.
+        private = np.array(array) if array.dtype == np.int32 else self._checked(array)
+        return self._copy(private, np.array([len(array)]))[0]
 
     def _copy(
-        self, ids: npt.NDArray[np.integer], ends: npt.NDArray[np.int64]
+        self, ids: Ids, ends: npt.NDArray[np.int64]
     ) -> tuple[memoryview, npt.NDArray[np.int64]]:
         """Bytes of texts whose ids end at `ends`, and where those of each end."""
         from equalinfo.codebook import lookup
 
-        # int32 as it is: the kernel checks the range on its way, faster than NumPy.
-        fits = ids.dtype == np.int32 and ids.flags.c_contiguous
-        checked = cast(Ids, ids) if fits else self._checked(ids)
         table = self.codebook.byte_texts
-        byte_ends, wrong = lookup.count_bytes(checked, ends, ID_OFFSET, table.lengths)
+        byte_ends, wrong = lookup.count_bytes(ids, ends, ID_OFFSET, table.lengths)
         if wrong >= 0:
-            raise self._out_of_range(checked, wrong)
+            before = int(np.max(ends, where=ends <= wrong, initial=0))
+            raise self._out_of_range(ids[before:], wrong - before)
         size = int(byte_ends[-1])
         out = np.empty(size + lookup.SPARE_BYTES, np.uint8)
-        lookup.copy_texts(checked, ID_OFFSET, *table, out)
+        lookup.copy_texts(ids, ID_OFFSET, *table, out)
         return out[:size].data, byte_ends
 
     def _checked(self, ids: npt.ArrayLike) -> Ids:
@@ -241,32 +249,23 @@ class Tokenizer:
 
 
 @cache
-def _default() -> Tokenizer:
-    file = resources.files("equalinfo") / "codebooks" / DEFAULT_CODEBOOK
-    with resources.as_file(file) as path:
+def _shipped(name: str) -> Tokenizer:
+    with resources.as_file(resources.files("equalinfo") / "codebooks" / name) as path:
         tokenizer = Tokenizer.load(path)
-    tokenizer._file = ""
+    tokenizer._file, tokenizer._name = None, name
     return tokenizer
 
 
-def _load_same(file: str, sha256: str) -> Tokenizer:
+def _load_same(file: str | None, name: str | None, sha256: str) -> Tokenizer:
     """What a pickle holds: the name of the file, not its content."""
-    tokenizer = Tokenizer.load(file) if file else _default()
+    tokenizer = Tokenizer.load(file) if file else _shipped(name or DEFAULT_CODEBOOK)
     if tokenizer.codebook.sha256 != sha256:
         raise ValueError(
-            f"{file or 'the default'} is codebook sha256:{tokenizer.codebook.sha256[:12]}.., but "
+            f"{file or name} is codebook sha256:{tokenizer.codebook.sha256[:12]}.., but "
             f"the pickle was made with sha256:{sha256[:12]}..: its tokens mean something else. "
             "Use the same file, or the same version of equalinfo."
         )
     return tokenizer
-
-
-def _bytes(text: str | bytes) -> bytes:
-    if isinstance(text, str):
-        return text.encode()
-    if isinstance(text, bytes):
-        return text
-    raise TypeError(f"text is {type(text).__name__}, expected str or bytes.")
 
 
 def _integers(ids: npt.ArrayLike) -> npt.NDArray[np.integer]:

@@ -115,8 +115,8 @@ def parse_compress(argv: Sequence[str] | None = None) -> CompressOptions:
         help="equal_info: compiled codebook, in place of --m1; without either, that of the package",
     )
     add("--plan", choices=PLANS, help="equal_info: what to compile --m1 to (default: best_first)")
-    add("--window_bits", type=_positive, help="W: 9..128 (default: 16)")
-    add("--token_bits", type=_positive, help="N: 1..16 (default: 16, or W)")
+    add("--window_bits", type=_positive, help="W: 9..128 (default: 16, or the codebook's)")
+    add("--token_bits", type=_positive, help="N: 1..16, or W up to 20 (default: W, at most 16)")
     add("--delay", action="store_true", default=None, help="equal_info_ac: the paper's Delay [A.5]")
     add("--m1_reset", type=_not_negative, help="reset M1 every k-th window, 0: never (default: 1)")
     add("--m1_context", type=_positive, help="symbols of left context that M1 sees")

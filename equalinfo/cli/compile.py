@@ -31,9 +31,8 @@ def add(commands: Any) -> None:
     add(
         "--rounds",
         type=int,
-        default=3,
-        help="with --from-text: the first counts everywhere, each further one where the windows of "
-        "the round before begin",
+        help="with --from-text, default 3: the first counts everywhere, each further one where "
+        "the windows of the round before begin",
     )
     add("--context", type=int, help="symbols of left context M1 sees; None: 64")
     add("--precision", type=int, default=16, help="P: M1's frequencies sum to 2^P")
@@ -42,9 +41,13 @@ def add(commands: Any) -> None:
 
 def _compile(arguments: argparse.Namespace) -> None:
     from equalinfo.codebook import Codebook
+    from equalinfo.codebook.limits import check_num_codes
 
     if (arguments.m1 is None) == (not arguments.from_text):
         raise ValueError("give either an M1 file or --from-text GLOB.")
+    check_num_codes(arguments.plan, arguments.codes)
+    if not arguments.output.absolute().parent.is_dir():
+        raise FileNotFoundError(f"{arguments.output.parent} is not a directory.")
     progress = not arguments.quiet
     if arguments.from_text:
         from equalinfo.codebook.from_text import compile_from_text
@@ -56,13 +59,15 @@ def _compile(arguments: argparse.Namespace) -> None:
             read_symbols(arguments.from_text, progress),
             arguments.codes,
             plan=arguments.plan,
-            rounds=arguments.rounds,
+            rounds=3 if arguments.rounds is None else arguments.rounds,
             precision=arguments.precision,
             progress=progress,
         )
     else:
         from equalinfo.codecs.assets import resolve_model
 
+        if arguments.rounds is not None:
+            raise ValueError("--rounds is of --from-text; an M1 is not counted.")
         codebook = Codebook.compile(
             resolve_model(arguments.m1, arguments.precision),
             arguments.codes,

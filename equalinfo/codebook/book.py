@@ -10,6 +10,7 @@ Two plans say which texts:
               node's code is the first point of its interval, its children follow in symbol order.
 """
 
+import operator
 import os
 from dataclasses import dataclass
 from functools import cached_property
@@ -92,18 +93,20 @@ class Codebook:
         """
         check_num_codes(info.plan, info.num_codes)
         check_precision(info.precision)
+        if info.m1_context < 0:
+            raise ValueError(f"m1_context={info.m1_context} is negative.")
         if len(information) != info.num_codes:
             raise ValueError(f"information of {len(information)} codes, expected {info.num_codes}.")
         self.info = info
-        self.texts = _frozen(texts, np.uint16)
-        self.offsets = _frozen(offsets, np.int64)
-        self.information = _frozen(information, np.uint16)
+        self.texts = _own(texts, np.uint16, "texts")
+        self.offsets = _own(offsets, np.int64, "offsets")
+        self.information = _own(information, np.uint16, "information")
         parents = check_preorder(self.texts, self.offsets, info.num_codes)
         if entries is None:
             from equalinfo.codebook.packing import pack
 
             entries = pack(self.texts, self.offsets, parents, self.information)
-        self.entries = _frozen(entries, np.uint64)
+        self.entries = _own(entries, np.uint64, "entries")
         double_array.check(self.entries, self.texts, self.offsets, parents)
         self.sha256 = file.content_sha256(file.header_of(info), self._tensors())
 
@@ -124,15 +127,16 @@ class Codebook:
           model: M1; asked once for each text that may have children.
           num_codes: V, 257..2^20; a power of two from 2^9 on for `interval`.
           plan: best_first or interval.
-          context: symbols of left context M1 sees; default 64, or M1's own maximum if that is less.
+          context: symbols of left context M1 sees; default 64.
           lanes: texts that M1 evaluates together. The result does not depend on it.
           progress: draw a bar.
         """
         from equalinfo.codebook.enumeration import enumerate_texts
         from equalinfo.codebook.plans import make_plan
 
+        num_codes = operator.index(num_codes)
         check_num_codes(plan, num_codes)
-        context = 64 if context is None else context
+        context = 64 if context is None else operator.index(context)
         texts = enumerate_texts(
             model, make_plan(plan, num_codes, model.precision), context, lanes, progress
         )
@@ -184,7 +188,8 @@ class Codebook:
         """
         from equalinfo.codebook import walk
 
-        symbols = _frozen(as_symbols(symbols), np.uint16)
+        # A copy: the walk, which has no checks, runs without the GIL.
+        symbols = _frozen(np.array(as_symbols(symbols)), np.uint16)
         codes, _ = walk.encode(self.entries, symbols, np.array([len(symbols)]), 0)
         return codes
 
@@ -256,10 +261,18 @@ class Codebook:
 
 
 def _frozen(array: npt.NDArray[T], dtype: type[T]) -> npt.NDArray[T]:
-    """A read-only view: nobody can change a table that has been checked.
-
-    Numba also compiles for read-only and writable arrays apart: so there is one of each kernel.
-    """
+    """A read-only view: numba compiles for read-only and writable arrays apart."""
     view: npt.NDArray[T] = np.ascontiguousarray(array, dtype).view()
     view.flags.writeable = False
     return view
+
+
+def _own(array: npt.NDArray[T], dtype: type[T], name: str) -> npt.NDArray[T]:
+    """A read-only copy: nobody can change a table that has been checked."""
+    if array.dtype != dtype or array.ndim != 1:
+        raise ValueError(
+            f"{name} are {array.dtype}{list(array.shape)}, expected {dtype.__name__}[]."
+        )
+    copy = np.array(array)
+    copy.flags.writeable = False
+    return copy

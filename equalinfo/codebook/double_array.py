@@ -1,6 +1,6 @@
 """The trie of a codebook as a double array: one load finds the child of a node by a symbol.
 
-An entry is a uint64 of three fields of 21 bits: `base | parent | code`, base highest. The child of
+An entry is a uint64 of three fields: `base | parent | code`, the lower two of 21 bits. The child of
 a node by symbol s lies at place base(node) + s, if the entry there names the node as its parent.
 Texts of one symbol s lie at place s and have the parent NONE, as have free places; so a node that
 has no children needs no case of its own. A walk carries the entry of the node it stands on, nothing

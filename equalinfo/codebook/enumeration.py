@@ -58,7 +58,7 @@ def enumerate_texts(
     with tqdm(total=plan.num_codes, desc="compile", unit="text", disable=not progress) as bar:
         (waiting,) = trie.expand([_Job(-plan.root_size, -1, ())], model.root()[None])
         heapq.heapify(waiting)
-        lanes = max(1, min(lanes, len(waiting)))
+        lanes = max(1, min(lanes, plan.num_codes))
         state = model.start(lanes, context)
         jobs: list[_Job | None] = [None] * lanes
         read = [0] * lanes  # symbols of the job that the lane has read

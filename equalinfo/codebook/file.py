@@ -31,8 +31,8 @@ _FIELDS = {
 }
 _TENSORS = {"entries": "uint64", "information": "uint16", "offsets": "int64", "texts": "uint16"}
 
-# What safetensors raises for a type that NumPy lacks, and json for very deep nesting.
-_FOREIGN_FILE_ERRORS = (AttributeError, TypeError, RecursionError)
+# What safetensors raises for a type that NumPy lacks.
+_FOREIGN_FILE_ERRORS = (AttributeError, TypeError)
 
 
 def header_of(info: "CodebookInfo") -> dict[str, Any]:
@@ -88,7 +88,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Tensors]:
         raise FileNotFoundError(f"codebook {name} does not exist.")
     try:
         with safe_open(name, framework="numpy") as file:
-            header = json.loads((file.metadata() or {}).get("equalinfo", "null"))
+            header = _parse((file.metadata() or {}).get("equalinfo", "null"))
             if not isinstance(header, dict) or header.get("format") != FORMAT:
                 raise ValueError(f"{name} is a safetensors file, but not a codebook of equalinfo.")
             if header.get("format_version") != FORMAT_VERSION:
@@ -97,10 +97,18 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Tensors]:
                     f"equalinfo reads {FORMAT_VERSION}. Compile it again, or change the version."
                 )
             tensors = {key: file.get_tensor(key) for key in sorted(file.keys())}
-    except (SafetensorError, json.JSONDecodeError, *_FOREIGN_FILE_ERRORS) as error:
+    except (SafetensorError, *_FOREIGN_FILE_ERRORS) as error:
         raise ValueError(f"{name} is not a codebook, or it is damaged: {error}") from error
     found = {key: (str(tensor.dtype), tensor.ndim) for key, tensor in tensors.items()}
     expected = {key: (dtype, 1) for key, dtype in _TENSORS.items()}
     if found != expected:
         raise ValueError(f"codebook {name} is damaged: it holds {found}, expected {expected}.")
     return header, tensors
+
+
+def _parse(text: str) -> Any:
+    """JSON, or None: what is no JSON is no header either."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # RecursionError: very deep nesting
+        return None

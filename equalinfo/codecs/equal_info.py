@@ -70,7 +70,7 @@ class EqualInfoCodec(WindowCodec):
         token_bits: int | None = None,
         plan: str | None = None,
         m1_context: int | None = None,
-        precision: int = DEFAULT_PRECISION,
+        precision: int | None = None,
         progress: bool = True,
     ) -> Self:
         """Make the codec from a codebook, or from M1; from neither: the codebook of the package.
@@ -83,7 +83,7 @@ class EqualInfoCodec(WindowCodec):
             Where a codebook has fewer than 2^W codes, W: then no token is wrong.
           plan: of compiling: best_first (default) or interval; see `equalinfo.codebook`.
           m1_context: symbols of left context M1 sees; default 4 W.
-          precision: P, where `model` is a file.
+          precision: P of M1's frequencies; default 16, or what codebook or M1 have.
           progress: draw a bar while compiling.
         """
         if model is not None and codebook is not None:
@@ -94,6 +94,7 @@ class EqualInfoCodec(WindowCodec):
                 ("window_bits", window_bits, book.window_bits),
                 ("m1_context", m1_context, book.info.m1_context),
                 ("plan", plan, book.info.plan),
+                ("precision", precision, book.info.precision),
             ):
                 if value not in (None, found):
                     raise ValueError(
@@ -103,7 +104,9 @@ class EqualInfoCodec(WindowCodec):
             return cls(book, book.window_bits, token_bits, book.info.m1_context)
         window_bits = 16 if window_bits is None else check_integer("window_bits", window_bits)
         m1_context = 4 * window_bits if m1_context is None else m1_context
-        source = resolve_model(model, precision)
+        source = resolve_model(model, DEFAULT_PRECISION if precision is None else precision)
+        if precision not in (None, source.precision):
+            raise ValueError(f"precision={precision}, but M1 has precision={source.precision}.")
         codec = cls(source, window_bits, token_bits, m1_context)  # checks the options
         if 1 << window_bits > MAX_CODES:
             if plan not in (None, INTERVAL):

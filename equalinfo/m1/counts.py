@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from equalinfo.alphabet import NUM_SYMBOLS, Symbols
+from equalinfo.alphabet import NUM_SYMBOLS, Symbols, as_symbols
 from equalinfo.frequencies import DEFAULT_PRECISION, check_precision
 from equalinfo.m1.base import Frequencies
 
@@ -85,6 +85,7 @@ class CountModel:
         Raises:
           ValueError: nothing to count.
         """
+        text = as_symbols(text)
         if not len(text):
             raise ValueError("the text to count is empty.")
         if len(text) >= 1 << 31:
@@ -92,9 +93,16 @@ class CountModel:
                 f"the text to count has {len(text)} symbols, more than 2^31 - 1. Count a part of "
                 "it: some hundred million are plenty."
             )
-        places = (
-            np.arange(len(text), dtype=np.int32) if starts is None else np.array(starts, np.int32)
-        )
+        if starts is None:
+            places = np.arange(len(text), dtype=np.int32)
+        else:
+            given = np.asarray(starts)
+            if given.size and not 0 <= given.min() <= given.max() < len(text):
+                raise ValueError(
+                    f"starts run from {given.min()} to {given.max()}, the text has places 0 to "
+                    f"{len(text) - 1}."
+                )
+            places = given.astype(np.int32)
         if min_count is None:
             min_count = max(2, len(places) >> 18)
         pairs = np.zeros((NUM_SYMBOLS, NUM_SYMBOLS), np.int64)
