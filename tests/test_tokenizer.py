@@ -206,3 +206,32 @@ def test_the_first_short_texts_need_neither_numba_nor_a_model():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_ids_of_any_integer_type_in_one_batch(tokenizer):
+    ids = tokenizer.encode("one two three")
+    batch = [[], ids.astype(np.uint64), ids.tolist(), ids, ids[::2][:0], ids.astype(np.int64)]
+    text = tokenizer.decode(ids)
+    assert tokenizer.decode_batch(batch) == ["", text, text, text, "", text]
+    with pytest.raises(ValueError, match="id 70000 at place 1 is not in"):
+        tokenizer.decode_batch([ids, ids, np.array([5, 70000], np.int32)])
+
+
+def test_results_of_a_batch_do_not_keep_each_other(tokenizer):
+    batch = tokenizer.encode_batch(["a", "x " * 100_000])
+    assert batch[0].base is None
+
+
+def test_a_stream_takes_text_only(tokenizer):
+    with pytest.raises(TypeError, match="text is ndarray, expected str or bytes"):
+        tokenizer.stream_encoder().feed(np.array([104, 105]))
+
+
+def test_the_codebook_keeps_its_own_tables(tokenizer):
+    book = tokenizer.codebook
+    entries = book.entries.copy()
+    other = Codebook(book.info, book.texts, book.offsets, book.information, entries)
+    entries[:] = 0
+    np.testing.assert_array_equal(other.entries, book.entries)
+    with pytest.raises(ValueError, match=r"texts are int64\[\d+\], expected uint16"):
+        Codebook(book.info, book.texts.astype(np.int64), book.offsets, book.information)
