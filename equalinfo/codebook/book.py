@@ -65,7 +65,7 @@ class Codebook:
       texts: uint16[total symbols], the texts of all codes in code order.
       offsets: int64[V + 1]; code c stands for texts[offsets[c]:offsets[c + 1]].
       information: uint16[V], -log2 P(text | window start) under M1 in 1/256 bit, rounded up;
-        65535 stands for that and more.
+        65535 for a text whose probability is below 2^-(63-P), too low to be told.
       entries: uint64[S], the double array.
       sha256: of all of the above.
     """

@@ -230,7 +230,7 @@ def _child_weight(weight: int, frequency: int, precision: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def information_of(weights: Weights, precision: int) -> npt.NDArray[np.uint16]:
-    """-log2 of a weight's probability in 1/256 bit, rounded up, at most 65535: uint16[n].
+    """-log2 of a weight's probability in 1/256 bit, rounded up: uint16[n]; 65535 for weight 0.
 
     In integers: a float logarithm may round differently elsewhere.
     """
@@ -253,5 +253,5 @@ def information_of(weights: Weights, precision: int) -> npt.NDArray[np.uint16]:
             if mantissa >> np.uint64(32):
                 mantissa >>= np.uint64(1)
                 fraction |= 1
-        out[i] = min(65535, (bits - whole) * 256 - fraction)
+        out[i] = (bits - whole) * 256 - fraction
     return out
