@@ -28,6 +28,30 @@ Frequencies = npt.NDArray[np.uint32]
 
 _FRACTION_BITS = 32
 
+LOG2_BITS = 10
+"""Integer logits count 2^-LOG2_BITS bits."""
+
+_WEIGHT_BITS = 20
+
+
+def exp2_table(bits: int, scale_bits: int) -> npt.NDArray[np.int64]:
+    """round(2^scale_bits 2^(-i / 2^bits)) for i in [0, 2^bits), in integer arithmetic alone."""
+    places = 120  # of the fixed point: many more than are kept
+    roots = []  # 2^(-1/2), 2^(-1/4), ...
+    root = 1 << (places - 1)
+    for _ in range(bits):
+        root = math.isqrt(root << places)
+        roots.append(root)
+    table = [1 << places]
+    for root in reversed(roots):
+        # Twice as fine: each value, and each value times the smallest step.
+        table = [x for value in table for x in (value, value * root >> places)]
+    half = 1 << (places - scale_bits - 1)
+    return np.array([(value + half) >> (places - scale_bits) for value in table], np.int64)
+
+
+LOG2_WEIGHTS = exp2_table(LOG2_BITS, _WEIGHT_BITS)
+
 
 def check(frequencies: npt.NDArray[np.integer], precision: int) -> None:
     """Raise ValueError unless `frequencies` is integer[..., 257], each >= 1, of sum 2^precision."""
@@ -152,6 +176,32 @@ def from_logits(logits: npt.ArrayLike, precision: int = DEFAULT_PRECISION) -> Fr
     return out.reshape(array.shape)
 
 
+def from_log2(logits: npt.NDArray[np.int16], precision: int = DEFAULT_PRECISION) -> Frequencies:
+    """Shares 2^precision points by weights 2^logit, all in integers: the same on every machine.
+
+    A weight is 2^20 for the largest logit of its row, and round(2^20 2^-f) >> w at a distance of
+    w + f bits below (w whole, f < 1). The weights are shared as `from_counts` shares counts.
+
+    Args:
+      logits: int16[..., 257], log2 in 1/1,024, up to a constant a row.
+      precision: P.
+
+    Returns:
+      uint32[..., 257], each >= 1, rows sum to 2^precision.
+    """
+    check_precision(precision)
+    array = np.ascontiguousarray(logits)
+    if array.ndim < 1 or array.shape[-1] != NUM_SYMBOLS or array.dtype != np.int16:
+        raise ValueError(
+            f"logits are {array.dtype}{list(array.shape)}; expected int16[..., {NUM_SYMBOLS}]."
+        )
+    out = np.empty(array.shape, np.uint32)
+    share_log2_rows(
+        array.reshape(-1, NUM_SYMBOLS), LOG2_WEIGHTS, precision, out.reshape(-1, NUM_SYMBOLS)
+    )
+    return out
+
+
 def cumulative(frequencies: Frequencies) -> Frequencies:
     """Return uint32[..., 258]: the sum of the frequencies of all lower symbols, 2^P at the end."""
     out = np.zeros((*frequencies.shape[:-1], frequencies.shape[-1] + 1), np.uint32)
@@ -231,3 +281,77 @@ def _share_softmax_rows(
             total += row[symbol]
         _share(row, total, precision, remainders, out[index])
     return -1
+
+
+@njit(cache=True, nogil=True)
+def share_log2(
+    row: npt.NDArray[np.int16],
+    table: npt.NDArray[np.int64],
+    precision: int,
+    weights: npt.NDArray[np.int64],
+    remainders: npt.NDArray[np.int64],
+    out: npt.NDArray[np.uint32],
+) -> None:
+    """`from_log2` of one row; `weights` and `remainders` are scratch, int64[257]."""
+    largest = row[0]
+    for symbol in range(NUM_SYMBOLS):
+        largest = max(largest, row[symbol])
+    total = np.int64(0)
+    for symbol in range(NUM_SYMBOLS):
+        distance = np.int64(largest) - np.int64(row[symbol])
+        weight = table[distance & ((1 << LOG2_BITS) - 1)] >> min(distance >> LOG2_BITS, 62)
+        weights[symbol] = weight
+        total += weight
+    points = np.int64((1 << precision) - NUM_SYMBOLS)
+    inverse = 1.0 / float(total)
+    left = points
+    for symbol in range(NUM_SYMBOLS):
+        product = weights[symbol] * points
+        # The float quotient is off by one at most; the remainder, an integer, tells.
+        share = np.int64(float(product) * inverse)
+        remainder = product - share * total
+        down, up = np.int64(remainder < 0), np.int64(remainder >= total)
+        share += up - down
+        remainders[symbol] = remainder + (down - up) * total
+        out[symbol] = np.uint32(1 + share)
+        left -= share
+    limit, ties = threshold(remainders, left, _WEIGHT_BITS + 9)
+    for symbol in range(NUM_SYMBOLS):
+        if remainders[symbol] > limit:
+            out[symbol] += np.uint32(1)
+        elif remainders[symbol] == limit and ties > 0:
+            out[symbol] += np.uint32(1)
+            ties -= 1
+
+
+@njit(cache=True, nogil=True)
+def share_log2_rows(
+    rows: npt.NDArray[np.int16],
+    table: npt.NDArray[np.int64],
+    precision: int,
+    out: npt.NDArray[np.uint32],
+) -> None:
+    """`from_log2` of int16[n, 257]."""
+    weights, remainders = np.empty(NUM_SYMBOLS, np.int64), np.empty(NUM_SYMBOLS, np.int64)
+    for index in range(rows.shape[0]):
+        share_log2(rows[index], table, precision, weights, remainders, out[index])
+
+
+@njit(cache=True, nogil=True)
+def intervals_log2(
+    rows: npt.NDArray[np.int16],
+    table: npt.NDArray[np.int64],
+    precision: int,
+    symbols: npt.NDArray[np.int64],
+    starts: npt.NDArray[np.uint32],
+    sizes: npt.NDArray[np.uint32],
+) -> None:
+    """Fill starts[n] and sizes[n] with the interval that row i gives to symbols[i]."""
+    weights, remainders = np.empty(NUM_SYMBOLS, np.int64), np.empty(NUM_SYMBOLS, np.int64)
+    out = np.empty(NUM_SYMBOLS, np.uint32)
+    for index in range(symbols.shape[0]):
+        share_log2(rows[index], table, precision, weights, remainders, out)
+        below = np.uint32(0)
+        for symbol in range(symbols[index]):
+            below += out[symbol]
+        starts[index], sizes[index] = below, out[symbols[index]]

@@ -207,6 +207,7 @@ def train(
     directory: Path,
     eval_batches: Batches | None = None,
     progress: bool = True,
+    initial: PyTree | None = None,
 ) -> PyTree:
     """Train, or go on training, until `config.steps`.
 
@@ -216,6 +217,7 @@ def train(
       directory: of the run; an earlier run of the same config and data there is continued.
       eval_batches: validation data; its first `config.eval_batches` batches are scored.
       progress: draw a bar.
+      initial: parameters to begin with, of the same architecture; None: random ones.
 
     Returns:
       The parameters.
@@ -227,7 +229,7 @@ def train(
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     model = Transformer(config.model)
-    params = init_params(model, config.seed)
+    params = init_params(model, config.seed) if initial is None else initial
     state = State(params, make_optimizer(config.optimizer).init(params))
     identity = {"config": config.to_json(), "data": batches.fingerprint}
     checkpoint.claim(directory, identity)

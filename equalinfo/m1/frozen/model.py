@@ -1,0 +1,161 @@
+"""The frozen M1 as a `FrequencyModel`: the same frequencies on every machine, in either mode."""
+
+import functools
+import hashlib
+import os
+from collections.abc import Sequence
+from typing import Any, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from equalinfo import frequencies
+from equalinfo.alphabet import Symbols
+from equalinfo.m1.base import Frequencies
+from equalinfo.m1.frozen.file import FrozenM1
+from equalinfo.m1.frozen.self_test import self_test
+
+Logits = npt.NDArray[np.int16]
+BACKENDS = ("auto", "cpu", "jax")
+
+
+class Engine(Protocol):
+    """Runs the network: `cpu.CpuEngine` or `jax_engine.JaxEngine`."""
+
+    def start(self, lanes: int, context: int) -> Any:
+        """State of `lanes` empty texts."""
+
+    def step(
+        self, state: Any, symbols: npt.NDArray[np.int32], reset: npt.NDArray[np.bool_]
+    ) -> Logits:
+        """Read one symbol a lane: int16[lanes, 257]."""
+
+    def sequences(self, texts: Sequence[npt.NDArray[np.integer]], context: int, take: Any) -> None:
+        """Read whole texts; see `CpuEngine.sequences`."""
+
+
+class FrozenModel:
+    """Frequencies of a frozen M1. See `FrequencyModel` for the interface."""
+
+    float_border = False
+
+    def __init__(self, frozen: FrozenM1, precision: int = 16, backend: str = "auto") -> None:
+        """Make the engine, and prove it on a self-test.
+
+        Args:
+          frozen: the network.
+          precision: P; frequencies sum to 2^P.
+          backend: "cpu" (numba), "jax" (whatever JAX runs on), or "auto": JAX where it is installed
+            and has an accelerator, else the CPU. All give the same frequencies.
+
+        Raises:
+          ValueError: an unknown backend.
+          RuntimeError: the engine does not give the reference's integers here.
+        """
+        frequencies.check_precision(precision)
+        self.frozen = frozen
+        self.precision = precision
+        self.engine = make_engine(frozen, backend)
+        self_test(frozen, self.engine)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], precision: int = 16, backend: str = "auto") -> Self:
+        """Read an `.eqm` file; see `FrozenM1.load`."""
+        return cls(FrozenM1.load(path), precision, backend)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the `.eqm` file."""
+        self.frozen.save(path)
+
+    @property
+    def max_context(self) -> int:
+        """Symbols of context it was trained with."""
+        return self.frozen.shape.max_context
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Of the network and the precision."""
+        return hashlib.sha256(f"{self.frozen.sha256} {self.precision}".encode()).hexdigest()
+
+    def root(self) -> Frequencies:
+        """See `FrequencyModel`."""
+        return self._root
+
+    @functools.cached_property
+    def _root(self) -> Frequencies:
+        rows: list[Logits] = []
+        empty = np.empty(0, np.int64)
+        self.engine.sequences([empty], 16, lambda text, place, part: rows.append(part))
+        return frequencies.from_log2(rows[0][0], self.precision)
+
+    def start(self, lanes: int, context: int) -> Any:
+        """See `FrequencyModel`; `context` counts the start marker while it is near.
+
+        Raises:
+          ValueError: context below 2, or no lanes.
+        """
+        check_context(context)
+        if lanes < 1:
+            raise ValueError(f"lanes={lanes} must be at least 1.")
+        return self.engine.start(lanes, context)
+
+    def step(
+        self, state: Any, symbols: npt.NDArray[np.int32], reset: npt.NDArray[np.bool_]
+    ) -> Frequencies:
+        """See `FrequencyModel`."""
+        return frequencies.from_log2(self.engine.step(state, symbols, reset), self.precision)
+
+    def intervals(
+        self, texts: Sequence[Symbols], context: int
+    ) -> list[tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]]:
+        """What each symbol of whole texts is given: in one pass, many times faster than steps.
+
+        Args:
+          texts: uint16[n] each.
+          context: as for `start`.
+
+        Returns:
+          For each text uint32[n] starts (the sum of the frequencies of lower symbols) and uint32[n]
+          sizes (its frequency): those that steps would give.
+        """
+        check_context(context)
+        out = [(np.empty(len(t), np.uint32), np.empty(len(t), np.uint32)) for t in texts]
+        symbols = [np.asarray(text, np.int64) for text in texts]
+
+        def take(text: int, place: int, logits: Logits) -> None:
+            here = symbols[text][place : place + len(logits)]
+            starts, sizes = (x[place : place + len(here)] for x in out[text])
+            frequencies.intervals_log2(
+                logits, frequencies.LOG2_WEIGHTS, self.precision, here, starts, sizes
+            )
+
+        # What follows the last symbol is not asked for.
+        self.engine.sequences([text[:-1] for text in symbols], context, take)
+        return out
+
+
+def check_context(context: int) -> None:
+    """Raise ValueError for contexts that hold the start marker alone."""
+    if context < 2:
+        raise ValueError(f"context={context} is too short: use 2 or more (4 * window_bits, say).")
+
+
+def make_engine(frozen: FrozenM1, backend: str) -> Engine:
+    """See `FrozenModel`; the engine without its self-test."""
+    if backend not in BACKENDS:
+        raise ValueError(f"backend={backend!r} is not one of {', '.join(BACKENDS)}.")
+    if backend == "jax" or (backend == "auto" and _has_accelerator()):
+        from equalinfo.m1.frozen.jax_engine import JaxEngine
+
+        return JaxEngine(frozen)
+    from equalinfo.m1.frozen.cpu import CpuEngine
+
+    return CpuEngine(frozen)
+
+
+def _has_accelerator() -> bool:
+    try:
+        import jax
+    except ImportError:
+        return False
+    return jax.default_backend() != "cpu"
