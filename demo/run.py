@@ -56,9 +56,8 @@ class Method:
     m2: bool = False
 
 
-def methods(work: Path) -> list[Method]:
-    """The rows, in the paper's order."""
-    m1 = ("--m1", str(work / "m1.safetensors"))
+def methods(work: Path, m1: tuple[str, ...]) -> list[Method]:
+    """The rows, in the paper's order; `m1`: options that name an M1, none for the package's."""
     # Where M1 runs on every byte, short examples: as many of them step together as there are.
     short = ("--example_bytes=1024", *m1)
     return [
@@ -138,6 +137,16 @@ def rows_from_task(directory: Path, split: str) -> TokenRows:
     return TokenRows(np.stack(targets).astype(np.int32), np.array(num_bytes, np.int64))
 
 
+def train_m1(dataset: Path, run: Path, frozen: Path, steps: int) -> None:
+    """A tiny M1, as integers."""
+    command = f"train --dataset={dataset} --output={run} --size=tiny --steps={steps} "
+    command += "--batch_size=32 --length=128 --segment_lengths=128,16 --optimizer=muon "
+    command += f"--cooldown_steps={steps // 2} --eval_every={steps}"
+    equalinfo(command.split())
+    text = str(TEXT / SPLITS["train"])
+    equalinfo(["freeze", str(run), "-o", str(frozen), "--max_context=128", "--text", text])
+
+
 def train_m2(directory: Path, run: Path, steps: int) -> None:
     """A small M2 on the tokens of a data set."""
     config = TrainConfig(
@@ -183,14 +192,20 @@ def main() -> None:
     """Run every stage."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--work", type=Path, default=Path("runs/demo"), help="emptied at the start")
-    parser.add_argument("--m1_steps", type=int, default=400)
+    parser.add_argument(
+        "--m1_steps",
+        type=int,
+        default=0,
+        help="train a tiny M1 for so many steps and use it; 0: use the M1 of the package",
+    )
     parser.add_argument("--m2_steps", type=int, default=200)
     arguments = parser.parse_args()
     work: Path = arguments.work
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     stage = Stages()
-    rows_of = methods(work)
+    m1 = work / "m1.eqm"
+    rows_of = methods(work, ("--m1", str(m1)) if arguments.m1_steps else ())
     directories = {
         method: work / method.label.split(" [")[0].replace(" ", "_") for method in rows_of
     }
@@ -219,24 +234,9 @@ def main() -> None:
             max_sentence_length=1 << 20,
             minloglevel=2,
         )
-    with stage("train M1 on bytes"):
-        equalinfo(
-            [
-                "train",
-                f"--dataset={directories[rows_of[0]]}",
-                f"--output={work / 'm1'}",
-                "--size=tiny",
-                f"--steps={arguments.m1_steps}",
-                "--batch_size=32",
-                "--length=128",
-                "--segment_lengths=128,16",
-                "--warmup_steps=100",
-                f"--cooldown_steps={arguments.m1_steps // 3}",
-                f"--eval_every={arguments.m1_steps}",
-            ]
-        )
-        m1 = str(work / "m1.safetensors")
-        equalinfo(["export-m1", str(work / "m1"), "-o", m1, "--max_context=128"])
+    if arguments.m1_steps:
+        with stage("train M1 on bytes, freeze it"):
+            train_m1(directories[rows_of[0]], work / "m1", m1, arguments.m1_steps)
     with stage("compress with Beam (M1 -> frequencies -> windows -> tokens -> TFRecords)"):
         for method in rows_of[1:]:
             start = time.monotonic()
@@ -261,8 +261,8 @@ def main() -> None:
     for name, took in stage.seconds.items():
         print(f"{took:7.1f}  {name}")
     print(
-        "\nM1 and M2 are tiny here (0.1M parameters, minutes of training): the numbers show that "
-        "the road\nworks, not what the method reaches; docs/results.md has larger runs."
+        "\nM2 is tiny here (0.1M parameters, a minute of training): its numbers show that the road "
+        "works,\nnot what the method reaches; docs/results.md has larger runs."
     )
 
 

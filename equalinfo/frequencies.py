@@ -43,7 +43,7 @@ def exp2_table(bits: int, scale_bits: int) -> npt.NDArray[np.int64]:
         root = math.isqrt(root << places)
         roots.append(root)
     table = [1 << places]
-    for root in reversed(roots):
+    for root in roots:
         # Twice as fine: each value, and each value times the smallest step.
         table = [x for value in table for x in (value, value * root >> places)]
     half = 1 << (places - scale_bits - 1)

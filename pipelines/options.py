@@ -106,13 +106,18 @@ def parse_compress(argv: Sequence[str] | None = None) -> CompressOptions:
     add("--split", default="train", help="name of the split (default: %(default)s)")
     add("--method", choices=list(codecs.METHODS), help="default: equal_info, or that of --codec")
     add("--codec", metavar="DIR", help="use this codec directory instead of making a codec")
-    add("--m1", metavar="FILE", help="frozen M1, for ac, equal_info_ac and equal_info")
+    add(
+        "--m1",
+        metavar="FILE",
+        help="frozen M1 (.eqm), for ac, equal_info_ac and equal_info; default: that of the package",
+    )
     add("--static", metavar="FILE", help="byte frequencies for static_ac, from pipelines.count")
     add("--sentencepiece", metavar="FILE", help=".model file")
     add(
         "--codebook",
         metavar="FILE",
-        help="equal_info: compiled codebook, in place of --m1; without either, that of the package",
+        help="equal_info: compiled codebook, in place of --m1; with neither and 16-bit windows, "
+        "that of the package",
     )
     add("--plan", choices=PLANS, help="equal_info: what to compile --m1 to (default: best_first)")
     add("--window_bits", type=_positive, help="W: 9..128 (default: 16, or the codebook's)")
@@ -256,9 +261,8 @@ def _codec_options(parser: argparse.ArgumentParser, options: argparse.Namespace)
     for flag in given.keys() - allowed:
         takes = ", ".join(f"--{name}" for name in CODEC_FLAGS if name in allowed) or "no options"
         parser.error(f"--{flag} is not for --method={method}, which takes {takes}.")
-    # equal_info can do without: the package has a codebook.
-    names = codecs.options_of(method)
-    if "model" in names and "codebook" not in names and model_flag not in given:
+    # M1 can be left out: the package has one, and a codebook.
+    if method in MODEL_FLAG and model_flag not in given:
         parser.error(_missing_model(method, model_flag, options))
     return {CODEC_FLAGS[flag]: value for flag, value in given.items()}
 

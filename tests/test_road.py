@@ -42,8 +42,9 @@ def road(text, tmp_path_factory):
     work = tmp_path_factory.mktemp("road")
     compress_both(text, work / "bytes", "--method=bytes")
     train(work / "bytes", work / "m1", "--length=64", "--segment_lengths=64,16")
-    m1 = work / "m1.safetensors"
-    assert equalinfo(["export-m1", str(work / "m1"), "-o", str(m1), "--max_context=64"]) == 0
+    m1 = work / "m1.eqm"
+    freeze = ["freeze", str(work / "m1"), "-o", str(m1), "--max_context=64"]
+    assert equalinfo([*freeze, "--text", str(text / "train-0.json")]) == 0
     options = ["--method=equal_info", "--window_bits=12", "--token_bits=12", f"--m1={m1}"]
     compress_both(text, work / "equal_info", *options)
     train(work / "equal_info", work / "m2")

@@ -2,10 +2,10 @@
 
     equalinfo show "Some text."                                  # its tokens, in colour
     equalinfo compile --from-text 'c4/*.json.gz' -o mine.eqi     # a tokenizer from text alone
-    equalinfo compile M1.safetensors -o mine.eqi                 # a tokenizer from a trained M1
+    equalinfo compile M1.eqm -o mine.eqi                         # a tokenizer from a frozen M1
     equalinfo export --hf DIR                                    # for Hugging Face
     equalinfo train --dataset DIR --size 3m --output RUN         # M1 (on method `bytes`) or M2
-    equalinfo export-m1 RUN -o M1.safetensors
+    equalinfo freeze RUN --text 'c4/*.json.gz' -o M1.eqm         # M1 as integers
     equalinfo eval --dataset DIR --split validation --run RUN
     equalinfo curve RUN -o curve.png
 
@@ -17,7 +17,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from equalinfo.cli import compile, export, models, show
+from equalinfo.cli import compile, export, freeze, models, show
 from equalinfo.version import __version__
 
 
@@ -44,6 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for module in (show, compile, export, models):
+    for module in (show, compile, export, freeze, models):
         module.add(commands)
     return parser

@@ -1,4 +1,4 @@
-"""Commands about models: train, export-m1, eval, curve."""
+"""Commands about models: train, eval, curve."""
 
 import argparse
 import json
@@ -11,7 +11,6 @@ from equalinfo.cli.command import add_command
 def add(commands: Any) -> None:
     """Register the commands."""
     _add_train(commands)
-    _add_export(commands)
     _add_eval(commands)
     _add_curve(commands)
 
@@ -33,8 +32,24 @@ def _add_train(commands: Any) -> None:
     add("--steps", type=int, default=200_000, help="optimizer steps")
     add("--batch_size", type=int, default=256, help="examples per step")
     add("--accumulate", type=int, default=1, help="micro-batches per step, to fit memory")
-    add("--learning_rate", type=float, default=1.0, help="factor of 1/sqrt(step)")
-    add("--warmup_steps", type=int, default=10_000, help="steps at 1/sqrt(warmup_steps)")
+    add("--optimizer", default="adafactor", help="adafactor, as in the paper, or muon: short runs")
+    add(
+        "--learning_rate",
+        type=float,
+        help="adafactor: factor of 1/sqrt(step), default 1. muon: the rate, default 0.02",
+    )
+    add(
+        "--warmup_steps",
+        type=int,
+        help="adafactor: steps at 1/sqrt(warmup_steps), default 10,000. muon: default 100",
+    )
+    add(
+        "--adam_learning_rate",
+        type=float,
+        default=0.003,
+        help="muon: rate of embedding, logits and norms (default: %(default)s)",
+    )
+    add("--init_from", type=Path, help="run directory whose newest parameters this run begins with")
     add("--cooldown_steps", type=int, default=0, help="last steps, in which the rate falls to 0")
     add("--z_loss", type=float, default=1e-4, help="weight of log(Z)^2")
     add("--dtype", default="auto", help="of activations: bfloat16, float32; auto: float32 on a CPU")
@@ -63,7 +78,7 @@ def _train(arguments: argparse.Namespace) -> None:
     from equalinfo.lm import data
     from equalinfo.lm.config import model_config
     from equalinfo.lm.optimizer import OptimizerConfig
-    from equalinfo.lm.train import TrainConfig, train
+    from equalinfo.lm.train import TrainConfig, load_params, train
     from equalinfo.manifest import Manifest
 
     if arguments.batch_size % arguments.accumulate:
@@ -71,13 +86,16 @@ def _train(arguments: argparse.Namespace) -> None:
             f"--batch_size={arguments.batch_size} is not a multiple of "
             f"--accumulate={arguments.accumulate}."
         )
+    muon = arguments.optimizer == "muon"
     config = TrainConfig(
         model=model_config(
             arguments.size, Manifest.load(arguments.dataset).vocab_size, arguments.dtype
         ),
         optimizer=OptimizerConfig(
-            learning_rate=arguments.learning_rate,
-            warmup_steps=arguments.warmup_steps,
+            name=arguments.optimizer,
+            learning_rate=_or(arguments.learning_rate, 0.02 if muon else 1.0),
+            warmup_steps=_or(arguments.warmup_steps, 100 if muon else 10_000),
+            adam_learning_rate=arguments.adam_learning_rate,
             total_steps=arguments.steps,
             cooldown_steps=arguments.cooldown_steps,
         ),
@@ -108,28 +126,16 @@ def _train(arguments: argparse.Namespace) -> None:
     elif arguments.eval_dataset:
         raise ValueError(f"{eval_directory} has no split {arguments.eval_split!r}.")
     trained = batches(arguments.dataset, arguments.split, arguments.seed)
-    train(config, trained, arguments.output, evaluated)
+    initial = None
+    if arguments.init_from:
+        architecture, initial, _ = load_params(arguments.init_from)
+        if architecture != config.model:
+            raise ValueError(f"{arguments.init_from} is of another architecture: {architecture}.")
+    train(config, trained, arguments.output, evaluated, initial=initial)
 
 
-def _add_export(commands: Any) -> None:
-    parser = add_command(
-        commands, "export-m1", _export, "write the newest checkpoint of a byte LM as one M1 file"
-    )
-    parser.add_argument("run_directory", type=Path, help="of `equalinfo train` on method bytes")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="file to write")
-    parser.add_argument(
-        "--max_context", type=int, required=True, help="symbols of context it was trained for"
-    )
-
-
-def _export(arguments: argparse.Namespace) -> None:
-    from equalinfo.lm.train import load_params
-    from equalinfo.m1.neural import NeuralModel
-
-    config, params, step = load_params(arguments.run_directory)
-    model = NeuralModel(config, params, arguments.max_context)
-    model.save(arguments.output)
-    print(f"{arguments.output}: step {step}, {config.num_parameters:,} parameters, {model.sha256}")
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value
 
 
 def _add_eval(commands: Any) -> None:

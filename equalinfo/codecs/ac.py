@@ -188,7 +188,7 @@ class AcCodec(_ArithmeticCodec):
     def create(
         cls,
         *,
-        model: ModelOrPath,
+        model: ModelOrPath | None = None,
         token_bits: int = 16,
         m1_context: int | None = None,
         precision: int = AC_PRECISION,
@@ -196,7 +196,7 @@ class AcCodec(_ArithmeticCodec):
         """Make the codec.
 
         Args:
-          model: M1, or its file.
+          model: M1, or its file; None: the M1 that comes with the package.
           token_bits: N, 1..16.
           m1_context: symbols of left context M1 sees; default the length it was made for.
           precision: P, where `model` is a file.

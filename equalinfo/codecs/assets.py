@@ -15,11 +15,11 @@ PROBE_OPTION = "probe_sha256"
 
 ModelOrPath = FrequencyModel | str | os.PathLike[str]
 
-_FEWEST_LANES, _MOST_LANES, _LANE_SYMBOLS = 256, 1024, 1 << 18
+_FEWEST_LANES, _MOST_LANES, _LANE_SYMBOLS = 24, 1024, 1 << 18
 
 
 def load_model(path: str | os.PathLike[str], precision: int | None) -> FrequencyModel:
-    """Read a frozen M1, neural or static.
+    """Read an M1: frozen, float or static.
 
     Args:
       path: a safetensors file; its metadata says which kind.
@@ -29,6 +29,12 @@ def load_model(path: str | os.PathLike[str], precision: int | None) -> Frequency
       ValueError: not an M1 file, or a static one of another precision.
     """
     kind = _kind(path)
+    if kind == "frozen":
+        from equalinfo.m1.frozen.model import FrozenModel  # compiles kernels
+
+        return (
+            FrozenModel.load(path) if precision is None else FrozenModel.load(path, precision)
+        )
     if kind == "neural":
         from equalinfo.m1.neural import NeuralModel  # JAX
 
@@ -48,13 +54,20 @@ def load_model(path: str | os.PathLike[str], precision: int | None) -> Frequency
             )
         return model
     raise ValueError(
-        f"{os.fspath(path)} is not a frozen M1: its metadata says kind={kind!r}, expected "
+        f"{os.fspath(path)} is not an M1: its metadata says kind={kind!r}, expected 'frozen', "
         "'neural' or 'static'."
     )
 
 
-def resolve_model(model: ModelOrPath, precision: int) -> FrequencyModel:
-    """The model itself, or the one in the file. `precision` applies to a file only."""
+def resolve_model(model: ModelOrPath | None, precision: int) -> FrequencyModel:
+    """The model itself, the one in the file, or (None) the M1 that comes with the package.
+
+    `precision` does not apply to a model that is given as such.
+    """
+    if model is None:
+        from equalinfo.m1.shipped import shipped_m1  # compiles kernels
+
+        return shipped_m1(precision)
     if isinstance(model, str | os.PathLike):
         return load_model(model, precision)
     return model
@@ -66,7 +79,7 @@ def save_model(model: FrequencyModel, directory: Path) -> str:
     if save is None:
         raise TypeError(
             f"{type(model).__name__} has no save(path), so a codec on it cannot be saved. "
-            "Use NeuralModel or StaticModel."
+            "Use FrozenModel, NeuralModel or StaticModel."
         )
     save(directory / M1_ASSET)
     return M1_ASSET
@@ -102,7 +115,7 @@ def describe_model(model: FrequencyModel, context: int) -> dict[str, Any]:
 
 
 def lanes_for(context: int) -> int:
-    """Texts that a model runs at once: 256..1024, fewer where contexts take more memory."""
+    """Texts that a model runs at once: 24..1024, fewer where contexts take more memory."""
     return max(_FEWEST_LANES, min(_MOST_LANES, _LANE_SYMBOLS // max(context, 1)))
 
 

@@ -73,7 +73,9 @@ class EqualInfoCodec(WindowCodec):
         precision: int | None = None,
         progress: bool = True,
     ) -> Self:
-        """Make the codec from a codebook, or from M1; from neither: the codebook of the package.
+        """Make the codec from a codebook, or from M1.
+
+        From neither, with 16-bit windows: the codebook that comes with the package; else its M1.
 
         Args:
           model: M1, or its file. Compiled first where W <= 20.
@@ -88,8 +90,10 @@ class EqualInfoCodec(WindowCodec):
         """
         if model is not None and codebook is not None:
             raise ValueError("method 'equal_info' takes one of model and codebook, not both.")
-        if model is None:
-            book = _codebook(codebook)
+        if codebook is None and model is None and window_bits in (None, 16) and plan is None:
+            codebook = Tokenizer.default().codebook
+        if codebook is not None:
+            book = codebook if isinstance(codebook, Codebook) else Codebook.load(codebook)
             for name, value, found in (
                 ("window_bits", window_bits, book.window_bits),
                 ("m1_context", m1_context, book.info.m1_context),
@@ -204,9 +208,3 @@ class EqualInfoCodec(WindowCodec):
         return cls.create(
             model=assets[M1_ASSET], precision=options["precision"], progress=False, **known
         )
-
-
-def _codebook(source: Codebook | str | os.PathLike[str] | None) -> Codebook:
-    if isinstance(source, Codebook):
-        return source
-    return Tokenizer.default().codebook if source is None else Codebook.load(source)

@@ -64,7 +64,7 @@ class EqualInfoAcCodec(WindowCodec):
     def create(
         cls,
         *,
-        model: ModelOrPath,
+        model: ModelOrPath | None = None,
         window_bits: int = 16,
         token_bits: int = 16,
         delay: bool = False,
@@ -75,7 +75,7 @@ class EqualInfoAcCodec(WindowCodec):
         """Make the codec.
 
         Args:
-          model: M1, or its file.
+          model: M1, or its file; None: the M1 that comes with the package.
           window_bits: W (the paper's b), up to 128.
           token_bits: N, 1..16, at most W; the paper's v is 2^N.
           delay: leave a window-final symbol whose code adds only zero bits to the next window.

@@ -1,7 +1,7 @@
-"""Code whole texts with a context model, by steps, many texts side by side (method `ac`).
+"""Code whole texts with a context model, many texts side by side (method `ac`).
 
-Encoder and decoder take the same steps, so a model whose frequencies come from floats gives both
-the same ones: evaluating the whole text in one pass would give other last bits [paper 3.7].
+A model that is exact in any order (`intervals`) reads a text in one pass. With any other, encoder
+and decoder take the same steps, as one pass over floats would give other last bits [paper 3.7].
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from equalinfo.coding.arithmetic_lanes import TextDecoder
 from equalinfo.coding.intervals import interval_of
 from equalinfo.coding.lanes import DEFAULT_LANES, Progress
 from equalinfo.frequencies import Frequencies
-from equalinfo.m1.base import FrequencyModel
+from equalinfo.m1.base import FrequencyModel, WholeTextModel
 
 _Indices = npt.NDArray[np.int64]
 _Read = Callable[[Frequencies, _Indices, _Indices, _Indices], npt.NDArray[np.int32]]
@@ -55,6 +55,11 @@ def encode_texts(
       ValueError: a symbol above 256.
     """
     checked = [as_symbols(example, f"text {i}") for i, example in enumerate(examples)]
+    if isinstance(model, WholeTextModel):
+        return [
+            CodedText(*encode(*interval, model.precision))
+            for interval in model.intervals(checked, context, progress)
+        ]
     text = np.concatenate([*checked, np.empty(0, np.uint16)]).astype(np.int32)
     starts, sizes = np.empty(text.size, np.uint32), np.empty(text.size, np.uint32)
 

@@ -5,7 +5,8 @@ as fast as one that evaluates a long text. Everything above this interface may b
 everything below is integer (see `equalinfo.frequencies`, the border).
 """
 
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -50,4 +51,33 @@ class FrequencyModel(Protocol):
           state: from `start`; it is updated in place.
           symbols: int32[lanes], the symbol each lane reads.
           reset: bool[lanes]; where True the lane's context is emptied before the symbol is read.
+        """
+
+
+@runtime_checkable
+class WholeTextModel(Protocol):
+    """A model that reads whole texts in one pass, with the very frequencies that steps would give.
+
+    Only a model that computes in integers can promise that.
+    """
+
+    @property
+    def precision(self) -> int:
+        """See `FrequencyModel`."""
+
+    def intervals(
+        self,
+        texts: Sequence[npt.NDArray[np.uint16]],
+        context: int,
+        progress: Callable[[int], object] | None = None,
+    ) -> list[tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]]:
+        """For each text, what each of its symbols is given: where it starts, and its frequency.
+
+        Args:
+          texts: uint16[n] each.
+          context: symbols of left context seen at most.
+          progress: called with the number of symbols read since the last call.
+
+        Returns:
+          uint32[n] starts (the sum of the frequencies of lower symbols) and uint32[n] frequencies.
         """

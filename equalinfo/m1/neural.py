@@ -258,7 +258,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         if kind != "neural":
             raise ValueError(
                 f"{path} is not an M1 of this project (kind={kind!r}, expected "
-                "'neural'). Make one with `equalinfo export-m1 RUN_DIR -o FILE`."
+                "'neural'). Make one with NeuralModel.save."
             )
         if header.get("format_version") != FORMAT_VERSION:
             raise ValueError(

@@ -71,7 +71,7 @@ def test_wrong_symbols(static_codecs):
         ("gzip", {"token_bits": 17}, r"token_bits=17 is not in 1\.\.16"),
         ("gzip", {"token_bits": 0}, r"token_bits=0 is not in 1\.\.16"),
         ("gzip", {"token_bits": 1.5}, "token_bits=1.5 is not an integer"),
-        ("ac", {}, "'ac' needs option 'model'"),
+        ("static_ac", {}, "'static_ac' needs option 'model'"),
         ("equal_info", {"plan": "interval"}, "plan=interval, but the codebook was compiled with"),
         ("equal_info", {"window_bits": 9}, "window_bits=9, but the codebook was compiled with"),
     ],

@@ -57,7 +57,7 @@ def test_codec_options_are_passed_on() -> None:
         (["--method=bytes", "--token_bits=8"], "--token_bits is not for --method=bytes"),
         (["--method=static_ac", "--m1=x"], "--m1 is not for --method=static_ac"),
         (["--method=static_ac"], "python -m pipelines.count --input 'in/*.json.gz'"),
-        (["--method=ac"], "needs --m1 FILE"),
+        (["--method=sentencepiece"], "needs --sentencepiece FILE"),
         (["--method=gzip", "--plan=interval"], "--plan is not for --method=gzip"),
         (["--method=sentencepiece"], "needs --sentencepiece FILE"),
         (["--codec=c", "--method=gzip"], "--method and --codec exclude each other"),

@@ -1,9 +1,6 @@
 """The engine on a CPU: lanes in blocks, blocks on threads. See `cpu_kernels`."""
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +10,7 @@ from equalinfo.m1.frozen import cpu_kernels as kernels
 from equalinfo.m1.frozen import tiles
 from equalinfo.m1.frozen.arithmetic import norm_bits
 from equalinfo.m1.frozen.file import START, FrozenM1
+from equalinfo.m1.frozen.threads import num_threads, spread
 
 Logits = npt.NDArray[np.int16]
 
@@ -64,7 +62,7 @@ class CpuEngine:
             )
         self.model = model
         self.name = kernel or able[0]
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or num_threads()
         self._kernel = tiles.KERNELS[self.name]
         self._bits = norm_bits(shape.embed_dim)
         self._layers = [_pack_layer(model, layer) for layer in range(shape.num_layers)]
@@ -97,14 +95,14 @@ class CpuEngine:
         lanes = np.arange(len(symbols)) if active is None else np.asarray(active, np.int64)
         fresh = lanes[reset[lanes] | (state.positions[lanes] == 0)]
         state.positions[fresh] = 1
-        self._put_marker(state, fresh)
+        self.put_marker(state, fresh)
         out = np.empty((len(lanes), NUM_SYMBOLS), np.int16)
         ids = np.asarray(symbols, np.int64)[lanes]
 
         def run(begin: int, end: int) -> None:
             self._step_block(state, lanes[begin:end], ids[begin:end], out[begin:end])
 
-        self._spread(run, len(lanes), _BLOCK)
+        spread(run, len(lanes), _BLOCK, self.threads)
         state.positions[lanes] += 1
         return out
 
@@ -127,21 +125,7 @@ class CpuEngine:
             for index in range(begin, end):
                 self._sequence(index, texts[index], context, take)
 
-        self._spread(run, len(texts), 1)
-
-    def _spread(self, run: Callable[[int, int], None], size: int, most: int) -> None:
-        """Call run(begin, end) for blocks of at most `most`, as equal as they can be."""
-        blocks = max(1, -(-size // most))
-        if blocks > 1 or size > 2 * kernels.ROWS:
-            blocks = max(blocks, min(self.threads, size))
-        cuts = np.linspace(0, size, blocks + 1).astype(int).tolist()
-        parts = list(zip(cuts, cuts[1:], strict=False))
-        if len(parts) == 1 or self.threads == 1:
-            for part in parts:
-                run(*part)
-            return
-        for _ in _pool(self.threads).map(lambda part: run(*part), parts):
-            pass
+        spread(run, len(texts), 1, self.threads)
 
     def _step_block(
         self,
@@ -206,7 +190,7 @@ class CpuEngine:
             ]
         return self._biases[context]
 
-    def _put_marker(self, state: CpuState, lanes: npt.NDArray[np.int64]) -> None:
+    def put_marker(self, state: CpuState, lanes: npt.NDArray[np.int64]) -> None:
         """Put the start marker's key and value into slot 0 of some lanes."""
         if not len(lanes):
             return
@@ -222,11 +206,6 @@ class CpuEngine:
             key, value = self._marker[0][layer], self._marker[1][layer]
             state.keys[layer][lanes, :, : 16 * width] = key[:, : 16 * width]
             state.values[layer][lanes, :, : 4 * width] = value[:, : 4 * width]
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="equalinfo-m1")
 
 
 def _work(model: FrozenM1, rows: int, slots: int) -> kernels.Work:

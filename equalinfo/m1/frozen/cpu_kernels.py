@@ -258,6 +258,41 @@ def store(keys: Any, values: Any, key: Any, value: Any, slot: int, head_dim: int
             own_values[at + 4 * d] = value[begin + d]
 
 
+@njit(nogil=True, cache=True)
+def fetch(
+    keys: Any, values: Any, lanes: Any, slots: Any, head_dim: int, to_keys: Any, to_values: Any,
+    nodes: Any, layer: int,
+) -> None:  # fmt: skip
+    """Undo `store` for some lanes: to_keys[node, layer] int8[H D], and so for the values."""
+    for i in range(len(lanes)):
+        slot, node = slots[i], nodes[i]
+        at_key = slot // 16 * 16 * head_dim + 4 * (slot % 16)
+        at_value = slot // 4 * 4 * head_dim + slot % 4
+        for head in range(keys.shape[1]):
+            for d in range(head_dim):
+                byte = keys[lanes[i], head, at_key + d // 4 * 64 + d % 4]
+                to_keys[node, layer, head * head_dim + d] = np.int8(_i32(byte) - _i32(128))
+                to_values[node, layer, head * head_dim + d] = values[
+                    lanes[i], head, at_value + 4 * d
+                ]
+
+
+@njit(nogil=True, cache=True)
+def fill(
+    keys: Any, values: Any, lanes: Any, nodes: Any, depths: Any, filled: Any, head_dim: int,
+    parents: Any, from_keys: Any, from_values: Any, layer: int,
+) -> None:  # fmt: skip
+    """Store what nodes on the way to each lane's node hold, from its depth down to `filled`."""
+    for i in range(len(lanes)):
+        node = nodes[i]
+        for slot in range(depths[i], filled[i], -1):
+            store(
+                keys[lanes[i]], values[lanes[i]], from_keys[node, layer], from_values[node, layer],
+                slot, head_dim,
+            )  # fmt: skip
+            node = parents[node]
+
+
 @njit(nogil=True)
 def _sum(x: Any) -> Any:
     total = _i32(0)

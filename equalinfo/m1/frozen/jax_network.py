@@ -100,10 +100,10 @@ def read_sequence(
     def attend(layer: int, query: Array, key: Array, value: Array) -> tuple[Array, Cache]:
         keys = jnp.concatenate([cache.keys[layer], key], axis=2)
         values = jnp.concatenate([cache.values[layer], value], axis=2)
-        bias = params[f"{layer}.bias"][:, distance]  # [H, T, S]
+        bias = params[f"{layer}.bias"][None, :, distance]  # [1, H, T, S]
         products = _batched(net, query, keys, keys_last=True)
         scores = _scores(net, params, layer, products, bias)
-        weights, total = _softmax_weights(jnp.where(visible, scores, a.MASKED))
+        weights, total = _softmax_weights(jnp.where(visible[None, None], scores, a.MASKED))
         return _divide(_batched(net, weights, values, keys_last=False), total), Cache(keys, values)
 
     logits, caches = _layers(net, params, symbols, attend)
@@ -177,7 +177,7 @@ def _layers(net: Network, params: dict[str, Array], symbols: Array, attend: Any)
         out, own = attend(layer, *parts)
         caches.append(own)
         out = jnp.swapaxes(out, 1, 2).reshape(batch, length, shape.inner_dim)
-        scale = params[f"{layer}.attention_scale"]
+        scale = params[f"{layer}.attention_scale"][None, None]
         out = _to_int8(_shift(out * scale, net.shift(f"{layer}.attention")))
         x = _add(x, _project(net, params, f"{layer}.out", out))
         x = _add(x, _mlp(net, params, layer, x))
@@ -189,7 +189,7 @@ def _layers(net: Network, params: dict[str, Array], symbols: Array, attend: Any)
 def _scores(
     net: Network, params: dict[str, Array], layer: int, products: Array, bias: Array
 ) -> Array:
-    multiplier = params[f"{layer}.score_scale"][:, None, None]
+    multiplier = params[f"{layer}.score_scale"][None, :, None, None]
     return _shift(products * multiplier, net.shift(f"{layer}.score")) + bias
 
 
@@ -223,7 +223,7 @@ def _mlp(net: Network, params: dict[str, Array], layer: int, x: Array) -> Array:
     exponent = lax.optimization_barrier(jnp.maximum(0, _bit_length(largest) - 7))
     hidden = _to_int8((hidden + (1 << exponent >> 1)) >> exponent)
     products = _product(net, hidden, params[f"{layer}.down"])
-    high = _multiply_high(products, params[f"{layer}.down_scale"])
+    high = _multiply_high(products, params[f"{layer}.down_scale"][None, None])
     shift = net.shift(f"{layer}.down") - 12 - exponent
     return (high + (1 << shift - 1)) >> shift
 
@@ -237,12 +237,12 @@ def _norm(net: Network, params: dict[str, Array], name: str, x: Array) -> Array:
     # The barrier keeps XLA from computing the root again for each of its E uses.
     inverse = lax.optimization_barrier((1 << 30) // root)
     unit = _shift(x * inverse, 15)
-    return _to_int8(_shift(unit * params[name], net.shift(name)))
+    return _to_int8(_shift(unit * params[name][None, None], net.shift(name)))
 
 
 def _project(net: Network, params: dict[str, Array], name: str, x: Array) -> Array:
     products = _product(net, x, params[name])
-    return _multiply(products, params[f"{name}_scale"], net.shift(name))
+    return _multiply(products, params[f"{name}_scale"][None, None], net.shift(name))
 
 
 def _product(net: Network, x: Array, matrix: Array) -> Array:

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -14,8 +14,10 @@ from equalinfo.alphabet import Symbols
 from equalinfo.m1.base import Frequencies
 from equalinfo.m1.frozen.file import FrozenM1
 from equalinfo.m1.frozen.self_test import self_test
+from equalinfo.m1.frozen.threads import num_threads, spread
 
 Logits = npt.NDArray[np.int16]
+_ROWS = 512  # of frequencies, shared out by a thread in a go
 BACKENDS = ("auto", "cpu", "jax")
 
 
@@ -103,21 +105,24 @@ class FrozenModel:
         self, state: Any, symbols: npt.NDArray[np.int32], reset: npt.NDArray[np.bool_]
     ) -> Frequencies:
         """See `FrequencyModel`."""
-        return frequencies.from_log2(self.engine.step(state, symbols, reset), self.precision)
+        logits = self.engine.step(state, symbols, reset)
+        out = np.empty(logits.shape, np.uint32)
+
+        def share(begin: int, end: int) -> None:
+            frequencies.share_log2_rows(
+                logits[begin:end], frequencies.LOG2_WEIGHTS, self.precision, out[begin:end]
+            )
+
+        spread(share, len(logits), _ROWS, num_threads())
+        return out
 
     def intervals(
-        self, texts: Sequence[Symbols], context: int
+        self,
+        texts: Sequence[Symbols],
+        context: int,
+        progress: Callable[[int], object] | None = None,
     ) -> list[tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]]:
-        """What each symbol of whole texts is given: in one pass, many times faster than steps.
-
-        Args:
-          texts: uint16[n] each.
-          context: as for `start`.
-
-        Returns:
-          For each text uint32[n] starts (the sum of the frequencies of lower symbols) and uint32[n]
-          sizes (its frequency): those that steps would give.
-        """
+        """See `WholeTextModel`; `context` as for `start`."""
         check_context(context)
         out = [(np.empty(len(t), np.uint32), np.empty(len(t), np.uint32)) for t in texts]
         symbols = [np.asarray(text, np.int64) for text in texts]
@@ -128,6 +133,8 @@ class FrozenModel:
             frequencies.intervals_log2(
                 logits, frequencies.LOG2_WEIGHTS, self.precision, here, starts, sizes
             )
+            if progress is not None:
+                progress(len(here))
 
         # What follows the last symbol is not asked for.
         self.engine.sequences([text[:-1] for text in symbols], context, take)
@@ -149,8 +156,9 @@ def make_engine(frozen: FrozenM1, backend: str) -> Engine:
 
         return JaxEngine(frozen)
     from equalinfo.m1.frozen.cpu import CpuEngine
+    from equalinfo.m1.frozen.memo import MemoEngine
 
-    return CpuEngine(frozen)
+    return MemoEngine(CpuEngine(frozen))
 
 
 def _has_accelerator() -> bool:

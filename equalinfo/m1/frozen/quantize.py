@@ -13,12 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from equalinfo import frequencies
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.lm.config import ModelConfig
 from equalinfo.lm.data import symbols_to_ids
 from equalinfo.lm.model import Dense, RMSNorm, Transformer, relative_bucket
 from equalinfo.m1.frozen import arithmetic as a
 from equalinfo.m1.frozen.file import FrozenM1, Shape
+from equalinfo.m1.frozen.model import FrozenModel
 
 Array = npt.NDArray[np.float64]
 _TOP = (1 << a.MULTIPLIER_BITS) - 1
@@ -67,6 +69,34 @@ def freeze(
     return FrozenM1(shape, builder.tensors, builder.shifts, made_from or {})
 
 
+def information(
+    config: ModelConfig, params: Any, frozen: FrozenModel, text: npt.NDArray[np.integer]
+) -> tuple[float, float]:
+    """Bits per symbol under the float model and under the frozen one.
+
+    Args:
+      config: architecture.
+      params: float parameters.
+      frozen: made of them.
+      text: int[examples, L], symbols; each example is read by itself.
+    """
+    ids = symbols_to_ids(np.asarray(text).astype(np.uint16))
+    inputs = np.concatenate([np.zeros((len(ids), 1), np.int32), ids[:, :-1]], axis=1)
+    columns = symbols_to_ids(np.arange(NUM_SYMBOLS, dtype=np.uint16))
+    logits = np.asarray(_transformer(config).apply({"params": params}, jnp.asarray(inputs)))
+    before = frequencies.from_logits(logits[..., columns], frozen.precision)
+    before = np.take_along_axis(before, np.asarray(text)[..., None], axis=-1)
+    sizes = [size for _, size in frozen.intervals(list(text), text.shape[1] + 1)]
+    return tuple(
+        float(frozen.precision - np.mean(np.log2(np.asarray(x, np.float64))))
+        for x in (before, np.stack(sizes))
+    )
+
+
+def _transformer(config: ModelConfig) -> Transformer:
+    return Transformer(dataclasses.replace(config, dtype=jnp.dtype(jnp.float32)))
+
+
 @dataclasses.dataclass
 class _Seen:
     """Inputs and outputs of the layers on the calibration text, float64[symbols, width]."""
@@ -88,9 +118,8 @@ def _activations(config: ModelConfig, params: Any, text: npt.NDArray[np.integer]
 
     ids = symbols_to_ids(np.asarray(text).astype(np.uint16))
     inputs = np.concatenate([np.zeros((len(ids), 1), np.int32), ids[:, :-1]], axis=1)
-    model = Transformer(dataclasses.replace(config, dtype=jnp.dtype(jnp.float32)))
     with nn.intercept_methods(note):
-        model.apply({"params": params}, jnp.asarray(inputs))
+        _transformer(config).apply({"params": params}, jnp.asarray(inputs))
     return seen
 
 

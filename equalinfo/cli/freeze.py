@@ -1,0 +1,97 @@
+"""Command freeze: a trained byte LM as integers, in one file."""
+
+import argparse
+import itertools
+from pathlib import Path
+from typing import Any
+
+from equalinfo.cli.command import add_command
+
+_EXAMPLES, _LENGTH = 128, 256  # of text; half of them choose the scales, half measure the loss
+_FEWEST_SYMBOLS = 4096
+
+
+def add(commands: Any) -> None:
+    """Register the command."""
+    parser = add_command(
+        commands,
+        "freeze",
+        _freeze,
+        "turn a trained byte LM into integers (a .eqm file): the same bits on every machine",
+    )
+    add = parser.add_argument
+    add(
+        "checkpoint",
+        type=Path,
+        help="run directory of `equalinfo train` on method bytes, or a checkpoint of T5X",
+    )
+    add("-o", "--output", type=Path, required=True, help=".eqm file to write")
+    add(
+        "--text",
+        nargs="+",
+        required=True,
+        metavar="GLOB",
+        help="typical text, 32 kB are enough: .json, .jsonl or .txt, also .gz. It chooses the scales",
+    )
+    add(
+        "--max_context",
+        type=int,
+        default=1024,
+        help="symbols of context that `ac` gives M1 by default; as trained, or more "
+        "(default: %(default)s)",
+    )
+
+
+def _freeze(arguments: argparse.Namespace) -> None:
+    import numpy as np
+
+    from equalinfo.alphabet import join
+    from equalinfo.m1.frozen.model import FrozenModel
+    from equalinfo.m1.frozen.quantize import freeze, information
+    from equalinfo.text_files import expand, read_documents
+
+    if arguments.max_context < 2:
+        raise ValueError(f"--max_context={arguments.max_context} must be at least 2.")
+    if not arguments.output.absolute().parent.is_dir():
+        raise FileNotFoundError(f"{arguments.output.parent} is not a directory.")
+    config, params, step = _load(arguments.checkpoint)
+    if config.vocab_size < 259:
+        raise ValueError(
+            f"{arguments.checkpoint} is a model of {config.vocab_size} ids; an M1 has 259 or more: "
+            "train it on a data set of method bytes."
+        )
+    documents = (text for name in expand(arguments.text) for text in read_documents(name))
+    # Enough for examples from many places, if there is so much.
+    symbols = join(itertools.islice(documents, 2000))
+    if len(symbols) < _FEWEST_SYMBOLS:
+        raise ValueError(
+            f"--text gives {len(symbols)} symbols; expected {_FEWEST_SYMBOLS} or more."
+        )
+    count = min(_EXAMPLES, len(symbols) // _LENGTH)
+    starts = np.linspace(0, len(symbols) - _LENGTH, count).astype(np.int64)
+    examples = symbols[starts[:, None] + np.arange(_LENGTH)].astype(np.int32)
+    made_from = {"checkpoint": arguments.checkpoint.name, "step": step}
+    frozen = freeze(config, params, examples[::2], arguments.max_context, made_from)
+    frozen.save(arguments.output)
+    before, after = information(config, params, FrozenModel(frozen), examples[1::2])
+    loss = after / before - 1
+    print(
+        f"{arguments.output}: step {step}, {frozen.shape.num_parameters:,} weights, "
+        f"{arguments.output.stat().st_size:,} bytes, sha256:{frozen.sha256}\n"
+        f"bits/symbol on --text: float {before:.4f}, frozen {after:.4f} ({loss:+.2%})"
+    )
+    if loss > 0.01:
+        print("warning: freezing cost more than 1%. Train longer, or give --text like your data.")
+
+
+def _load(checkpoint: Path) -> Any:
+    """(ModelConfig, parameters, step) of either trainer."""
+    if not checkpoint.is_dir():
+        raise FileNotFoundError(f"{checkpoint} is not a directory.")
+    if (checkpoint / "config.json").exists():
+        from equalinfo.lm.train import load_params
+
+        return load_params(checkpoint)
+    from equalinfo.lm.t5x_checkpoint import load_t5x_params
+
+    return load_t5x_params(checkpoint)

@@ -1,0 +1,43 @@
+"""Blocks of work on threads; what runs there is compiled and holds no GIL."""
+
+import itertools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+_FEWEST = 16  # items that are worth a thread
+
+
+def num_threads() -> int:
+    """CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def spread(run: Callable[[int, int], object], size: int, most: int, threads: int) -> None:
+    """Call run(begin, end) for all of range(size), in blocks of at most `most`.
+
+    Args:
+      run: may be called from several threads at once.
+      size: items; 0 calls nothing.
+      most: items of a block.
+      threads: blocks at the same time.
+    """
+    blocks = -(-size // most)
+    if size >= threads * min(most, _FEWEST):
+        blocks = max(blocks, threads)
+    cuts = [size * block // max(blocks, 1) for block in range(blocks + 1)]
+    parts = list(itertools.pairwise(cuts))
+    if len(parts) < 2 or threads == 1:
+        for part in parts:
+            run(*part)
+        return
+    for _ in _pool(threads).map(lambda part: run(*part), parts):
+        pass
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="equalinfo-m1")
