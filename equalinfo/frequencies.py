@@ -315,7 +315,7 @@ def share_log2(
         remainders[symbol] = remainder + (down - up) * total
         out[symbol] = np.uint32(1 + share)
         left -= share
-    limit, ties = threshold(remainders, left, _WEIGHT_BITS + 9)
+    limit, ties = threshold(remainders, int(left), _WEIGHT_BITS + 9)
     for symbol in range(NUM_SYMBOLS):
         if remainders[symbol] > limit:
             out[symbol] += np.uint32(1)

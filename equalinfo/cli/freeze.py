@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
         nargs="+",
         required=True,
         metavar="GLOB",
-        help="typical text, 32 kB are enough: .json, .jsonl or .txt, also .gz. It chooses the scales",
+        help="typical text, 32 kB are enough, to choose scales: .json, .jsonl or .txt, also .gz",
     )
     add(
         "--max_context",

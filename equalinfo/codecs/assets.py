@@ -32,9 +32,7 @@ def load_model(path: str | os.PathLike[str], precision: int | None) -> Frequency
     if kind == "frozen":
         from equalinfo.m1.frozen.model import FrozenModel  # compiles kernels
 
-        return (
-            FrozenModel.load(path) if precision is None else FrozenModel.load(path, precision)
-        )
+        return FrozenModel.load(path) if precision is None else FrozenModel.load(path, precision)
     if kind == "neural":
         from equalinfo.m1.neural import NeuralModel  # JAX
 

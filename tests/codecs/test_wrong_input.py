@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from equalinfo import codecs
+from equalinfo import Tokenizer, codecs
 from equalinfo.alphabet import join
 from equalinfo.codebook import Codebook
 
@@ -72,8 +72,16 @@ def test_wrong_symbols(static_codecs):
         ("gzip", {"token_bits": 0}, r"token_bits=0 is not in 1\.\.16"),
         ("gzip", {"token_bits": 1.5}, "token_bits=1.5 is not an integer"),
         ("static_ac", {}, "'static_ac' needs option 'model'"),
-        ("equal_info", {"plan": "interval"}, "plan=interval, but the codebook was compiled with"),
-        ("equal_info", {"window_bits": 9}, "window_bits=9, but the codebook was compiled with"),
+        (
+            "equal_info",
+            {"codebook": Tokenizer.default().codebook, "plan": "interval"},
+            "plan=interval, but the codebook was compiled with",
+        ),
+        (
+            "equal_info",
+            {"codebook": Tokenizer.default().codebook, "window_bits": 9},
+            "window_bits=9, but the codebook was compiled with",
+        ),
     ],
 )
 def test_create_says_what_is_wrong(method, options, message):

@@ -6,7 +6,6 @@ from typing import Any
 import flax
 import jax
 import jax.numpy as jnp
-import ml_dtypes
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
@@ -137,7 +136,7 @@ def test_the_newest_of_a_directory_is_read(tmp_path: Path, flat: dict[str, np.nd
 def test_bfloat16_is_read_as_float32(
     tmp_path: Path, flat: dict[str, np.ndarray], write: Any
 ) -> None:
-    rounded = {name: value.astype(ml_dtypes.bfloat16) for name, value in flat.items()}
+    rounded = {name: value.astype(jnp.bfloat16) for name, value in flat.items()}
     write(tmp_path, rounded) if write is write_orbax else write(tmp_path / "checkpoint_1", rounded)
     config, params, _ = load_t5x_params(tmp_path)
     assert config == CONFIG

@@ -23,7 +23,7 @@ HIDDEN_BITS = 12
 """Both factors of the gated layer lie below 2^12, their product below 2^24."""
 
 DOWN_SHIFT = 12 + (2 * HIDDEN_BITS - 7) + 1
-"""Least shift after the gated layer: 12 bits go first, its exponent is at most 2 HIDDEN_BITS - 7."""
+"""Least shift after the gated layer: 12 bits first, and an exponent up to 2 HIDDEN_BITS - 7."""
 
 SCORE_BITS = 8
 """Attention scores count 1/256 bit: a weight is 2^(score / 256)."""

@@ -155,11 +155,11 @@ class CpuEngine:
     ) -> None:
         shape = self.model.shape
         ids = np.concatenate([[START], np.asarray(text, np.int64)]).astype(np.int64)
-        slots = -(-(len(ids) + kernels.ROWS) // 64) * 64
+        slots = -(-(len(ids) + tiles.ROWS) // 64) * 64
         size = (shape.num_layers, shape.num_heads, slots * shape.head_dim)
         keys, values = np.zeros(size, np.uint8), np.zeros(size, np.int8)
         bias = self._bias(context)
-        work = _work(self.model, _CHUNK, min(slots, context + 2 * 64 + kernels.ROWS + 64))
+        work = _work(self.model, _CHUNK, min(slots, context + 2 * 64 + tiles.ROWS + 64))
         for first in range(0, len(ids), _CHUNK):
             rows = min(_CHUNK, len(ids) - first)
             kernels.embed(self.model.tensors["embedding"], ids[first : first + rows], work.x, rows)
@@ -210,7 +210,7 @@ class CpuEngine:
 
 def _work(model: FrozenM1, rows: int, slots: int) -> kernels.Work:
     shape = model.shape
-    rows = -(-rows // kernels.ROWS) * kernels.ROWS
+    rows = -(-rows // tiles.ROWS) * tiles.ROWS
     hidden = -(-shape.mlp_dim // 64) * 64
     widest = -(-max(shape.embed_dim, shape.inner_dim, NUM_SYMBOLS) // 64) * 64
     slots = -(-slots // 64) * 64
@@ -225,9 +225,9 @@ def _work(model: FrozenM1, rows: int, slots: int) -> kernels.Work:
         key=np.zeros((rows, shape.inner_dim), np.int8),
         value=np.zeros((rows, shape.inner_dim), np.int8),
         exponents=np.zeros(rows, np.int32),
-        scores=np.zeros(kernels.ROWS * slots, np.int32),
-        weights=np.zeros(kernels.ROWS * slots, np.uint8),
-        head=np.zeros(kernels.ROWS * (shape.head_dim + 1), np.int32),
+        scores=np.zeros(tiles.ROWS * slots, np.int32),
+        weights=np.zeros(tiles.ROWS * slots, np.uint8),
+        head=np.zeros(tiles.ROWS * (shape.head_dim + 1), np.int32),
     )
 
 

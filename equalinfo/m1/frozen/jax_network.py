@@ -6,7 +6,6 @@ int8. So batch size, padding, sharding, jit and backend cannot change a bit of t
 Letters in shapes: B lanes, T new symbols, C cache slots, S = C + T, E, H, D, F as in `file.Shape`.
 """
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -206,7 +205,7 @@ def _softmax_weights(scores: Array) -> tuple[Array, Array]:
 
 
 def _divide(sums: Array, total: Array) -> Array:
-    """sums / total in 2^-7, by a reciprocal of 15 bits."""
+    """Sums / total in 2^-7, by a reciprocal of 15 bits."""
     length = _bit_length(total)
     down, up = jnp.maximum(length - 15, 0), jnp.maximum(15 - length, 0)
     inverse, down, up = lax.optimization_barrier(((1 << 29) // (total << up >> down), down, up))

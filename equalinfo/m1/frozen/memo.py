@@ -14,7 +14,7 @@ import numpy.typing as npt
 from numba import njit
 
 from equalinfo.alphabet import NUM_SYMBOLS
-from equalinfo.m1.frozen import cpu_kernels as kernels
+from equalinfo.m1.frozen import cpu_attention as attention
 from equalinfo.m1.frozen.cpu import CpuEngine, CpuState, Logits
 
 _Lanes = npt.NDArray[np.int64]
@@ -123,7 +123,7 @@ class MemoEngine:
         slots = state.depth[lanes] + 1
         head_dim = self.engine.model.shape.head_dim
         for layer in range(self.engine.model.shape.num_layers):
-            kernels.fetch(
+            attention.fetch(
                 inner.keys[layer], inner.values[layer], lanes, slots, head_dim,
                 self._keys, self._values, nodes, layer,
             )  # fmt: skip
@@ -138,7 +138,7 @@ class MemoEngine:
         self.engine.put_marker(inner, lanes[state.filled[lanes] == 0])
         head_dim = self.engine.model.shape.head_dim
         for layer in range(self.engine.model.shape.num_layers):
-            kernels.fill(
+            attention.fill(
                 inner.keys[layer], inner.values[layer], lanes, state.node[lanes],
                 state.depth[lanes], state.filled[lanes], head_dim, self._parents, self._keys,
                 self._values, layer,
@@ -153,7 +153,7 @@ def _slot_of(keys: Any, key: int) -> int:
     slot = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(20) & mask
     while keys[slot] != -1 and keys[slot] != key:
         slot = slot + np.uint64(1) & mask
-    return np.int64(slot)
+    return int(slot)
 
 
 @njit(nogil=True, cache=True)

@@ -22,7 +22,7 @@ from equalinfo.m1.frozen import arithmetic as a
 from equalinfo.m1.frozen.file import FrozenM1, Shape
 from equalinfo.m1.frozen.model import FrozenModel
 
-Array = npt.NDArray[np.float64]
+Array = npt.NDArray[np.floating]
 _TOP = (1 << a.MULTIPLIER_BITS) - 1
 _CLIPS = np.linspace(0.5, 1.0, 11)  # of the largest magnitude, tried for each channel
 
@@ -87,10 +87,11 @@ def information(
     before = frequencies.from_logits(logits[..., columns], frozen.precision)
     before = np.take_along_axis(before, np.asarray(text)[..., None], axis=-1)
     sizes = [size for _, size in frozen.intervals(list(text), text.shape[1] + 1)]
-    return tuple(
-        float(frozen.precision - np.mean(np.log2(np.asarray(x, np.float64))))
-        for x in (before, np.stack(sizes))
-    )
+
+    def bits(points: npt.NDArray[np.integer]) -> float:
+        return float(frozen.precision - np.mean(np.log2(points.astype(np.float64))))
+
+    return bits(before), bits(np.stack(sizes))
 
 
 def _transformer(config: ModelConfig) -> Transformer:
@@ -99,7 +100,7 @@ def _transformer(config: ModelConfig) -> Transformer:
 
 @dataclasses.dataclass
 class _Seen:
-    """Inputs and outputs of the layers on the calibration text, float64[symbols, width]."""
+    """Inputs and outputs of the layers on the calibration text, float32[symbols, width]."""
 
     inputs: dict[str, Array]
     outputs: dict[str, Array]
@@ -112,8 +113,8 @@ def _activations(config: ModelConfig, params: Any, text: npt.NDArray[np.integer]
         out = next_function(*args, **kwargs)
         if isinstance(context.module, Dense | RMSNorm) and context.method_name == "__call__":
             name = "/".join(context.module.path[1:])
-            seen.inputs[name] = np.asarray(args[0], np.float64).reshape(-1, args[0].shape[-1])
-            seen.outputs[name] = np.asarray(out, np.float64).reshape(-1, out.shape[-1])
+            seen.inputs[name] = np.asarray(args[0], np.float32).reshape(-1, args[0].shape[-1])
+            seen.outputs[name] = np.asarray(out, np.float32).reshape(-1, out.shape[-1])
         return out
 
     ids = symbols_to_ids(np.asarray(text).astype(np.uint16))
@@ -207,8 +208,8 @@ class _Builder:
         """
         here = f"layers_{layer}/mlp"
         kernel = self._kernel(f"{here}/wo")
-        gate = np.maximum(self.seen.outputs[f"{here}/wi_0"], 0).max(axis=0) + 1e-6
-        up = np.abs(self.seen.outputs[f"{here}/wi_1"]).max(axis=0) + 1e-6
+        gate = _at_least(np.maximum(self.seen.outputs[f"{here}/wi_0"], 0).max(axis=0))
+        up = _at_least(np.abs(self.seen.outputs[f"{here}/wi_1"]).max(axis=0))
         step = 1 / (np.sqrt(np.mean(kernel**2, axis=1)) + 1e-9)
         step *= np.max(1.5 * gate * up / step) / ((1 << a.HIDDEN_BITS) - 1) ** 2
         balance = np.sqrt(step / (gate * up))
@@ -267,7 +268,7 @@ def _multipliers(
 
 
 def _channel_steps(x: Array) -> Array:
-    """For each column of float64[n, width], the step with the least squared error in int8."""
+    """For each column of [n, width], the step with the least squared error in int8."""
     return _best_steps(x)
 
 
@@ -277,7 +278,7 @@ def _column_steps(weights: Array) -> Array:
 
 
 def _best_steps(x: Array) -> Array:
-    largest = np.abs(x).max(axis=0) + 1e-9
+    largest = _at_least(np.abs(x).max(axis=0))
     best, error = largest / a.INT8, np.full(x.shape[1], np.inf)
     for clip in _CLIPS:
         step = clip * largest / a.INT8
@@ -286,3 +287,8 @@ def _best_steps(x: Array) -> Array:
         better = found < error
         best, error = np.where(better, step, best), np.where(better, found, error)
     return best
+
+
+def _at_least(largest: Array) -> Array:
+    """Channels that never speak are given 1% of the loudest one's range, not none."""
+    return np.maximum(largest, 0.01 * largest.max() + 1e-9)

@@ -4,6 +4,7 @@ Every other implementation must give these integers. `>>` rounds down, also belo
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ def reference_frequencies(
     Args:
       model: the frozen M1.
       text: int[n], symbols.
-      context: a position sees itself and the `context - 1` before it; the first is the start marker.
+      context: a position sees itself and the `context - 1` before it; the start marker is first.
       precision: P.
 
     Returns:
@@ -90,7 +91,7 @@ def _softmax_weights(scores: Array) -> Array:
 
 
 def _divide(sums: Array, total: int) -> Array:
-    """sums / total in 2^-7, by a reciprocal of 15 bits."""
+    """Sums / total in 2^-7, by a reciprocal of 15 bits."""
     length = total.bit_length()
     sums = sums >> length - 15 if length > 15 else sums << 15 - length
     total = total >> length - 15 if length > 15 else total << 15 - length
@@ -106,25 +107,25 @@ def _mlp(model: FrozenM1, layer: int, x: Array) -> Array:
     # Each row keeps its seven highest bits.
     largest = np.abs(hidden).max(axis=-1, keepdims=True)
     exponent = np.maximum(0, _bit_length(largest) - 7)
-    hidden = _to_int8(hidden + (1 << exponent >> 1) >> exponent)
+    hidden = _to_int8(_shift(hidden, exponent))
     products = hidden @ _tensor(model, f"{layer}.down")
     high = products * _tensor(model, f"{layer}.down_scale") >> 12
     return _shift(high, model.shifts[f"{layer}.down"] - 12 - exponent)
 
 
 def _norm(model: FrozenM1, name: str, x: Array) -> Array:
-    """x / sqrt(sum of squares) by channel multipliers, int8."""
+    """X / sqrt(sum of squares) by channel multipliers, int8."""
     bits = a.norm_bits(model.shape.embed_dim)
     largest = np.abs(x).max(axis=-1, keepdims=True)
     exponent = np.maximum(0, _bit_length(largest) - bits)
-    x = x + (1 << exponent >> 1) >> exponent
+    x = _shift(x, exponent)
     root = np.maximum(1, _square_root(np.sum(x * x, axis=-1, keepdims=True)))
     unit = _shift(x * ((1 << 30) // root), 15)  # in 2^-15
     return _to_int8(_shift(unit * _tensor(model, name), model.shifts[name]))
 
 
 def _project(model: FrozenM1, name: str, x: Array) -> Array:
-    """x @ W by column multipliers."""
+    """X @ W by column multipliers."""
     products = x @ _tensor(model, name)
     return _shift(products * _tensor(model, f"{name}_scale"), model.shifts[name])
 
@@ -133,16 +134,19 @@ def _add(x: Array, change: Array) -> Array:
     return np.clip(x + change, -a.RESIDUAL_LIMIT, a.RESIDUAL_LIMIT)
 
 
-def _shift(x: Array, bits: int | Array) -> Array:
-    """x / 2^bits, rounded to the nearest, halves up."""
-    return x + (1 << bits - 1) >> bits
+def _shift(x: Any, bits: Any) -> Array:
+    """x / 2^bits, rounded to the nearest, halves up; `bits` may be 0."""
+    out: Array = x + (np.int64(1) << np.asarray(bits, np.int64) >> np.int64(1)) >> np.asarray(
+        bits, np.int64
+    )
+    return out
 
 
-def _to_int8(x: Array) -> Array:
-    return np.clip(x, -a.INT8, a.INT8)
+def _to_int8(x: Any) -> Array:
+    return np.clip(x, -a.INT8, a.INT8).astype(np.int64)
 
 
-def _bit_length(x: Array) -> Array:
+def _bit_length(x: Any) -> Array:
     return np.array([int(value).bit_length() for value in x.flat], np.int64).reshape(x.shape)
 
 

@@ -41,3 +41,7 @@ def spread(run: Callable[[int, int], object], size: int, most: int, threads: int
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="equalinfo-m1")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked child has no threads yet

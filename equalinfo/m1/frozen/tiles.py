@@ -17,6 +17,9 @@ from numba.extending import intrinsic
 
 Tile = Callable[..., None]
 
+ROWS = 6
+"""Rows of the large tiles; blocks of rows are padded to a multiple."""
+
 PORTABLE, AVX_VNNI, AVX512_VNNI = range(3)
 KERNELS = {"portable": PORTABLE, "avx_vnni": AVX_VNNI, "avx512_vnni": AVX512_VNNI}
 
@@ -41,8 +44,8 @@ def make_tile(rows: int, columns: int, signed_rows: bool) -> Tile:
       signed_rows: the rows are int8 and the columns uint8; else the other way round.
 
     Returns:
-      tile(kernel, a, a_at, a_step, b, b_at, k_step, v_step, groups, init, init_at, c, c_at, c_step),
-      kernel a value of KERNELS: for row r < R and column j,
+      tile(kernel, a, a_at, a_step, b, b_at, k_step, v_step, groups, init, init_at, c, c_at,
+      c_step), kernel a value of KERNELS: for row r < R and column j,
       c[c_at + r c_step + j] = init[init_at + j] + the sum over g < groups and i < 4 of
       a[a_at + r a_step + 4 g + i] b[b_at + (j // 16) v_step + g k_step + 4 (j % 16) + i].
       Arrays are flat: a and b of bytes, init and c int32; groups is at least 1.
@@ -86,7 +89,7 @@ def make_tile(rows: int, columns: int, signed_rows: bool) -> Tile:
                         total += x2 * np.int32(b[at + 4 * j + 2]) + x3 * np.int32(b[at + 4 * j + 3])
                         c[out + 16 * vector + j] += np.int32(total)
 
-    return tile  # type: ignore[no-any-return]
+    return tile
 
 
 def _vnni(rows: int, columns: int, width: int, signed_rows: bool) -> Any:
@@ -96,7 +99,7 @@ def _vnni(rows: int, columns: int, width: int, signed_rows: bool) -> Any:
     """
     name = "avx512_vnni" if width == 16 else "avx_vnni"
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def product(
         typing: Any, a: Any, a_step: Any, b: Any, k_step: Any, v_step: Any, groups: Any,
         init: Any, c: Any, c_step: Any,
@@ -153,7 +156,7 @@ def _emit(builder: Any, args: Any, rows: int, columns: int, width: int, signed_r
     loaded = [load(builder.add(address, shift_b), bytes_) for address in b_of]
     undefined = ir.Constant(numbers, ir.Undefined)
     all_first = ir.Constant(ir.VectorType(i32, width), [0] * width)
-    results = []
+    results: list[list[Any]] = []
     for r in range(rows):
         four = load(builder.add(a_of[r], shift_a), i32)
         spread = builder.insert_element(undefined, four, ir.Constant(i32, 0))
