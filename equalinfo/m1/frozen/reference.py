@@ -135,11 +135,10 @@ def _add(x: Array, change: Array) -> Array:
 
 
 def _shift(x: Any, bits: Any) -> Array:
-    """x / 2^bits, rounded to the nearest, halves up; `bits` may be 0."""
-    out: Array = x + (np.int64(1) << np.asarray(bits, np.int64) >> np.int64(1)) >> np.asarray(
-        bits, np.int64
-    )
-    return out
+    """Divides by 2^bits and rounds to the nearest, halves up; `bits` may be 0."""
+    bits = np.asarray(bits, np.int64)
+    half = np.left_shift(1, bits) >> 1
+    return np.asarray(x + half >> bits)
 
 
 def _to_int8(x: Any) -> Array:

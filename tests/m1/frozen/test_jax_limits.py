@@ -32,4 +32,4 @@ def test_jit_off(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = JaxEngine(random_model(), "int8")
     with jax.disable_jit():
         check_texts(engine, [TEXT], 16)
-        check_steps(engine, script("no jit", 1, 20), 7)
+        check_steps(engine, script("no jit", 1, 6), 4)
