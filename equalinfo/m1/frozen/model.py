@@ -18,7 +18,7 @@ from equalinfo.m1.frozen.threads import num_threads, spread
 
 Logits = npt.NDArray[np.int16]
 _ROWS = 512  # of frequencies, shared out by a thread in a go
-BACKENDS = ("auto", "cpu", "jax")
+BACKENDS = ("cpu", "jax")
 
 
 class Engine(Protocol):
@@ -41,14 +41,14 @@ class FrozenModel:
 
     float_border = False
 
-    def __init__(self, frozen: FrozenM1, precision: int = 16, backend: str = "auto") -> None:
+    def __init__(self, frozen: FrozenM1, precision: int = 16, backend: str | None = None) -> None:
         """Make the engine, and prove it on a self-test.
 
         Args:
           frozen: the network.
           precision: P; frequencies sum to 2^P.
-          backend: "cpu" (numba), "jax" (whatever JAX runs on), or "auto": JAX where it is installed
-            and has an accelerator, else the CPU. All give the same frequencies.
+          backend: "cpu" (numba) or "jax" (whatever JAX runs on: a GPU, a TPU); None: what the
+            environment variable EQUALINFO_BACKEND says, else "cpu". The frequencies are the same.
 
         Raises:
           ValueError: an unknown backend.
@@ -61,7 +61,9 @@ class FrozenModel:
         self_test(frozen, self.engine)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], precision: int = 16, backend: str = "auto") -> Self:
+    def load(
+        cls, path: str | os.PathLike[str], precision: int = 16, backend: str | None = None
+    ) -> Self:
         """Read an `.eqm` file; see `FrozenM1.load`."""
         return cls(FrozenM1.load(path), precision, backend)
 
@@ -147,11 +149,14 @@ def check_context(context: int) -> None:
         raise ValueError(f"context={context} is too short: use 2 or more (4 * window_bits, say).")
 
 
-def make_engine(frozen: FrozenM1, backend: str) -> Engine:
+def make_engine(frozen: FrozenM1, backend: str | None) -> Engine:
     """See `FrozenModel`; the engine without its self-test."""
+    backend = os.environ.get("EQUALINFO_BACKEND", "cpu") if backend is None else backend
     if backend not in BACKENDS:
-        raise ValueError(f"backend={backend!r} is not one of {', '.join(BACKENDS)}.")
-    if backend == "jax" or (backend == "auto" and _has_accelerator()):
+        raise ValueError(
+            f"backend={backend!r} (or EQUALINFO_BACKEND) is not one of {', '.join(BACKENDS)}."
+        )
+    if backend == "jax":
         from equalinfo.m1.frozen.jax_engine import JaxEngine
 
         return JaxEngine(frozen)
@@ -159,11 +164,3 @@ def make_engine(frozen: FrozenM1, backend: str) -> Engine:
     from equalinfo.m1.frozen.memo import MemoEngine
 
     return MemoEngine(CpuEngine(frozen))
-
-
-def _has_accelerator() -> bool:
-    try:
-        import jax
-    except ImportError:
-        return False
-    return jax.default_backend() != "cpu"

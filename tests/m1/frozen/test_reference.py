@@ -30,6 +30,7 @@ CASES = [
     for text in TEXTS
     for context in (2, 16, 1000)
     for precision in (14, 16)
+    if context == 16 or (text != "empty" and precision == 16)
     if model != "wide" or (text == "words" and context == 16)  # it is slow
 ]
 
@@ -71,9 +72,15 @@ def test_golden_vectors() -> None:
 
 def test_the_random_model_is_no_degenerate_one(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Ints] = []
-    monkeypatch.setattr(reference, "_to_int8", lambda x: seen.append(x) or np.clip(x, -127, 127))
+    to_int8 = reference._to_int8
+
+    def spy(x: Ints) -> Ints:
+        seen.append(x)
+        return to_int8(x)
+
+    monkeypatch.setattr(reference, "_to_int8", spy)
     logits = reference_logits(random_model(), draw_text("a", 60), 16)
-    assert len(seen) == 2 * 6 + 1
+    assert len(seen) == 2 * 7 + 1
     for x in seen:
         assert np.mean(np.abs(x) > INT8) < 0.05
         assert np.std(x) > 10
