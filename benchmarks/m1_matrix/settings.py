@@ -103,8 +103,8 @@ def cpu() -> list[Setting]:
     step_shares = {"avx_vnni": 0.05, "portable": 0.003}
 
     def one(what: str, share: float, make: Callable[[Any], Read], **options: Any) -> Setting:
-        name = f"cpu {options.get('kernel', best)}, {options.get('threads', 2)} threads, {what}"
-        chosen = {"kernel": best, "threads": 2} | options
+        chosen: dict[str, Any] = {"kernel": best, "threads": 2} | options
+        name = "cpu {kernel}, threads {threads}, ".format(**chosen) + what
         return Setting(name, share, lambda model: make(CpuEngine(model, **chosen)))
 
     found = [
@@ -115,17 +115,17 @@ def cpu() -> list[Setting]:
         one("whole texts, padded with noise", 0.03, lambda e: whole(e, noise=37)),
         one("steps, batch 512", 0.25, lambda e: steps(e, 512, leave_out_idle=True)),
         one("steps, batch 512", 0.05, lambda e: steps(e, 512, leave_out_idle=True), threads=1),
-        one("steps, batch 512, idle lanes read noise", 0.02, lambda e: steps(e, 512)),
+        one("steps, batch 64, idle lanes read noise", 0.02, lambda e: steps(e, 64)),
         one("steps, batch 4096", 0.15, lambda e: steps(e, 4096, leave_out_idle=True)),
         one("steps, batch 7", 0.01, lambda e: steps(e, 7)),
         one("steps, batch 1", 0.005, lambda e: steps(e, 1)),
-        one("steps, batch 512, memo", 0.05, lambda e: steps(MemoEngine(e), 512)),
-        one("steps, batch 512, full memo", 0.02, lambda e: steps(MemoEngine(e, 1024), 512)),
+        one("steps, batch 64, memo", 0.05, lambda e: steps(MemoEngine(e), 64)),
+        one("steps, batch 64, full memo", 0.02, lambda e: steps(MemoEngine(e, 1024), 64)),
     ]
     for kernel in others:
         found += [
             one("whole texts", whole_shares[kernel], whole, kernel=kernel),
-            one("steps, batch 512", step_shares[kernel], lambda e: steps(e, 512), kernel=kernel),
+            one("steps, batch 64", step_shares[kernel], lambda e: steps(e, 64), kernel=kernel),
         ]
     return found
 

@@ -181,6 +181,7 @@ def wide_model() -> FrozenM1:
 @functools.cache
 def tiny_float() -> tuple[Any, Any]:
     """A `tiny` byte LM with random parameters, its logits as far apart as a trained one's."""
+    import jax
     import jax.numpy as jnp
 
     from equalinfo.lm.config import model_config
@@ -188,7 +189,7 @@ def tiny_float() -> tuple[Any, Any]:
     from equalinfo.lm.train import init_params
 
     config = model_config("tiny", NUM_SYMBOLS + 2, jnp.float32)
-    params = init_params(Transformer(config), 5)
+    params = jax.jit(lambda: init_params(Transformer(config), 5))()
     params["decoder"]["logits_dense"]["kernel"] *= 3.0
     return config, params
 
@@ -204,7 +205,7 @@ def tiny_model() -> FrozenM1:
 
 
 def _part(name: str) -> str:
-    """"0.query_scale" -> "query"."""
+    """ "0.query_scale" -> "query"."""
     return name.split(".")[-1].removesuffix("_scale")
 
 

@@ -1,5 +1,6 @@
 """Reading texts with an engine, and what the reference gives for them."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -68,7 +69,7 @@ def expected_steps(model: FrozenM1, what: Script, context: int) -> Ints:
     out = np.empty((steps, lanes, 257), np.int64)
     for lane in range(lanes):
         cuts = [0, *np.flatnonzero(what.resets[:, lane]).tolist(), steps]
-        for begin, end in zip(cuts, cuts[1:], strict=False):
+        for begin, end in itertools.pairwise(cuts):
             if end > begin:
                 text = what.symbols[begin:end, lane].astype(np.int64)
                 out[begin:end, lane] = expected(model, text, context)[1:]

@@ -141,7 +141,10 @@ def test_other_safetensors_files_are_refused(path: Path, metadata: dict[str, str
     [
         (lambda t: t.pop("0.query"), "tensor '0.query' is missing"),
         (lambda t: t.update(extra=np.zeros(1, np.int8)), "tensor 'extra' is unknown"),
-        (lambda t: t.update({"0.up": t["0.up"].astype(np.int32)}), r"'0.up' is int32.*expected int8"),
+        (
+            lambda t: t.update({"0.up": t["0.up"].astype(np.int32)}),
+            r"'0.up' is int32.*expected int8",
+        ),
         (lambda t: t.update({"0.out": t["0.out"].astype(np.float32)}), r"'0.out' is float32"),
         (lambda t: t.update({"0.out": t["0.out"].view(np.uint8)}), r"'0.out' is uint8"),
         (
@@ -211,5 +214,5 @@ def test_shifts_out_of_range_are_refused(path: Path, name: str, value: Any) -> N
 
 def test_a_missing_shift_is_refused(path: Path) -> None:
     rewrite(path, header=lambda h: h["shifts"].pop("1.gate"))
-    with pytest.raises(ValueError, match="shift '1.gate' is None"):
+    with pytest.raises(ValueError, match=r"shift .1\.gate. is None"):
         FrozenM1.load(path)

@@ -26,8 +26,10 @@ def float_log2(texts: Any) -> Any:
     config, params = tiny_float()
     ids = symbols_to_ids(texts.astype(np.uint16))
     inputs = np.pad(ids, ((0, 0), (1, 0)))[:, :-1]
-    logits = np.asarray(Transformer(config).apply({"params": params}, inputs), np.float64)
-    logits = logits[..., symbols_to_ids(np.arange(NUM_SYMBOLS, dtype=np.uint16))] / np.log(2)
+    logits = np.asarray(jax.jit(Transformer(config).apply)({"params": params}, inputs))
+    logits = logits.astype(np.float64)[
+        ..., symbols_to_ids(np.arange(NUM_SYMBOLS, dtype=np.uint16))
+    ] / np.log(2)
     return logits - np.log2(np.sum(np.exp2(logits), axis=-1, keepdims=True))
 
 
