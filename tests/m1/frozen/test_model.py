@@ -82,7 +82,8 @@ def test_what_identifies_it() -> None:
     assert [model.precision for model in models] == [16, 14, 16]
     assert models[0].max_context == 64
     assert models[0].float_border is False
-    assert FrozenModel(random_model(), backend="auto").engine.name in tiles.KERNELS
+    auto: Any = FrozenModel(random_model(), backend="auto").engine
+    assert auto.name in tiles.KERNELS
 
 
 def test_load_and_save(tmp_path: Any) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
+import torch  # type: ignore[import-not-found, unused-ignore]
 
 from equalinfo.m1.frozen.file import FrozenM1
 
-Tensor = torch.Tensor
+Tensor = Any  # torch.Tensor, where there is one
 START = 257
 
 
