@@ -109,7 +109,7 @@ class _Matrix:
             line = json.loads(printed)
             if "error" in line:
                 self.failed.append(line["setting"])
-            else:
+            elif "setting" in line:
                 line |= self._compare(line.pop("file"))
             print(json.dumps(line), flush=True)
         if process.wait():
@@ -182,8 +182,7 @@ def _interpreters(options: argparse.Namespace) -> dict[str, tuple[str, dict[str,
         yield "jax", sys.executable, {}
         yield "devices", sys.executable, {"XLA_FLAGS": eight, "JAX_PLATFORMS": "cpu"}
         yield "another jax", options.other_python, {}
-        path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-        yield "torch", options.torch_python, {"PYTHONPATH": path}
+        yield "torch", options.torch_python, {}
 
     found = {}
     for group, python, variables in all_of_them():

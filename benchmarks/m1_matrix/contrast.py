@@ -65,12 +65,8 @@ def _ways(model: NeuralModel) -> list[Way]:
         run = jax.jit(apply_whole) if jit else apply_whole
 
         def read(texts: Ints) -> Numbers:
-            return np.concatenate(
-                [
-                    _numbers(run(model.params, _with_marker(some))[:, 1:])
-                    for some in _cut(texts, batch)
-                ]
-            )
+            out = [run(model.params, _with_marker(some)) for some in _cut(texts, batch)]
+            return np.concatenate([_numbers(logits[:, 1:]) for logits in out])
 
         return read
 

@@ -3,7 +3,7 @@
     python -m benchmarks.m1_matrix.worker FOLDER GROUP
 
 The folder holds `m1.eqm`, `texts.npz` and `plan.json`; for each setting it gets a file of numbers,
-and standard output a JSON line.
+and standard output gets a JSON line.
 """
 
 import json
@@ -28,10 +28,11 @@ def main(folder: Path, group: str) -> None:
             for name in file
             if "ends" not in name
         }
+    print(json.dumps({"group": group, "versions": _versions()}), flush=True)
     plan: dict[str, int] = json.loads((folder / "plan.json").read_text())
     for setting in GROUPS[group]():
         start = time.perf_counter()
-        line: dict[str, object] = {"setting": setting.name, "versions": _versions()}
+        line: dict[str, object] = {"setting": setting.name}
         try:
             found = run(setting, model, texts, plan[setting.name])
         except Exception as error:

@@ -128,7 +128,7 @@ def test_models_may_be_given_as_files(static_codecs, tmp_path):
     with pytest.raises(ValueError, match="not a frozen M1"):
         codecs.create("ac", model=tmp_path / "text")
     static_codecs[7].codebook.save(tmp_path / "codebook.eqi")
-    with pytest.raises(ValueError, match="not a frozen M1"):
+    with pytest.raises(ValueError, match="is not an M1"):
         codecs.create("ac", model=tmp_path / "codebook.eqi")
 
 

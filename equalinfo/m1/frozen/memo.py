@@ -16,6 +16,7 @@ from numba import njit
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.m1.frozen import cpu_attention as attention
 from equalinfo.m1.frozen.cpu import CpuEngine, CpuState, Logits
+from equalinfo.m1.frozen.file import FrozenM1
 
 _Lanes = npt.NDArray[np.int64]
 
@@ -71,6 +72,11 @@ class MemoEngine:
         """The engine's."""
         return self.engine.name
 
+    @property
+    def model(self) -> FrozenM1:
+        """The engine's."""
+        return self.engine.model
+
     def start(self, lanes: int, context: int) -> MemoState:
         """See `CpuEngine.start`."""
         return MemoState(self.engine.start(lanes, context), lanes)
@@ -121,8 +127,8 @@ class MemoEngine:
         lanes, nodes = missed[rows], added[rows]
         self._logits[nodes] = logits[rows]
         slots = state.depth[lanes] + 1
-        head_dim = self.engine.model.shape.head_dim
-        for layer in range(self.engine.model.shape.num_layers):
+        head_dim = self.model.shape.head_dim
+        for layer in range(self.model.shape.num_layers):
             attention.fetch(
                 inner.keys[layer], inner.values[layer], lanes, slots, head_dim,
                 self._keys, self._values, nodes, layer,
@@ -136,8 +142,8 @@ class MemoEngine:
         """Put what the lanes' texts left in the memo into the engine's cache."""
         inner = state.inner
         self.engine.put_marker(inner, lanes[state.filled[lanes] == 0])
-        head_dim = self.engine.model.shape.head_dim
-        for layer in range(self.engine.model.shape.num_layers):
+        head_dim = self.model.shape.head_dim
+        for layer in range(self.model.shape.num_layers):
             attention.fill(
                 inner.keys[layer], inner.values[layer], lanes, state.node[lanes],
                 state.depth[lanes], state.filled[lanes], head_dim, self._parents, self._keys,
