@@ -2,12 +2,15 @@
 
 import functools
 
+import jax
+import numpy as np
 import pytest
 
-from equalinfo.m1.frozen import jax_engine
+from equalinfo.m1.frozen import jax_engine, jax_network
+from equalinfo.m1.frozen.file import START
 from equalinfo.m1.frozen.jax_engine import JaxEngine
 from m1.frozen.models import draw_text, random_model
-from m1.frozen.reading import check_steps, check_texts, script
+from m1.frozen.reading import check_steps, check_texts, expected, script
 
 # Nearly all time goes into compiling, anew for each context, number of lanes and size of cache.
 
@@ -32,6 +35,21 @@ def test_groups_of_texts_with_and_without_padding(monkeypatch: pytest.MonkeyPatc
     # With the start marker, four fill their group; three do not, and are of several lengths.
     texts = [draw_text(f"group {i}", n) for i, n in enumerate((15, 9, 15, 15, 3, 15, 14))]
     check_texts(engine(), texts, 16)
+
+
+def test_slots_that_hold_no_symbol_yet_are_not_seen() -> None:
+    # The engine's caches grow; one that has its last size from the start gives the same.
+    model, context, texts = random_model(), 17, draw_text("slots", 3 * 31).reshape(3, 31)
+    net, params = jax_network.network(model, "int8"), jax_network.parameters(model, "int8")
+    symbols = np.pad(texts, ((0, 0), (1, 0)), constant_values=START).astype(np.int32)
+    cache = jax_network.empty_cache(model.shape, 3, context - 1)
+    # Whatever was there before must not matter.
+    cache = jax.tree.map(lambda x: x + 77, cache)
+    read = jax.jit(functools.partial(jax_network.read_sequence, net, context))
+    for place in range(0, 32, 8):
+        cache, logits = read(params, cache, np.int32(place), symbols[:, place : place + 8])
+        wanted = [expected(model, text, context)[place : place + 8] for text in texts]
+        np.testing.assert_array_equal(logits, np.stack(wanted))
 
 
 # Lanes are padded to a multiple of 64, so 1, 7 and 64 share what is compiled.
