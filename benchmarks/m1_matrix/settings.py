@@ -99,8 +99,8 @@ def cpu() -> list[Setting]:
     from equalinfo.m1.frozen.memo import MemoEngine
 
     best, *others = tiles.able()
-    whole_shares = {"avx_vnni": 0.20, "portable": 0.005}
-    step_shares = {"avx_vnni": 0.05, "portable": 0.002}
+    whole_shares = {"avx_vnni": 0.20, "portable": 0.002}
+    step_shares = {"avx_vnni": 0.05, "portable": 0.001}
 
     def one(what: str, share: float, make: Callable[[Any], Read], **options: Any) -> Setting:
         chosen: dict[str, Any] = {"kernel": best, "threads": 2} | options

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import importlib.util
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, Self
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from equalinfo import frequencies
 from equalinfo.alphabet import Symbols
 from equalinfo.m1.base import Frequencies
+from equalinfo.m1.frozen import tiles
 from equalinfo.m1.frozen.file import FrozenM1
 from equalinfo.m1.frozen.self_test import self_test
 from equalinfo.m1.frozen.threads import num_threads, spread
@@ -48,7 +50,8 @@ class FrozenModel:
           frozen: the network.
           precision: P; frequencies sum to 2^P.
           backend: "cpu" (numba) or "jax" (whatever JAX runs on: a GPU, a TPU); None: what the
-            environment variable EQUALINFO_BACKEND says, else "cpu". The frequencies are the same.
+            environment variable EQUALINFO_BACKEND says, else "cpu" (on a CPU without VNNI
+            instructions "jax", where that is installed). The frequencies are the same.
 
         Raises:
           ValueError: an unknown backend.
@@ -151,7 +154,8 @@ def check_context(context: int) -> None:
 
 def make_engine(frozen: FrozenM1, backend: str | None) -> Engine:
     """See `FrozenModel`; the engine without its self-test."""
-    backend = os.environ.get("EQUALINFO_BACKEND", "cpu") if backend is None else backend
+    if backend is None:
+        backend = os.environ.get("EQUALINFO_BACKEND") or _default_backend()
     if backend not in BACKENDS:
         raise ValueError(
             f"backend={backend!r} (or EQUALINFO_BACKEND) is not one of {', '.join(BACKENDS)}."
@@ -164,3 +168,8 @@ def make_engine(frozen: FrozenM1, backend: str | None) -> Engine:
     from equalinfo.m1.frozen.memo import MemoEngine
 
     return MemoEngine(CpuEngine(frozen))
+
+
+def _default_backend() -> str:
+    slow = tiles.able()[0] == "portable"
+    return "jax" if slow and importlib.util.find_spec("jax") else "cpu"

@@ -1,6 +1,7 @@
 """Integer functions, compared with Python's at the ends of their ranges and around."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def test_in_jax() -> None:
     jax = pytest.importorskip("jax", reason="needs JAX: pip install 'equalinfo[train]'")
     from equalinfo.m1.frozen import jax_network
 
-    def array(x: Ints) -> object:
+    def array(x: Ints) -> Any:
         return jax.numpy.asarray(x, np.int32)
 
     squares = roots()

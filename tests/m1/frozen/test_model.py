@@ -82,8 +82,10 @@ def test_what_identifies_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [model.precision for model in models] == [16, 14, 16]
     assert models[0].max_context == 64
     assert models[0].float_border is False
-    default: Any = FrozenModel(random_model()).engine
-    assert default.name in tiles.KERNELS
+    for able, expected in ((["avx_vnni", "portable"], "cpu"), (["portable"], "jax")):
+        with monkeypatch.context() as patch:
+            patch.setattr(tiles, "able", lambda able=able: able)
+            assert model_module._default_backend() == expected
     monkeypatch.setenv("EQUALINFO_BACKEND", "jax")
     asked: Any = FrozenModel(random_model()).engine
     assert asked.name.startswith("jax")
