@@ -155,7 +155,7 @@ def jax() -> list[Setting]:
         Setting("jax int8, steps, batch 512", 0.01, lambda m: steps(engine(m), 512), (16, 64)),
         Setting("jax int8, steps, batch 4096", 0.01, lambda m: steps(engine(m), 4096), (16,)),
         Setting("jax int8, steps, batch 7", 0.001, lambda m: steps(engine(m), 7)),
-        Setting("jax int8, steps, batch 1", 0.0005, lambda m: steps(engine(m), 1)),
+        Setting("jax int8, steps, batch 1", 0.0002, lambda m: steps(engine(m), 1)),
         Setting("jax float32, steps, batch 64", 0.002, lambda m: steps(engine(m, "float32"), 64)),
         Setting("jax bfloat16, steps, batch 64", 0.001, lambda m: steps(engine(m, "bfloat16"), 64)),
         Setting("jax int8, no jit, whole texts", 0.0004, lambda m: _without_jit(whole(engine(m)))),
@@ -169,7 +169,12 @@ def jax() -> list[Setting]:
             0.0002,
             lambda m: _without_jit(_exactly(m, "int8")),
         ),
-        Setting("jax int8, no jit, steps", 0.0002, lambda m: _without_jit(steps(engine(m), 64))),
+        Setting(
+            "jax int8, no jit, steps",
+            0.0002,
+            lambda m: _without_jit(steps(engine(m), 64)),
+            (16, 64),
+        ),
     ]
 
 
