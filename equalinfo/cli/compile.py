@@ -13,7 +13,7 @@ def add(commands: Any) -> None:
         commands, "compile", _compile, "make a tokenizer (a .eqi codebook) of an M1, or of text"
     )
     add = parser.add_argument
-    add("m1", type=Path, nargs="?", help="M1 file, as export-m1 writes it")
+    add("m1", type=Path, nargs="?", help="frozen M1 (.eqm), as freeze writes it")
     add(
         "--from-text",
         nargs="+",
