@@ -117,10 +117,10 @@ def compress_both(method: Method, directory: Path) -> None:
 def documents(split: str) -> list[bytes]:
     """The texts themselves, for comparison."""
     return [
-        item.text
+        item
         for file in sources.find([str(TEXT / SPLITS[split])])
         for item in readers.read(file)
-        if isinstance(item, readers.Document)
+        if isinstance(item, bytes)
     ]
 
 

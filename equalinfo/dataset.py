@@ -9,6 +9,7 @@ import numpy as np
 
 from equalinfo import codecs
 from equalinfo.alphabet import EOS, Symbols
+from equalinfo.array_record import SUFFIX, read_array_records
 from equalinfo.codecs.base import Codec
 from equalinfo.manifest import CODEC_DIRECTORY, Manifest, Shard
 from equalinfo.records import Record, parse, symbols_checksum
@@ -78,17 +79,24 @@ def restore(
 def _read_shard(directory: Path, shard: Shard) -> Iterator[Record]:
     path = directory / shard.file
     number = tokens = 0
-    with open(path, "rb") as file:
-        for data in read_records(file, str(path)):
-            record = parse(data, f"{path}: record {number}")
-            number += 1
-            tokens += len(record.targets)
-            yield record
+    for data in _read_records(path):
+        record = parse(data, f"{path}: record {number}")
+        number += 1
+        tokens += len(record.targets)
+        yield record
     if (number, tokens) != (shard.records, shard.tokens):
         raise DamagedRecordsError(
             f"{path} has {number} records with {tokens} tokens, the manifest says {shard.records} "
             f"with {shard.tokens}. The file is not the one the manifest describes."
         )
+
+
+def _read_records(path: Path) -> Iterator[bytes]:
+    if SUFFIX in path.name:
+        yield from read_array_records(path, str(path))
+    else:
+        with open(path, "rb") as file:
+            yield from read_records(file, str(path))
 
 
 def _documents(

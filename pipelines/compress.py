@@ -1,4 +1,4 @@
-"""Compress text files into TFRecords of tokens: `python -m pipelines.compress --help`."""
+"""Compress text files into shards of tokens: `python -m pipelines.compress --help`."""
 
 import sys
 from collections.abc import Sequence
@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from equalinfo import codecs
 from equalinfo.codecs.base import Codec
 from equalinfo.manifest import Manifest, ManifestError
-from pipelines import graph, output, sources
+from pipelines import dask_cluster, graph, output, sinks, sources, worker
+from pipelines.estimate import Estimate, measure
 from pipelines.limits import JobFailedError, Limits
-from pipelines.options import CompressOptions, parse_compress
+from pipelines.options import BATCHES, FILES, CompressOptions, parse_compress
+from pipelines.output import Job
 from pipelines.progress import shard_bar
 from pipelines.runner import run_pipeline
 from pipelines.shard import Layout, ShardTask
@@ -23,32 +25,100 @@ def run(options: CompressOptions) -> Manifest:
 
     Raises:
       sources.InputError: no such input.
+      sinks.SinkError: the format cannot be written here.
       CodecError: no such codec.
       output.OutputError: the output directory cannot take it.
-      JobFailedError: too much of the input could not be used; nothing is half written.
+      JobFailedError: a worker failed, or too much of the input could not be used. Nothing is half
+        written; the same command goes on from the shards that are finished.
     """
+    job, tasks, codec = _start(options)
+    with shard_bar(job, tasks, options.progress):
+        if options.dask is not None:
+            output.finish(job, dask_cluster.compress(options.dask, job, tasks))
+        else:
+            _run_beam(options, job, tasks, codec)
+    return output.result(job.directory, options.split)
+
+
+def run_share(options: CompressOptions) -> int:
+    """Compress this process's part of a task array; gives the number of its shards.
+
+    The same command without --task_index, when all parts are done, writes the manifest.
+
+    Raises:
+      As `run`.
+    """
+    assert options.share is not None
+    job, tasks, _ = _start(options)
+    index, number = options.share
+    mine = tasks[index::number]
+    with shard_bar(job, mine, options.progress):
+        for task in mine:
+            worker.compress(job, task)
+    return len(mine)
+
+
+def estimate(options: CompressOptions) -> Estimate:
+    """Measure the first input file, and say what all of them would take; writes nothing.
+
+    Raises:
+      As `run`.
+    """
+    tasks = _tasks(options)
+    return measure(tasks, _layout(options), make_codec(options))
+
+
+def _start(options: CompressOptions) -> tuple[Job, list[ShardTask], Codec]:
+    tasks = _tasks(options)
+    sinks.check_format(options.format)
+    output.check(options.output, options.split, options.overwrite)
+    limits = Limits(options.max_reject_fraction, options.allow_damaged_files)
+    codec = make_codec(options)
+    job = output.prepare(
+        options.output, codec, _layout(options), limits, tasks, alone=options.share is None
+    )
+    return job, tasks, codec
+
+
+def _tasks(options: CompressOptions) -> list[ShardTask]:
     files = sources.find(
         options.source.input,
         field=options.source.text_field,
         split=options.source.tfds_split,
         data_dir=options.source.data_dir,
     )
-    output.check(options.output, options.split, options.overwrite)
-    layout = Layout(
+    return [ShardTask(file, index, len(files)) for index, file in enumerate(files)]
+
+
+def _layout(options: CompressOptions) -> Layout:
+    return Layout(
         split=options.split,
         sequence_length=options.sequence_length,
         example_bytes=options.example_bytes,
         documents_per_sequence=options.documents_per_sequence,
         trim=options.trim,
         verify=options.verify,
+        format=options.format,
     )
-    limits = Limits(options.max_reject_fraction, options.allow_damaged_files)
-    tasks = [ShardTask(file, index, len(files)) for index, file in enumerate(files)]
-    job = output.prepare(options.output, make_codec(options), layout, limits, tasks)
+
+
+def _run_beam(options: CompressOptions, job: Job, tasks: Sequence[ShardTask], codec: Codec) -> None:
     local = options.runner.local
-    with shard_bar(options.output, options.split, len(tasks), options.progress):
-        run_pipeline(options.runner, lambda pipeline: graph.build(pipeline, job, tasks, local))
-    return output.result(options.output, options.split)
+    # A local runner holds what it shuffles in memory.
+    spread = options.spread or (BATCHES if codec.runs_model and not local else FILES)
+    try:
+        run_pipeline(
+            options.runner,
+            lambda pipeline: graph.build(pipeline, job, tasks, spread=spread, local=local),
+        )
+    except Exception as error:
+        reason = (
+            output.failure(job.directory, options.split)
+            or f"the runner: {type(error).__name__}: {error}"
+        )
+        raise JobFailedError(
+            f"{reason}\nThe same command goes on from the shards that are finished."
+        ) from error
 
 
 def make_codec(options: CompressOptions) -> Codec:
@@ -69,13 +139,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit status."""
     options = parse_compress(argv)
     try:
+        if options.estimate:
+            print(estimate(options).text(options.runner.workers, options.vcpu_price))
+            return 0
+        if options.share is not None:
+            number = run_share(options)
+            print(
+                f"{options.output}: {number} shards of part {options.share[0]} of "
+                f"{options.share[1]} are finished. When all parts are, run the same command "
+                "without --task_index and --num_tasks: it writes the manifest."
+            )
+            return 0
         manifest = run(options)
     except (
         sources.InputError,
+        sinks.SinkError,
         CodecError,
         output.OutputError,
         JobFailedError,
         ManifestError,
+        OSError,
     ) as error:
         print(f"pipelines.compress: {type(error).__name__}: {error}", file=sys.stderr)
         return 1

@@ -65,8 +65,8 @@ def count_file(file: InputFile) -> Counts:
     damages: tuple[str, ...] = ()
     try:
         for item in readers.read(file):
-            if isinstance(item, readers.Document):
-                symbols[:EOS] += np.bincount(np.frombuffer(item.text, np.uint8), minlength=EOS)
+            if isinstance(item, bytes):
+                symbols[:EOS] += np.bincount(np.frombuffer(item, np.uint8), minlength=EOS)
                 symbols[EOS] += 1
             else:
                 rejected += 1

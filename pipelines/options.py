@@ -8,7 +8,15 @@ from typing import Any, NoReturn
 
 from equalinfo import codecs
 from equalinfo.codebook import PLANS
-from pipelines.runner import RunnerError, RunnerOptions
+from pipelines import sinks
+from pipelines.runner import LOCAL, RunnerError, RunnerOptions
+
+FILES, BATCHES = "files", "batches"
+"""What the workers share out: whole input files, or batches of them."""
+
+VCPU_PRICE = 0.07
+"""Dollars an hour on Dataflow (batch, us-central1): 0.056 the vCPU, the rest for 3.75 GB of memory.
+Prices change: look them up."""
 
 CODEC_FLAGS = {
     "m1": "model",
@@ -55,6 +63,12 @@ class CompressOptions:
       documents_per_sequence: documents joined before examples are cut.
       trim: "none" or "paper".
       verify: decode everything again.
+      format: of the shards.
+      spread: what workers share out, files or batches; None: decided by codec and runner.
+      share: (task_index, num_tasks), where this process does a part of the shards, without Beam.
+      dask: address of a Dask scheduler, to work on its cluster without Beam.
+      estimate: only measure, and say what all of it would take.
+      vcpu_price: dollars an hour of a vCPU, for the estimate.
       max_reject_fraction: of the documents, 0..1.
       allow_damaged_files: keep what damaged files gave.
       overwrite: replace a finished split.
@@ -73,6 +87,12 @@ class CompressOptions:
     documents_per_sequence: int
     trim: str
     verify: bool
+    format: str
+    spread: str | None
+    share: tuple[int, int] | None
+    dask: str | None
+    estimate: bool
+    vcpu_price: float
     max_reject_fraction: float
     allow_damaged_files: bool
     overwrite: bool
@@ -131,10 +151,36 @@ def parse_compress(argv: Sequence[str] | None = None) -> CompressOptions:
     add("--documents_per_sequence", type=_positive, default=128, help="default: %(default)s")
     add("--trim", choices=("none", "paper"), default="none", help="paper: L tokens per example")
     add("--verify", action="store_true", help="decode every example again and compare")
+    add(
+        "--format",
+        choices=sinks.FORMATS,
+        default=sinks.TFRECORD,
+        help="array_record: for Grain and MaxText (default: %(default)s)",
+    )
     _add_limits(parser)
     add("--overwrite", action="store_true", help="replace the split if it is finished already")
     add("--progress", action=argparse.BooleanOptionalAction, default=True, help="show a bar")
+    add(
+        "--estimate",
+        action="store_true",
+        help="measure the first input file, say what all would take, and write nothing",
+    )
+    add(
+        "--vcpu_price",
+        type=float,
+        default=VCPU_PRICE,
+        help="dollars an hour, with its memory (default: %(default)s)",
+    )
     _add_runner(parser)
+    add(
+        "--spread",
+        choices=(FILES, BATCHES),
+        help="what workers share out; the output is the same (default: batches where M1 runs on a "
+        "cluster, else files)",
+    )
+    add("--task_index", type=_not_negative, help="do this part of --num_tasks, without Beam")
+    add("--num_tasks", type=_positive, help="parts of a task array, on SLURM for example")
+    add("--dask", metavar="ADDRESS", help="work on the cluster of this Dask scheduler, no Beam")
     options, beam_flags = parser.parse_known_args(argv)
     if not re.fullmatch(r"\w+", options.split, re.ASCII):
         parser.error(f"--split={options.split!r} names files: use letters, digits and _ only.")
@@ -152,6 +198,12 @@ def parse_compress(argv: Sequence[str] | None = None) -> CompressOptions:
         documents_per_sequence=options.documents_per_sequence,
         trim=options.trim,
         verify=options.verify,
+        format=options.format,
+        spread=options.spread,
+        share=_share(parser, options, beam_flags),
+        dask=options.dask,
+        estimate=options.estimate,
+        vcpu_price=options.vcpu_price,
         max_reject_fraction=options.max_reject_fraction,
         allow_damaged_files=options.allow_damaged_files,
         overwrite=options.overwrite,
@@ -229,7 +281,7 @@ def _add_runner(parser: argparse.ArgumentParser) -> None:
     add("--workers", type=_positive, default=1, help="local processes (default: %(default)s)")
     add(
         "--runner",
-        default="FnApiRunner",
+        default=LOCAL,
         help="Beam runner (default: %(default)s, local); its own options may follow",
     )
 
@@ -241,6 +293,29 @@ def _runner(
         return RunnerOptions.checked(options.runner, options.workers, beam_flags)
     except RunnerError as error:
         parser.error(str(error))
+
+
+def _share(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, beam_flags: list[str]
+) -> tuple[int, int] | None:
+    """(task_index, num_tasks); checks all that does not go with running without Beam."""
+    index, number = options.task_index, options.num_tasks
+    if (index is None) != (number is None):
+        parser.error("--task_index and --num_tasks go together: part 0 of 8, for example.")
+    if index is not None and index >= number:
+        parser.error(f"--task_index={index} is not in 0..{number - 1} (--num_tasks={number}).")
+    without = "--task_index" if index is not None else "--dask" if options.dask else ""
+    if without:
+        beam_options = [
+            *(["--dask"] if options.dask and without != "--dask" else []),
+            *(["--workers"] if options.workers > 1 else []),
+            *(["--spread"] if options.spread else []),
+            *(["--runner"] if options.runner != LOCAL else []),
+            *beam_flags,
+        ]
+        if beam_options:
+            parser.error(f"{without} works without Beam: leave out {beam_options[0]}.")
+    return None if index is None else (index, number)
 
 
 def _codec_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Any]:

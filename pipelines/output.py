@@ -1,8 +1,9 @@
 """The dataset directory, before the first shard and after the last.
 
 The order of writes makes a job complete or failed, never in between: the codec first, then shards
-(each under its name only when whole), then rejects and info, and the manifest last. A job that
-starts takes its split out of the manifest before it touches anything else.
+(each under its name only when whole, and a report beside it), then rejects and info, then the
+manifest, and COMPLETED last. A job that starts takes COMPLETED away and its split out of the
+manifest before it touches anything else; finished shards that it can use it keeps (`resume`).
 """
 
 import hashlib
@@ -15,9 +16,13 @@ from pathlib import Path
 from equalinfo.codecs.base import CODEC_FILE, EOS_ID, PAD_ID, Codec, file_sha256
 from equalinfo.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, Shard, Split
 from equalinfo.version import __version__
-from pipelines import storage
+from pipelines import sinks, storage
 from pipelines.limits import JobFailedError, Limits, check_limits
+from pipelines.resume import REPORT_PREFIX, report_name
 from pipelines.shard import Layout, ShardReport, ShardTask
+
+COMPLETED_FILE = "COMPLETED"
+"""Empty, and last: SeqIO looks for a file of this name in a directory of TFRecords."""
 
 
 class OutputError(ValueError):
@@ -79,9 +84,22 @@ def check(directory: str, split: str, overwrite: bool) -> None:
 
 
 def prepare(
-    directory: str, codec: Codec, layout: Layout, limits: Limits, tasks: Sequence[ShardTask]
+    directory: str,
+    codec: Codec,
+    layout: Layout,
+    limits: Limits,
+    tasks: Sequence[ShardTask],
+    alone: bool = True,
 ) -> Job:
-    """Save the codec and clear what an unfinished or replaced job left of this split.
+    """Save the codec and sweep what earlier jobs left of this split and is not part of this one.
+
+    Args:
+      directory: of the dataset.
+      codec: to save.
+      layout: how text becomes records.
+      limits: what may be rejected.
+      tasks: all shards of the split.
+      alone: False where other jobs work on other shards of it meanwhile: nothing is swept.
 
     Raises:
       OutputError: the directory's other splits were made with another codec or layout.
@@ -106,11 +124,27 @@ def prepare(
         )
         job = Job(directory, layout, limits, head, file_sha256(description), len(tasks))
         kept = _take_out_split(job)
-        # Before the codec: shards without a codec would be taken for another program's.
-        storage.delete(_files_of(directory, layout.split))
+        if alone:
+            _sweep(job, tasks)
         if not kept:
             _replace_codec(saved, job.codec_directory)
     return job
+
+
+def _sweep(job: Job, tasks: Sequence[ShardTask]) -> None:
+    """Delete what a job on this split left, but for shards that this job may be able to keep."""
+    layout = job.layout
+    parts = {
+        name
+        for task in tasks
+        for name in (
+            task.output_name(layout),
+            task.rejects_name(layout),
+            report_name(task, layout),
+        )
+    }
+    left = _files_of(job.directory, layout.split)
+    storage.delete([path for path in left if storage.base_name(path) not in parts])
 
 
 def _replace_codec(saved: str, directory: str) -> None:
@@ -124,17 +158,17 @@ def _replace_codec(saved: str, directory: str) -> None:
 def _take_out_split(job: Job) -> bool:
     """Take the job's split out of the manifest; True where other splits stay in it."""
     manifest = read_manifest(job.directory)
-    if manifest is None:
-        return False
-    others = {name: split for name, split in manifest.splits.items() if name != job.layout.split}
-    path = storage.join(job.directory, MANIFEST_FILE)
-    if not others:
-        storage.delete([path])
-        return False
-    if reason := _difference(job, manifest, others):
+    splits = {} if manifest is None else manifest.splits
+    others = {name: split for name, split in splits.items() if name != job.layout.split}
+    if manifest is not None and (reason := _difference(job, manifest, others)):
         raise OutputError(reason)
-    storage.write_text(path, replace(manifest, splits=others).to_json())
-    return True
+    storage.delete([storage.join(job.directory, COMPLETED_FILE)])
+    path = storage.join(job.directory, MANIFEST_FILE)
+    if manifest is not None and others:
+        storage.write_text(path, replace(manifest, splits=others).to_json())
+    else:
+        storage.delete([path])
+    return bool(others)
 
 
 def _difference(job: Job, manifest: Manifest, others: Mapping[str, Split]) -> str:
@@ -166,18 +200,27 @@ def finish(job: Job, reports: Sequence[ShardReport]) -> Manifest:
             "use --runner=FnApiRunner."
         )
     shards = tuple(report.shard for report in reports)
-    _gather_rejects(job, shards)
-    check_limits(
-        job.limits,
-        documents=sum(shard.documents for shard in shards),
-        rejected=sum(shard.rejected for shard in shards),
-        damages=[f"{report.shard.input}: {report.damage}" for report in reports if report.damage],
-        see=storage.join(job.directory, _rejects_name(job)),
-    )
-    storage.write_text(storage.join(job.directory, _info_name(job.layout.split)), _info(job))
-    splits = _other_splits(job, shards)
-    manifest = replace(job.head, splits={**splits, job.layout.split: Split(shards)})
-    storage.write_text(storage.join(job.directory, MANIFEST_FILE), manifest.to_json())
+    existing = read_manifest(job.directory)
+    split = job.layout.split
+    if existing is not None and existing.splits.get(split) == Split(shards):
+        manifest = existing  # an earlier attempt came so far
+    else:
+        _gather_rejects(job, reports)
+        check_limits(
+            job.limits,
+            documents=sum(shard.documents for shard in shards),
+            rejected=sum(shard.rejected for shard in shards),
+            damages=[
+                f"{report.shard.input}: {report.damage}" for report in reports if report.damage
+            ],
+            see=storage.join(job.directory, _rejects_name(job)),
+        )
+        storage.write_text(storage.join(job.directory, _info_name(split)), _info(job))
+        splits = {**_other_splits(job, shards), split: Split(shards)}
+        manifest = replace(job.head, splits=splits)
+        storage.write_text(storage.join(job.directory, MANIFEST_FILE), manifest.to_json())
+    storage.write_text(storage.join(job.directory, COMPLETED_FILE), "")
+    storage.delete(_working_files(job.directory, split))
     return manifest
 
 
@@ -209,6 +252,12 @@ def write_failure(job: Job, reason: str) -> None:
     storage.write_text(storage.join(job.directory, _failure_name(job.layout.split)), reason + "\n")
 
 
+def failure(directory: str, split: str) -> str:
+    """Why a worker failed, as it wrote itself; empty where none did."""
+    path = storage.join(directory, _failure_name(split))
+    return storage.read_text(path).strip() if storage.exists(path) else ""
+
+
 def result(directory: str, split: str) -> Manifest:
     """The manifest, once the pipeline has ended.
 
@@ -218,51 +267,64 @@ def result(directory: str, split: str) -> Manifest:
     manifest = read_manifest(directory)
     if manifest is not None and split in manifest.splits:
         return manifest
-    failure = storage.join(directory, _failure_name(split))
-    if storage.exists(failure):
-        raise JobFailedError(storage.read_text(failure).strip())
+    if reason := failure(directory, split):
+        raise JobFailedError(reason)
     raise JobFailedError(
         f"the pipeline ended without an error, and without split {split!r} in {directory}. "
         "The runner did not run all of it: use --runner=FnApiRunner."
     )
 
 
-def _gather_rejects(job: Job, shards: Sequence[Shard]) -> None:
+def _gather_rejects(job: Job, reports: Sequence[ShardReport]) -> None:
     """Put the rejects of all shards, in their order, in one file."""
-    target = storage.join(job.directory, _rejects_name(job))
-    parts = storage.list_directory(job.directory, f"rejects-{job.layout.split}-")
-    expected = sum(1 for shard in shards if shard.rejected or shard.damaged)
-    if len(parts) != expected:
-        if storage.exists(target):  # an earlier attempt gathered them, and was cut off later
-            storage.delete(parts)
-            return
+    prefix = f"rejects-{job.layout.split}-"
+    parts = storage.list_directory(job.directory, prefix)
+    wanted = [report.index for report in reports if report.shard.rejected or report.damage]
+    found = [int(storage.base_name(part).removeprefix(prefix).split("-")[0]) for part in parts]
+    if found != wanted:
         raise JobFailedError(
-            f"{expected} shards had rejects, but {len(parts)} rejects files are in "
-            f"{job.directory}. Something deleted or added them: run the job again."
+            f"the shards {wanted[:20]} had rejects, but {job.directory} holds rejects of "
+            f"{found[:20]}. Something deleted or added them: run the job again."
         )
-    with storage.create(target) as gathered:
+    with storage.create(storage.join(job.directory, _rejects_name(job))) as gathered:
         for part in parts:
             with storage.open_read(part) as file:
                 while data := file.read(1 << 20):
                     gathered.write(data)
-    storage.delete(parts)
+
+
+def _working_files(directory: str, split: str) -> list[str]:
+    """Files that a finished split has no use for."""
+    return _starting_with(
+        directory,
+        (f"rejects-{split}-", f"{REPORT_PREFIX}{split}-", _failure_name(split)),
+        temporary=_names_of(split),
+    )
 
 
 def _files_of(directory: str, split: str) -> list[str]:
     """All files that a job on `split` may have left, finished or not."""
-    names = (
-        f"{split}.tfrecord-",
+    names = _names_of(split)
+    return _starting_with(directory, names, temporary=names)
+
+
+def _names_of(split: str) -> tuple[str, ...]:
+    """How the names of a split's files begin."""
+    return (
+        *(f"{split}.{name}-" for name in sinks.FORMATS),
         f"rejects-{split}-",
         f"rejects-{split}.jsonl",
+        f"{REPORT_PREFIX}{split}-",
         _info_name(split),
         _failure_name(split),
     )
-    return [
-        path
-        for name in names
-        for prefix in (name, storage.TEMPORARY_PREFIX + name)
-        for path in storage.list_directory(directory, prefix)
-    ]
+
+
+def _starting_with(directory: str, names: Sequence[str], temporary: Sequence[str]) -> list[str]:
+    """Files whose names begin so; of `temporary`, those that an attempt left unfinished."""
+    prefixes = (*names, *(storage.TEMPORARY_PREFIX + name for name in temporary))
+    files = storage.list_directory(directory, "")
+    return [path for path in files if storage.base_name(path).startswith(prefixes)]
 
 
 def _rejects_name(job: Job) -> str:

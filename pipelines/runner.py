@@ -7,6 +7,7 @@ mistyped option is only a warning, and two runners lose data (measured with apac
 import json
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,13 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
 
+from equalinfo.m1.frozen.threads import THREADS_VARIABLE, num_threads
+
 LOCAL = "FnApiRunner"
 
 _LOCAL_NAMES = {"fnapirunner", "directrunner", "direct"}
+_DATAFLOW_NAMES = {"dataflowrunner", "dataflow"}
 
 
 class RunnerError(ValueError):
@@ -46,6 +51,11 @@ class RunnerOptions:
     def local(self) -> bool:
         """True where the job runs in processes of this machine."""
         return self.name == LOCAL
+
+    @property
+    def template(self) -> bool:
+        """True where the job is only written down: a Flex Template starts it afterwards."""
+        return any(flag.split("=")[0] == "--template_location" for flag in self.flags)
 
     @classmethod
     def checked(cls, name: str, workers: int, flags: Sequence[str]) -> "RunnerOptions":
@@ -78,6 +88,14 @@ class RunnerOptions:
         for flag in flags:
             if flag.startswith(("--direct_running_mode", "--direct_num_workers")):
                 raise RunnerError(f"{flag} is set by --workers=N: leave it out.")
+        if name.lower() in _DATAFLOW_NAMES and not known["sdk_container_image"]:
+            raise RunnerError(
+                f"--runner={name} needs --sdk_container_image=IMAGE: Beam's own image has neither "
+                "equalinfo nor pipelines, and each worker would fail. See deploy/README.md."
+            )
+        # For files that are opened before there is a pipeline. Beam takes the credentials of the
+        # first for the whole process, without --impersonate_service_account if it is not told.
+        FileSystems.set_options(PipelineOptions(list(flags)))
         return cls(LOCAL if local else name, workers, tuple(flags))
 
 
@@ -95,10 +113,17 @@ def run_pipeline(options: RunnerOptions, build: Callable[[beam.Pipeline], None])
 
     Raises:
       Exception: what a worker raised; from another process or machine, as Beam reports it.
+      SystemExit: with `options.template`, status 0: Dataflow starts the job when this process has
+        ended, so there is nothing to wait for and no result to look at.
     """
     if not options.local:
         flags = [f"--runner={options.name}", *options.flags]
-        return _run(beam.Pipeline(options=PipelineOptions(flags)), build)
+        pipeline = beam.Pipeline(options=PipelineOptions(flags))
+        if options.template:
+            build(pipeline)
+            pipeline.run()
+            sys.exit(0)
+        return _run(pipeline, build)
     mode = "multi_processing" if options.workers > 1 else "in_memory"
     flags = [
         *options.flags,
@@ -108,7 +133,7 @@ def run_pipeline(options: RunnerOptions, build: Callable[[beam.Pipeline], None])
     pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions(flags))
     if options.workers == 1:
         return _run(pipeline, build)
-    with _worker_environment():
+    with _worker_environment(options.workers):
         return _run(pipeline, build)
 
 
@@ -120,14 +145,15 @@ def _run(pipeline: beam.Pipeline, build: Callable[[beam.Pipeline], None]) -> Pip
 
 
 @contextmanager
-def _worker_environment() -> Iterator[None]:
+def _worker_environment(workers: int) -> Iterator[None]:
     """What local worker processes inherit; Beam starts them by a command line of its own.
 
     The checkout goes on PYTHONPATH, so that they can import `pipelines`. Their log level can only
-    be set by an options file; without it each writes dozens of lines into the progress bar.
+    be set by an options file; without it each writes dozens of lines into the progress bar. An M1
+    in each must not take all processors.
     """
     paths = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
-    names = ("PYTHONPATH", "PIPELINE_OPTIONS_FILE")
+    names = ("PYTHONPATH", "PIPELINE_OPTIONS_FILE", THREADS_VARIABLE)
     before = {name: os.environ.get(name) for name in names}
     repeats = logging.getLogger("apache_beam.runners.portability.local_job_service")
     level = repeats.level
@@ -136,6 +162,7 @@ def _worker_environment() -> Iterator[None]:
         file.flush()
         os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
         os.environ["PIPELINE_OPTIONS_FILE"] = file.name
+        os.environ.setdefault(THREADS_VARIABLE, str(max(1, num_threads() // workers)))
         repeats.setLevel(logging.CRITICAL)  # workers print their errors themselves
         try:
             yield

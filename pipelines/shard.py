@@ -1,7 +1,10 @@
 """One input file to one finished shard: a pure function of the file, the codec and the layout.
 
-Nothing else plays a part: not the runner, not the worker, not what an earlier attempt left. Memory
-is bounded by one batch of examples and by the longest document, not by the file.
+Three steps, and nothing else plays a part: not the runner, not the worker, not what an earlier
+attempt left. `ShardReader` makes batches of a file, `encode_batch` makes records of a batch, and
+`write_shard` puts the records of all batches in order. `compress_shard` does the three one after
+the other; `graph` can also spread the batches of a file over workers. Memory is bounded by a batch
+and by the longest document, not by the file.
 """
 
 import json
@@ -11,20 +14,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equalinfo import alphabet
-from equalinfo.alphabet import Symbols
+from equalinfo.alphabet import EOS
 from equalinfo.codecs.base import Codec, Encoded
-from equalinfo.manifest import Shard
-from equalinfo.records import Record, cut_example, serialize
-from equalinfo.tfrecord import frame
-from pipelines import readers, storage
+from equalinfo.manifest import COUNTS, Shard
+from equalinfo.record_packing import PackedRecords, pack_records
+from pipelines import readers, sinks, storage
+from pipelines.examples import Example, batches, cut_documents
 from pipelines.sources import InputFile
 
 BATCH_EXAMPLES = 256
 BATCH_SYMBOLS = 256 * 10_240
-"""Examples encoded together, so that a model runs many lanes: as many as fit in both."""
+"""Examples encoded together where a model runs, on many lanes: as many as fit in both."""
 
-_CUT_AFTER_EXAMPLES = 64
+_SMALL_BATCH = 16
+"""Where no model runs, batches are smaller by this: they stay in the processor's cache."""
 
 
 class CodecFaultError(RuntimeError):
@@ -46,6 +49,7 @@ class Layout:
       documents_per_sequence: documents joined before examples are cut [paper 3.1].
       trim: "none", or "paper": keep the first L tokens of each example [paper 3.1].
       verify: decode each example again and compare.
+      format: of the shards, one of `sinks.FORMATS`.
     """
 
     split: str
@@ -54,6 +58,7 @@ class Layout:
     documents_per_sequence: int
     trim: str
     verify: bool
+    format: str = sinks.TFRECORD
 
 
 @dataclass(frozen=True)
@@ -64,13 +69,13 @@ class ShardTask:
     index: int
     count: int
 
-    def output_name(self, split: str) -> str:
+    def output_name(self, layout: Layout) -> str:
         """Of the shard."""
-        return f"{split}.tfrecord-{self.index:05d}-of-{self.count:05d}"
+        return f"{layout.split}.{layout.format}-{self.index:05d}-of-{self.count:05d}"
 
-    def rejects_name(self, split: str) -> str:
+    def rejects_name(self, layout: Layout) -> str:
         """Of its rejects, until all are gathered in one file."""
-        return f"rejects-{split}-{self.index:05d}-of-{self.count:05d}.jsonl"
+        return f"rejects-{layout.split}-{self.index:05d}-of-{self.count:05d}.jsonl"
 
 
 @dataclass(frozen=True)
@@ -82,29 +87,39 @@ class ShardReport:
     damage: str
 
 
-@dataclass
-class _Counts:
-    documents: int = 0
-    bytes: int = 0
-    examples: int = 0
-    records: int = 0
-    tokens: int = 0
-    windows: int = 0
-    rejected: int = 0
-    damaged: int = 0
-    trimmed_documents: int = 0
-    trimmed_bytes: int = 0
-    trimmed_tokens: int = 0
-    verified_examples: int = 0
-    window_errors: int = 0
+@dataclass(frozen=True)
+class Batch:
+    """Some examples of an input file, in order, and what was read to get them.
+
+    Attributes:
+      number: from 0, in the file.
+      examples: at least one, but for the last batch of a file.
+      num_documents: read since the batch before.
+      num_bytes: of these documents.
+      rejects: what was refused since the batch before, as lines of the rejects file.
+      last: the file has no more.
+      damage: why the file broke off; empty where it did not.
+    """
+
+    number: int
+    examples: list[Example]
+    num_documents: int
+    num_bytes: int
+    rejects: list[bytes]
+    last: bool
+    damage: str
 
 
 @dataclass(frozen=True)
-class Example:
-    """What one coder run compresses: uint16[<= example_bytes] symbols, and where they come from."""
+class EncodedBatch:
+    """A batch as records, and the counts that it adds to its shard (by name, see `Shard`)."""
 
-    source: str
-    symbols: Symbols
+    number: int
+    records: PackedRecords
+    rejects: list[bytes]
+    counts: dict[str, int]
+    last: bool
+    damage: str
 
 
 def compress_shard(task: ShardTask, layout: Layout, codec: Codec, directory: str) -> ShardReport:
@@ -115,163 +130,120 @@ def compress_shard(task: ShardTask, layout: Layout, codec: Codec, directory: str
       AccountError: documents or bytes were lost or doubled on the way to the records.
       OSError: the output cannot be written.
     """
-    counts = _Counts()
-    covered_documents = covered_bytes = 0
-    with ExitStack() as files:
-        output = files.enter_context(
-            storage.create(storage.join(directory, task.output_name(layout.split)))
-        )
-        documents = _Documents(task, layout, directory, counts, files)
-        examples = cut_documents(
-            documents, task.file.name, layout.documents_per_sequence, layout.example_bytes
-        )
-        for batch in batches(examples):
-            encoded = codec.encode([example.symbols for example in batch])
-            for example, tokens in zip(batch, encoded, strict=True):
-                for record in _records(example, tokens, layout, counts):
-                    covered_documents += record.num_documents
-                    covered_bytes += record.num_bytes
-                    output.write(frame(serialize(record)))
-            if layout.verify:
-                _verify(codec, batch, encoded, counts)
-        covered_documents += counts.trimmed_documents
-        covered_bytes += counts.trimmed_bytes
-        if (covered_documents, covered_bytes) != (counts.documents, counts.bytes):
-            raise AccountError(
-                f"{task.file.name}: {counts.documents} documents of {counts.bytes} bytes were read "
-                f"but the records cover {covered_documents} of {covered_bytes}. Nothing is written "
-                "of it: report this with the input."
-            )
-    shard = Shard(
-        file=task.output_name(layout.split),
-        sha256=output.sha256,
-        input=task.file.name,
-        **vars(counts),
+    encoded = (encode_batch(batch, layout, codec) for batch in read_batches(task, layout, codec))
+    return write_shard(task, layout, directory, encoded)
+
+
+def read_batches(task: ShardTask, layout: Layout, codec: Codec) -> Iterator[Batch]:
+    """The batches of an input file; the last says so.
+
+    Damage is no error here: what came before it is given, and the last batch tells.
+    """
+    documents = _Documents(task.file)
+    examples = cut_documents(
+        documents, task.file.name, layout.documents_per_sequence, layout.example_bytes
     )
-    return ShardReport(task.index, shard, documents.damage)
+    smaller = 1 if codec.runs_model else _SMALL_BATCH
+    number = 0
+    for batch in batches(examples, BATCH_EXAMPLES // smaller, BATCH_SYMBOLS // smaller):
+        yield Batch(number, batch, *documents.take(), last=False, damage="")
+        number += 1
+    yield Batch(number, [], *documents.take(), last=True, damage=documents.damage)
 
 
 class _Documents:
-    """Iterates over an input's texts; writes what is rejected to the shard's rejects file."""
+    """Iterates over an input's texts, and keeps account of them and of what is rejected."""
 
-    def __init__(
-        self, task: ShardTask, layout: Layout, directory: str, counts: _Counts, files: ExitStack
-    ) -> None:
-        self._file = task.file
-        self._rejects_path = storage.join(directory, task.rejects_name(layout.split))
-        self._rejects: storage.HashingFile | None = None
-        self._counts = counts
-        self._files = files
+    def __init__(self, file: InputFile) -> None:
+        self._file = file
+        self._total = self._documents = self._bytes = 0
+        self._rejects: list[bytes] = []
         self.damage = ""
 
     def __iter__(self) -> Iterator[bytes]:
         try:
             for item in readers.read(self._file):
-                if isinstance(item, readers.Document):
-                    self._counts.documents += 1
-                    self._counts.bytes += len(item.text)
-                    yield item.text
+                if isinstance(item, bytes):
+                    self._total += 1
+                    self._documents += 1
+                    self._bytes += len(item)
+                    yield item
                 else:
-                    self._counts.rejected += 1
                     self._reject(item.place, item.reason)
         except readers.DamagedInputError as error:
-            self._counts.damaged = 1
-            self.damage = f"file damaged after document {self._counts.documents}: {error}"
-            self._reject(self._file.name, self.damage)
+            self.damage = f"file damaged after document {self._total}: {error}"
+
+    def take(self) -> tuple[int, int, list[bytes]]:
+        """Documents, bytes and rejects since the last time."""
+        taken = self._documents, self._bytes, self._rejects
+        self._documents, self._bytes, self._rejects = 0, 0, []
+        return taken
 
     def _reject(self, place: str, reason: str) -> None:
-        if self._rejects is None:
-            self._rejects = self._files.enter_context(storage.create(self._rejects_path))
-        line = json.dumps({"place": place, "reason": reason}, ensure_ascii=False)
-        # A field name may hold a lone surrogate; the rejects file must stay UTF-8.
-        self._rejects.write(line.encode("utf-8", "backslashreplace") + b"\n")
+        self._rejects.append(_reject_line(place, reason))
 
 
-def cut_documents(
-    documents: Iterable[bytes], name: str, documents_per_sequence: int, example_bytes: int
-) -> Iterator[Example]:
-    """Join documents to sequences and cut these into examples, lazily.
+def _reject_line(place: str, reason: str) -> bytes:
+    line = json.dumps({"place": place, "reason": reason}, ensure_ascii=False)
+    # A field name may hold a lone surrogate; the rejects file must stay UTF-8.
+    return line.encode("utf-8", "backslashreplace") + b"\n"
 
-    Gives what `alphabet.cut(alphabet.join(documents), example_bytes)` gives for each sequence,
-    without holding the sequence: all examples but the last are final as soon as a symbol follows.
 
-    Args:
-      documents: texts in file order.
-      name: of the input; `source` is "{name}:{first document}:{offset}".
-      documents_per_sequence: the last sequence has what is left.
-      example_bytes: most symbols in an example.
+def encode_batch(batch: Batch, layout: Layout, codec: Codec) -> EncodedBatch:
+    """Make records of a batch.
+
+    Raises:
+      CodecFaultError: as `compress_shard`.
     """
-    waiting: list[bytes] = []
-    waiting_symbols = 0
-    rest = np.empty(0, np.uint16)
-    first = offset = 0
-
-    def cut_waiting(final: bool) -> Iterator[Example]:
-        nonlocal waiting, waiting_symbols, rest, offset
-        pieces = alphabet.cut(np.concatenate([rest, alphabet.join(waiting)]), example_bytes)
-        waiting, waiting_symbols = [], 0
-        rest = np.empty(0, np.uint16) if final or not pieces else pieces.pop()
-        for piece in pieces:
-            yield Example(f"{name}:{first}:{offset}", piece)
-            offset += len(piece)
-
-    for number, document in enumerate(documents, 1):
-        waiting.append(document)
-        waiting_symbols += len(document) + 1
-        if number - first == documents_per_sequence:
-            yield from cut_waiting(final=True)
-            first, offset = number, 0
-        elif waiting_symbols > _CUT_AFTER_EXAMPLES * example_bytes:
-            yield from cut_waiting(final=False)
-    yield from cut_waiting(final=True)
-
-
-def batches(examples: Iterable[Example]) -> Iterator[list[Example]]:
-    """Group examples, in order, up to BATCH_EXAMPLES and (unless one is larger) BATCH_SYMBOLS."""
-    batch: list[Example] = []
-    symbols = 0
-    for example in examples:
-        if batch and (
-            len(batch) == BATCH_EXAMPLES or symbols + len(example.symbols) > BATCH_SYMBOLS
-        ):
-            yield batch
-            batch, symbols = [], 0
-        batch.append(example)
-        symbols += len(example.symbols)
-    if batch:
-        yield batch
+    symbols = [example.symbols for example in batch.examples]
+    encoded = codec.encode(symbols) if symbols else []
+    trimmed = layout.trim == "paper"
+    records = pack_records(
+        encoded,
+        symbols,
+        [example.source for example in batch.examples],
+        layout.sequence_length,
+        max_parts=1 if trimmed else None,
+    )
+    counts = {
+        "documents": batch.num_documents,
+        "bytes": batch.num_bytes,
+        "examples": len(symbols),
+        "records": len(records.ends),
+        "tokens": int(records.num_tokens.sum()),
+        "windows": sum(tokens.windows for tokens in encoded),
+        "rejected": len(batch.rejects),
+        "damaged": int(bool(batch.damage)),
+        "recorded_documents": int(records.num_documents.sum()),
+        "recorded_bytes": int(records.num_bytes.sum()),
+    }
+    if trimmed:
+        covered = sum(map(len, symbols))
+        documents = sum(int(np.count_nonzero(text == EOS)) for text in symbols)
+        counts["trimmed_documents"] = documents - counts["recorded_documents"]
+        counts["trimmed_bytes"] = covered - documents - counts["recorded_bytes"]
+        counts["trimmed_tokens"] = sum(len(one.ids) for one in encoded) - counts["tokens"]
+    if layout.verify:
+        counts["verified_examples"] = len(symbols)
+        counts["window_errors"] = _verify(codec, batch.examples, encoded)
+    return EncodedBatch(batch.number, records, batch.rejects, counts, batch.last, batch.damage)
 
 
-def _records(
-    example: Example, encoded: Encoded, layout: Layout, counts: _Counts
-) -> Iterator[Record]:
-    counts.examples += 1
-    counts.windows += encoded.windows
-    records = cut_example(encoded, example.symbols, example.source, layout.sequence_length)
-    for record in records:
-        if layout.trim == "paper" and record.part > 0:
-            counts.trimmed_documents += record.num_documents
-            counts.trimmed_bytes += record.num_bytes
-            counts.trimmed_tokens += len(record.targets)
-        else:
-            counts.records += 1
-            counts.tokens += len(record.targets)
-            yield record
-
-
-def _verify(codec: Codec, batch: list[Example], encoded: list[Encoded], counts: _Counts) -> None:
-    counts.verified_examples += len(batch)
-    symbols = [example.symbols for example in batch]
+def _verify(codec: Codec, examples: list[Example], encoded: list[Encoded]) -> int:
+    """Decode again; the number of windows, or examples, that differ where they may."""
+    symbols = [example.symbols for example in examples]
+    if not symbols:
+        return 0
     if not codec.lossless and hasattr(codec, "count_window_errors"):
         errors, _ = codec.count_window_errors(symbols, encoded)
-        counts.window_errors += errors
-        return
+        return int(errors)
     decoded = codec.decode(
         [tokens.ids for tokens in encoded],
         [len(text) for text in symbols] if codec.lossless else None,
         allow_errors=not codec.lossless,
     )
-    for example, text in zip(batch, decoded, strict=True):
+    wrong = 0
+    for example, text in zip(examples, decoded, strict=True):
         if np.array_equal(example.symbols, text):
             continue
         if codec.lossless:
@@ -280,4 +252,55 @@ def _verify(codec: Codec, batch: list[Example], encoded: list[Encoded], counts: 
                 f"({len(example.symbols)} symbols). Nothing it wrote can be trusted: report this "
                 "with the input."
             )
-        counts.window_errors += 1
+        wrong += 1
+    return wrong
+
+
+def write_shard(
+    task: ShardTask, layout: Layout, directory: str, encoded: Iterable[EncodedBatch]
+) -> ShardReport:
+    """Write the records of all batches of an input file, given in order.
+
+    Raises:
+      AccountError: as `compress_shard`; or a batch is missing, doubled or out of order.
+      OSError: the output cannot be written.
+    """
+    name = task.output_name(layout)
+    totals = dict.fromkeys((*COUNTS, "recorded_documents", "recorded_bytes"), 0)
+    damage, expected, finished = "", 0, False
+    with ExitStack() as files:
+        output = files.enter_context(sinks.create(storage.join(directory, name), layout.format))
+        rejects: storage.HashingFile | None = None
+        for batch in encoded:
+            if finished or batch.number != expected:
+                raise AccountError(
+                    f"{task.file.name}: batch {batch.number} came where batch {expected} was due"
+                    f"{', after the last one' if finished else ''}. Nothing is written of it."
+                )
+            expected, finished, damage = expected + 1, batch.last, batch.damage
+            lines = list(batch.rejects)
+            if damage:
+                lines.append(_reject_line(task.file.name, damage))
+            if lines and rejects is None:
+                path = storage.join(directory, task.rejects_name(layout))
+                rejects = files.enter_context(storage.create(path))
+            if lines and rejects is not None:
+                rejects.write(b"".join(lines))
+            output.write(batch.records)
+            for key, value in batch.counts.items():
+                totals[key] += value
+        if not finished:
+            raise AccountError(
+                f"{task.file.name}: its last batch did not come; {expected} batches did. "
+                "Nothing is written of it."
+            )
+        recorded = totals.pop("recorded_documents"), totals.pop("recorded_bytes")
+        covered = recorded[0] + totals["trimmed_documents"], recorded[1] + totals["trimmed_bytes"]
+        if covered != (totals["documents"], totals["bytes"]):
+            raise AccountError(
+                f"{task.file.name}: {totals['documents']} documents of {totals['bytes']} bytes "
+                f"were read but the records cover {covered[0]} of {covered[1]}. Nothing is written "
+                "of it: report this with the input."
+            )
+    shard = Shard(file=name, sha256=output.sha256, input=task.file.name, **totals)
+    return ShardReport(task.index, shard, damage)

@@ -9,16 +9,18 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
-from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystem import CompressionTypes, FileSystem
 from apache_beam.io.filesystems import FileSystems
 
 TEMPORARY_PREFIX = ".tmp-"
 _BUFFER_BYTES = 1 << 20
+_REQUESTS = 16  # at once
 
 
 def is_local(path: str) -> bool:
@@ -45,27 +47,27 @@ def match(pattern: str) -> list[str]:
         if not paths and os.path.isfile(pattern):  # a name with brackets in it
             paths = [pattern]
         return sorted(path for path in paths if os.path.isfile(path))
-    found = FileSystems.match([pattern])[0].metadata_list
+    found = _file_system(pattern).match([pattern])[0].metadata_list
     return sorted(metadata.path for metadata in found)
 
 
 def list_directory(directory: str, prefix: str) -> list[str]:
     """Files in `directory` whose name starts with `prefix`, sorted; none if it is absent."""
-    if is_local(directory):
-        return match(os.path.join(glob.escape(directory), glob.escape(prefix) + "*"))
-    return match(join(directory, prefix + "*"))
+    # Escaped: * and ? are allowed in names of objects, and the files of another directory must not
+    # be taken for this one's (and be deleted).
+    return match(join(glob.escape(directory), glob.escape(prefix) + "*"))
 
 
 def exists(path: str) -> bool:
     """True where there is a file of that name."""
-    return os.path.isfile(path) if is_local(path) else bool(FileSystems.exists(path))
+    return os.path.isfile(path) if is_local(path) else bool(_file_system(path).exists(path))
 
 
 def size(path: str) -> int:
     """Bytes of a file."""
     if is_local(path):
         return os.path.getsize(path)
-    return int(FileSystems.match([path])[0].metadata_list[0].size_in_bytes)
+    return int(_file_system(path).size(path))
 
 
 def open_read(path: str) -> BinaryIO:
@@ -92,11 +94,18 @@ def make_directory(directory: str) -> None:
 
 def delete(paths: list[str]) -> None:
     """Delete files; those already gone are no error (another attempt may have deleted them)."""
-    for path in paths:
-        if is_local(path):
-            Path(path).unlink(missing_ok=True)
-        elif FileSystems.exists(path):
-            FileSystems.delete([path])
+    remote = [path for path in paths if not is_local(path)]
+    for path in set(paths).difference(remote):
+        Path(path).unlink(missing_ok=True)
+    with ThreadPoolExecutor(_REQUESTS) as pool:  # each takes several requests
+        list(pool.map(_delete_remote, remote))
+
+
+def _delete_remote(path: str) -> None:
+    file_system = _file_system(path)
+    if file_system.exists(path):
+        # What Beam deletes on gs:// is a glob pattern.
+        file_system.delete([glob.escape(path) if path.startswith("gs://") else path])
 
 
 class HashingFile:
@@ -140,8 +149,10 @@ def create(path: str) -> Iterator[HashingFile]:
         file.close()
         _rename(temporary, path)
     except BaseException:
-        file.close()
-        delete([temporary])
+        with suppress(Exception):  # a full disk fails here once more; the first error is raised
+            file.close()
+        with suppress(OSError):
+            delete([temporary])
         raise
 
 
@@ -158,9 +169,21 @@ def _rename(temporary: str, path: str) -> None:
     if is_local(path):
         os.replace(temporary, path)
         return
-    if FileSystems.exists(path):  # not every file system replaces
-        FileSystems.delete([path])
-    FileSystems.rename([temporary], [path])
+    file_system = _file_system(path)
+    # Object stores replace, and a moment without the file would fail another attempt at it.
+    if file_system.has_dirs() and file_system.exists(path):
+        file_system.delete([path])
+    file_system.rename([temporary], [path])
+
+
+def _file_system(path: str) -> FileSystem:
+    try:
+        return FileSystems.get_filesystem(path)
+    except ValueError as error:
+        scheme = path.split("://")[0]
+        extra = {"gs": "gcp", "s3": "aws", "hdfs": "hadoop"}.get(scheme)
+        fix = f"pip install 'apache-beam[{extra}]'" if extra else "Use gs://, s3:// or hdfs://"
+        raise OSError(f"{path}: Beam cannot open {scheme}:// here. {fix}.") from error
 
 
 def write_text(path: str, text: str) -> None:
@@ -173,5 +196,24 @@ def copy_directory(source: str, target: str, last: str = "") -> None:
     """Copy the files directly in `source` to `target`, the one named `last` after all others."""
     paths = sorted(list_directory(source, ""), key=lambda path: (base_name(path) == last, path))
     for path in paths:
-        with open_read(path) as file, create(join(target, base_name(path))) as copy:
-            shutil.copyfileobj(file, cast(IO[bytes], copy), _BUFFER_BYTES)
+        copy(path, join(target, base_name(path)))
+
+
+def copy(source: str, target: str) -> None:
+    """Copy a file."""
+    with open_read(source) as file, create(target) as copied:
+        shutil.copyfileobj(file, cast(IO[bytes], copied), _BUFFER_BYTES)
+
+
+def sha256(path: str) -> str:
+    """Of a file's bytes, as 64 hexadecimal digits."""
+    with open_read(path) as file:
+        return hashlib.file_digest(cast(Any, file), "sha256").hexdigest()
+
+
+def version(path: str) -> str:
+    """Changes with the file's content: size and time of change, or what its store has for that."""
+    if is_local(path):
+        status = os.stat(path)
+        return f"{status.st_size} bytes, {status.st_mtime_ns} ns"
+    return f"{size(path)} bytes, checksum {FileSystems.checksum(path)}"

@@ -204,6 +204,11 @@ class AcCodec(_ArithmeticCodec):
         model = resolve_model(model, precision)
         return cls(model, token_bits, model.max_context if m1_context is None else m1_context)
 
+    @property
+    def runs_model(self) -> bool:
+        """True unless M1 is static."""
+        return self._model.max_context > 0
+
     def _encode_bits(self, examples: list[Symbols]) -> list[tuple[Bits, Ends]]:
         lanes = lanes_for(self._context)
         texts = encode_texts(examples, self._model, context=self._context, lanes=lanes)

@@ -67,6 +67,11 @@ class Codec(ABC):
         """True where `decode` restores every example exactly, whatever its bytes."""
 
     @property
+    def runs_model(self) -> bool:
+        """True where encoding runs a neural M1: kilobytes a second, not megabytes."""
+        return False
+
+    @property
     @abstractmethod
     def token_bits(self) -> int:
         """N: bits that one token takes on disk."""

@@ -134,6 +134,11 @@ class EqualInfoCodec(WindowCodec):
         return True
 
     @property
+    def runs_model(self) -> bool:
+        """True above W = 20, unless M1 is static: below, M1 is compiled."""
+        return not isinstance(self._source, Codebook) and self._source.max_context > 0
+
+    @property
     def vocab_size(self) -> int:
         """Ids run from 0 to this, exclusive: 3 special ids and V codes, or 2^N values of tokens."""
         if isinstance(self._source, Codebook) and self._token_bits == self._window_bits:

@@ -98,6 +98,11 @@ class EqualInfoAcCodec(WindowCodec):
         """True with delay; greedy windows lose or gain symbols at their ends."""
         return self._delay
 
+    @property
+    def runs_model(self) -> bool:
+        """True unless M1 is static."""
+        return self._model.max_context > 0
+
     def count_window_errors(
         self, examples: Sequence[Symbols], encoded: Sequence[Encoded] | None = None
     ) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from equalinfo.tfrecord import DamagedRecordsError
 from pipelines import compress, count, graph, output, storage
 from pipelines.compress import run
 from pipelines.limits import JobFailedError, Limits
-from pipelines.options import parse_compress, parse_count
+from pipelines.options import FILES, parse_compress, parse_count
 from pipelines.output import OutputError
 from pipelines.shard import Layout, ShardTask
 from pipelines.sources import InputError, find
@@ -73,6 +73,7 @@ def test_round_trip_counts_and_rejects(inputs: str, texts: Sequence[str], tmp_pa
     for shard in shards:
         assert shard.sha256 == hashlib.sha256((out / shard.file).read_bytes()).hexdigest()
     assert {path.name for path in out.iterdir()} == {
+        "COMPLETED",
         "codec",
         "info.train.json",
         "manifest.json",
@@ -104,7 +105,7 @@ def test_counters(inputs: str, tmp_path: Path) -> None:
     layout = Layout("train", 512, 10_240, 128, "none", False)
     job = output.prepare(out, codecs.create("gzip"), layout, Limits(0, False), tasks)
     with beam.Pipeline(runner="apache_beam.runners.portability.fn_api_runner.FnApiRunner") as p:
-        graph.build(p, job, tasks, local=True)
+        graph.build(p, job, tasks, spread=FILES, local=True)
     metrics = p.result.metrics().query()["counters"]
     found = {
         counter.key.metric.name: counter.committed

@@ -1,5 +1,7 @@
 """Command lines: what is mistyped or does not fit together is an error, never ignored."""
 
+import re
+
 import pytest
 
 from pipelines.options import parse_compress, parse_count
@@ -74,11 +76,29 @@ def test_errors(capsys: pytest.CaptureFixture[str], flags: list[str], message: s
 
 
 def test_other_runners_get_their_own_options() -> None:
-    flags = ["--runner", "DataflowRunner", "--project", "p", "--region=r", "--num_workers=3"]
-    options = parse_compress([*BASE, "--method=gzip", *flags])
-    assert options.runner == RunnerOptions(
-        "DataflowRunner", 1, ("--project", "p", "--region=r", "--num_workers=3")
-    )
+    flags = ["--project", "p", "--region=r", "--num_workers=3", "--sdk_container_image=i"]
+    options = parse_compress([*BASE, "--method=gzip", "--runner", "DataflowRunner", *flags])
+    assert options.runner == RunnerOptions("DataflowRunner", 1, tuple(flags))
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--task_index=1"], "go together"),
+        (["--num_tasks=1"], "go together"),
+        (["--task_index=3", "--num_tasks=3"], r"--task_index=3 is not in 0\.\.2"),
+        (["--task_index=-1", "--num_tasks=3"], "-1 is negative"),
+        (["--task_index=0", "--num_tasks=3", "--workers=2"], "leave out --workers"),
+        (["--task_index=0", "--num_tasks=3", "--dask=a"], "leave out --dask"),
+        (["--task_index=0", "--num_tasks=3", "--runner=DirectRunner"], "leave out --runner"),
+        (["--dask=a", "--spread=files"], "--dask works without Beam: leave out --spread"),
+        (["--format=csv"], "invalid choice: 'csv'"),
+    ],
+)
+def test_without_beam(flags: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_compress([*BASE, "--method=gzip", *flags])
+    assert re.search(message, capsys.readouterr().err)
 
 
 def test_direct_runner_means_the_one_that_downloads_nothing() -> None:

@@ -76,16 +76,24 @@ def test_two_layouts_at_once_are_noticed(tasks: list[ShardTask], tmp_path: Path)
     assert Manifest.load(tmp_path).sequence_length == 512
 
 
-def test_one_split_twice_at_once_is_noticed(tasks: list[ShardTask], tmp_path: Path) -> None:
+def test_one_split_twice_at_once(tasks: list[ShardTask], tmp_path: Path) -> None:
+    """Both give the same: the second keeps what the first has finished."""
     first = _prepare(tmp_path, tasks, "train")
     reports = _work(first, tasks)
-    for rejects in tmp_path.glob("rejects-*"):  # of which the second job has as many by then
-        rejects.rename(tmp_path / f"kept-{rejects.name}")
-    _prepare(tmp_path, tasks, "train")
-    for rejects in tmp_path.glob("kept-*"):
-        rejects.rename(tmp_path / rejects.name.removeprefix("kept-"))
+    second = _prepare(tmp_path, tasks, "train")
+    output.finish(first, reports)
+    expected = _files(tmp_path)
+    output.finish(second, reports)
+    assert _files(tmp_path) == expected
+
+
+def test_shards_that_vanish_are_noticed(tasks: list[ShardTask], tmp_path: Path) -> None:
+    job = _prepare(tmp_path, tasks, "train")
+    reports = _work(job, tasks)
+    for report in reports:
+        (tmp_path / report.shard.file).unlink()
     with pytest.raises(JobFailedError, match=r"2 finished shards are gone, the first is train\."):
-        output.finish(first, reports)
+        output.finish(job, reports)
     assert not (tmp_path / "manifest.json").exists()
 
 
@@ -106,7 +114,7 @@ def test_finish_may_be_cut_off_anywhere(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(storage, step, die)
         output.finish(job, reports)
-    assert not (tmp_path / "out" / "manifest.json").exists()
+    assert not (tmp_path / "out" / "COMPLETED").exists() or step == "delete"
     for _ in range(2):
         output.finish(job, reports)
         assert _files(tmp_path / "out") == _files(tmp_path / "whole")

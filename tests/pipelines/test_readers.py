@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import storage
-from pipelines.readers import DamagedInputError, Document, Reject, read
+from pipelines.readers import DamagedInputError, Reject, read
 from pipelines.sources import InputFile, find
 
 
@@ -21,16 +21,16 @@ def _file(directory: Path, name: str, data: bytes) -> InputFile:
 
 def _texts(file: InputFile) -> list[bytes]:
     items = list(read(file))
-    assert all(isinstance(item, Document) for item in items), items
-    return [item.text for item in items if isinstance(item, Document)]
+    assert all(isinstance(item, bytes) for item in items), items
+    return [item for item in items if isinstance(item, bytes)]
 
 
 def _until_damage(file: InputFile) -> tuple[list[bytes], str]:
     documents = []
     with pytest.raises(DamagedInputError) as caught:
         for item in read(file):
-            assert isinstance(item, Document), item
-            documents.append(item.text)
+            assert isinstance(item, bytes), item
+            documents.append(item)
     return documents, str(caught.value)
 
 
@@ -48,8 +48,8 @@ def test_bad_json_lines_are_rejected_with_place_and_reason(tmp_path: Path) -> No
         b'{"text": "also good \\u00e9"}': None,
     }
     items = list(read(_file(tmp_path, "a.json", b"\n".join(lines))))
-    assert items[0] == Document("a.json:1", b"good")
-    assert items[-1] == Document("a.json:10", "also good é".encode())
+    assert items[0] == b"good"
+    assert items[-1] == "also good é".encode()
     reasons = {number: reason for number, reason in enumerate(lines.values(), 1) if reason}
     assert len(items) == 2 + len(reasons)
     for item, (number, reason) in zip(items[1:-1], reasons.items(), strict=True):
@@ -62,9 +62,9 @@ def test_text_is_one_document_a_line(tmp_path: Path) -> None:
     data = "one\r\n\n  \ntwo é \nthree".encode() + b"\nbad \xff\n"
     items = list(read(_file(tmp_path, "a.txt", data)))
     assert items[:3] == [
-        Document("a.txt:1", b"one"),
-        Document("a.txt:4", "two é ".encode()),
-        Document("a.txt:5", b"three"),
+        b"one",
+        "two é ".encode(),
+        b"three",
     ]
     assert items[3] == Reject("a.txt:6", "invalid UTF-8: invalid start byte at byte 4 of the text")
 
@@ -158,7 +158,7 @@ def test_parquet(tmp_path: Path) -> None:
 
     binary = pa.array([b"good", b"\xff", None], pa.binary())
     items = list(read(_parquet(path, binary.view(pa.string()))))
-    assert items[0] == Document("a.parquet:row 1", b"good")
+    assert items[0] == b"good"
     assert items[1:] == [
         Reject("a.parquet:row 2", "invalid UTF-8: invalid start byte at byte 0 of the text"),
         Reject("a.parquet:row 3", "no text (null)"),

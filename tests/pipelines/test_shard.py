@@ -16,16 +16,16 @@ from equalinfo import alphabet, codecs
 from equalinfo.codecs.base import Codec, Encoded
 from equalinfo.records import Record, parse
 from equalinfo.tfrecord import read_records
+from pipelines import examples as examples_module
 from pipelines import shard
+from pipelines.examples import Example, batches, cut_documents
 from pipelines.shard import (
     AccountError,
     CodecFaultError,
     Layout,
     ShardReport,
     ShardTask,
-    batches,
     compress_shard,
-    cut_documents,
 )
 from pipelines.sources import find
 
@@ -64,24 +64,27 @@ def test_lazy_cutting_is_joining_then_cutting(
         for piece in alphabet.cut(alphabet.join(documents[first : first + per_sequence]), size):
             expected.append((f"in:{first}:{offset}", piece.tolist()))
             offset += len(piece)
-    with mock.patch.object(shard, "_CUT_AFTER_EXAMPLES", cut_after):  # else it seldom is lazy
+    with mock.patch.object(
+        examples_module, "_CUT_AFTER_EXAMPLES", cut_after
+    ):
         found = list(cut_documents(documents, "in", per_sequence, size))
     assert [(example.source, example.symbols.tolist()) for example in found] == expected
 
 
 def test_batches_depend_on_the_examples_only() -> None:
     examples = [
-        shard.Example(str(n), np.zeros(10_240, np.uint16)) for n in range(shard.BATCH_EXAMPLES * 2)
+        Example(str(n), np.zeros(10_240, np.uint16)) for n in range(shard.BATCH_EXAMPLES * 2)
     ]
-    grouped = list(batches(iter(examples)))
+    most = shard.BATCH_EXAMPLES, shard.BATCH_SYMBOLS
+    grouped = list(batches(iter(examples), *most))
     assert [example for batch in grouped for example in batch] == examples
     assert [len(batch) for batch in grouped] == [shard.BATCH_EXAMPLES] * 2
-    longer = [shard.Example("a", np.zeros(20_480, np.uint16))] * shard.BATCH_EXAMPLES
-    assert [len(batch) for batch in batches(longer)] == [shard.BATCH_EXAMPLES // 2] * 2
-    large = [shard.Example("a", np.zeros(shard.BATCH_SYMBOLS + 1, np.uint16))] * 2
-    assert [len(batch) for batch in batches(large)] == [1, 1]
-    small = [shard.Example("a", np.zeros(1, np.uint16))] * (shard.BATCH_EXAMPLES + 1)
-    assert [len(batch) for batch in batches(small)] == [shard.BATCH_EXAMPLES, 1]
+    longer = [Example("a", np.zeros(20_480, np.uint16))] * shard.BATCH_EXAMPLES
+    assert [len(batch) for batch in batches(longer, *most)] == [shard.BATCH_EXAMPLES // 2] * 2
+    large = [Example("a", np.zeros(shard.BATCH_SYMBOLS + 1, np.uint16))] * 2
+    assert [len(batch) for batch in batches(large, *most)] == [1, 1]
+    small = [Example("a", np.zeros(1, np.uint16))] * (shard.BATCH_EXAMPLES + 1)
+    assert [len(batch) for batch in batches(small, *most)] == [shard.BATCH_EXAMPLES, 1]
 
 
 def test_accounts_and_sources(
@@ -181,7 +184,7 @@ def test_a_crash_leaves_no_half_shard(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(shard, "BATCH_EXAMPLES", 2)
+    monkeypatch.setattr(shard, "BATCH_EXAMPLES", 2 * shard._SMALL_BATCH)
     path = write_json("a.json", texts)
     path.write_bytes(b"bad line\n" + path.read_bytes())
     with pytest.raises(OSError, match="no space"):
@@ -203,7 +206,7 @@ def test_verify(write_json: Callable[..., Path], texts: Sequence[str], tmp_path:
     report, _ = _compress(path, tmp_path, codecs.create("gzip"), verify=True)
     assert report.shard.verified_examples == report.shard.examples > 0
     assert report.shard.window_errors == 0
-    with pytest.raises(CodecFaultError, match=r"'bytes' does not restore example a\.json:256:"):
+    with pytest.raises(CodecFaultError, match=r"'bytes' does not restore example a\.json:"):
         _compress(path, tmp_path, _Wrong(), verify=True)
 
 
@@ -215,12 +218,46 @@ def test_lost_or_doubled_text_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
     change: Callable[[list[shard.Example]], list[shard.Example]],
 ) -> None:
-    monkeypatch.setattr(shard, "batches", lambda examples: [change(list(examples))])
+    monkeypatch.setattr(shard, "batches", lambda examples, *_: [change(list(examples))])
     path = write_json("a.json", texts)
     for trim in ("none", "paper"):
         with pytest.raises(AccountError, match=r"304 documents .* the records cover"):
             _compress(path, tmp_path / "out", trim=trim)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda b: b[:-1], "its last batch did not come; 4 batches did"),
+        (lambda b: [b[0], *b], "batch 0 came where batch 1 was due"),
+        (lambda b: [b[1], b[0], *b[2:]], "batch 1 came where batch 0 was due"),
+        (lambda b: [*b, b[-1]], "batch 4 came where batch 5 was due, after the last one"),
+        (lambda b: [], "its last batch did not come; 0 batches did"),
+    ],
+)
+def test_batches_that_a_runner_loses_doubles_or_mixes_up(
+    write_json: Callable[..., Path],
+    texts: Sequence[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[list[shard.EncodedBatch]], list[shard.EncodedBatch]],
+    match: str,
+) -> None:
+    monkeypatch.setattr(shard, "BATCH_EXAMPLES", 8 * shard._SMALL_BATCH)
+    task = ShardTask(find([str(write_json("a.json", texts))])[0], 0, 1)
+    codec = codecs.create("bytes")
+    encoded = [
+        shard.encode_batch(batch, LAYOUT, codec)
+        for batch in shard.read_batches(task, LAYOUT, codec)
+    ]
+    assert len(encoded) == 5
+    out = tmp_path / "out"
+    with pytest.raises(AccountError, match=match):
+        shard.write_shard(task, LAYOUT, str(out), change(encoded))
+    assert list(out.iterdir()) == []
+    report = shard.write_shard(task, LAYOUT, str(out), encoded)
+    assert report == compress_shard(task, LAYOUT, codec, str(tmp_path / "whole"))
 
 
 def test_five_megabyte_document(tmp_path: Path) -> None:

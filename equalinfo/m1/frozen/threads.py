@@ -9,8 +9,19 @@ from functools import cache
 _FEWEST = 16  # items that are worth a thread
 
 
+THREADS_VARIABLE = "EQUALINFO_THREADS"
+
+
 def num_threads() -> int:
-    """CPUs that this process may use."""
+    """Threads to run M1 on: EQUALINFO_THREADS, else the CPUs that this process may use.
+
+    Raises:
+      ValueError: EQUALINFO_THREADS is no positive number.
+    """
+    if wanted := os.environ.get(THREADS_VARIABLE):
+        if not wanted.isdecimal() or int(wanted) < 1:
+            raise ValueError(f"{THREADS_VARIABLE}={wanted!r} is not a number of threads.")
+        return int(wanted)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,0 +1,37 @@
+"""ArrayRecord files, for Grain and MaxText; needs the package array_record."""
+
+import os
+from collections.abc import Iterator
+
+from equalinfo.tfrecord import DamagedRecordsError
+
+SUFFIX = ".array_record-"
+"""In the names of shards: `train.array_record-00000-of-00012`."""
+
+_AT_ONCE = 256
+
+
+def read_array_records(path: str | os.PathLike[str], name: str) -> Iterator[bytes]:
+    """The records of a local ArrayRecord file in order.
+
+    A file that was cut off may read as one without records: compare their number.
+
+    Args:
+      path: of the file.
+      name: of the file, for errors.
+
+    Raises:
+      DamagedRecordsError: the file is damaged.
+    """
+    from array_record.python.array_record_module import ArrayRecordReader
+
+    try:
+        reader = ArrayRecordReader(os.fspath(path))
+        try:
+            total = reader.num_records()
+            for first in range(0, total, _AT_ONCE):
+                yield from reader.read(list(range(first, min(total, first + _AT_ONCE))))
+        finally:
+            reader.close()
+    except (RuntimeError, ValueError, IndexError) as error:
+        raise DamagedRecordsError(f"{name}: {error}. Compress its input again.") from error

@@ -1,0 +1,81 @@
+"""What an interrupted job leaves, so that the next one goes on instead of starting again.
+
+A shard that is finished has a *report* beside it: report-{split}-SSSSS-of-NNNNN.json. The next job
+takes the shard over only where all that decides its bytes is the same (version, codec, layout,
+input file and place) and the files still have the sha256 that was written. When the whole split is
+finished the manifest says all this, and the reports go.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict
+
+from equalinfo.manifest import Manifest, Shard
+from pipelines import storage
+from pipelines.shard import Layout, ShardReport, ShardTask
+
+REPORT_PREFIX = "report-"
+
+
+def report_name(task: ShardTask, layout: Layout) -> str:
+    """Of the file that says that the shard is finished."""
+    return f"{REPORT_PREFIX}{layout.split}-{task.index:05d}-of-{task.count:05d}.json"
+
+
+def fingerprint(head: Manifest, layout: Layout, codec_sha256: str, task: ShardTask) -> str:
+    """Sha256 over all that decides a shard's bytes, its input as it is now.
+
+    Raises:
+      OSError: the input is gone.
+    """
+    content = {
+        "version": head.equalinfo_version,
+        "codec": codec_sha256,
+        "layout": asdict(layout),
+        "input": [task.file.name, task.file.format, task.file.field],
+        "input_version": storage.version(task.file.path),
+        "place": [task.index, task.count],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8")).hexdigest()
+
+
+def save_report(
+    directory: str, task: ShardTask, layout: Layout, report: ShardReport, made_of: str
+) -> None:
+    """Say that a shard is finished; `made_of` is the `fingerprint` taken before it was begun."""
+    shard = report.shard
+    rejects = ""
+    if shard.rejected or shard.damaged:
+        rejects = storage.sha256(storage.join(directory, task.rejects_name(layout)))
+    content = {
+        "fingerprint": made_of,
+        "rejects_sha256": rejects,
+        "damage": report.damage,
+        "shard": asdict(shard),
+    }
+    path = storage.join(directory, report_name(task, layout))
+    storage.write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def load_report(
+    directory: str, task: ShardTask, layout: Layout, made_of: str
+) -> ShardReport | None:
+    """The report of a shard that can be taken over; None where it must be made (again)."""
+    path = storage.join(directory, report_name(task, layout))
+    if not storage.exists(path):
+        return None
+    try:
+        content = json.loads(storage.read_text(path))
+        if content["fingerprint"] != made_of:
+            return None
+        report = ShardReport(task.index, Shard(**content["shard"]), content["damage"])
+        files = {task.output_name(layout): report.shard.sha256}
+        if content["rejects_sha256"]:
+            files[task.rejects_name(layout)] = content["rejects_sha256"]
+    except (ValueError, KeyError, TypeError):  # damaged: as if it were not there
+        return None
+    for name, sha256 in files.items():
+        found = storage.join(directory, name)
+        if not storage.exists(found) or storage.sha256(found) != sha256:
+            return None
+    return report
