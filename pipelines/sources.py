@@ -8,13 +8,16 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines import storage
+from pipelines import decompress, storage
 
 TFDS_PREFIX = "tfds:"
+TFDS_FORMATS = ("tfrecord", "array_record", "parquet")
+
+_PACKED = ("", *decompress.SUFFIXES)
 
 FORMATS: dict[str, tuple[str, ...]] = {
-    "json": (".json", ".jsonl", ".json.gz", ".jsonl.gz"),
-    "text": (".txt", ".txt.gz"),
+    "json": tuple(name + packed for name in (".json", ".jsonl") for packed in _PACKED),
+    "text": tuple(".txt" + packed for packed in _PACKED),
     "parquet": (".parquet",),
 }
 """Suffixes of each format. TFDS files have none: they are named by `tfds:`."""
@@ -30,13 +33,17 @@ class InputFile:
 
     Attributes:
       path: where it lies.
-      format: "json", "text", "parquet" or "tfds".
+      format: "json", "text", "parquet", "tfds_tfrecord", "tfds_array_record" or "tfds_parquet".
       field: field (JSON), column (Parquet) or feature (TFDS) that holds the text; unused for text.
+      size: bytes when it was listed, if it is local; it must not change.
+      records: how many TFDS says there are, if it does.
     """
 
     path: str
     format: str
     field: str
+    size: int | None = None
+    records: int | None = None
 
     @property
     def name(self) -> str:
@@ -68,7 +75,8 @@ def find(
         if pattern.startswith(TFDS_PREFIX):
             files = _find_tfds(pattern, field, split, data_dir)
         else:
-            files = [InputFile(path, _format(path), field) for path in storage.match(pattern)]
+            paths = storage.match(pattern)
+            files = [InputFile(path, _format(path), field, _size(path)) for path in paths]
             if not files:
                 raise InputError(
                     f"--input={pattern!r} fits no file (looked from {os.getcwd()!r}). "
@@ -90,6 +98,15 @@ def find(
             ) from error
         names[file.name] = path
     return sorted(found.values(), key=lambda file: file.name)
+
+
+def _size(path: str) -> int | None:
+    if not storage.is_local(path):
+        return None
+    try:
+        return storage.size(path)
+    except OSError as error:
+        raise InputError(f"{path} is an input, and cannot be read: {error.strerror}.") from error
 
 
 def _format(path: str) -> str:
@@ -133,9 +150,10 @@ def _find_tfds(pattern: str, field: str, split: str, data_dir: str | None) -> li
             f"{split!r}. Choose one with --tfds_split; if there is none, prepare the data set "
             "first (`tfds build`)."
         )
-    if info.file_format.value != "tfrecord":
+    file_format = info.file_format.value
+    if file_format not in TFDS_FORMATS:
         raise InputError(
-            f"--input={pattern!r} is stored as {info.file_format.value}; only tfrecord can be "
+            f"--input={pattern!r} is stored as {file_format}; only {', '.join(TFDS_FORMATS)} can be "
             "read. Convert it: `tfds convert_format --out_file_format=tfrecord`."
         )
     feature = dict(info.features.items()).get(field)
@@ -144,4 +162,15 @@ def _find_tfds(pattern: str, field: str, split: str, data_dir: str | None) -> li
             f"--input={pattern!r}: feature {field!r} is {feature}, expected tfds.features.Text. "
             f"Features: {sorted(info.features)}. Choose one with --text_field."
         )
-    return [InputFile(os.fspath(path), "tfds", field) for path in info.splits[split].filepaths]
+    paths = [os.fspath(path) for path in info.splits[split].filepaths]
+    if file_format == "array_record" and not all(map(storage.is_local, paths)):
+        raise InputError(
+            f"--input={pattern!r} lies in {builder.data_dir} as array_record, which is read from "
+            "local directories only. Copy it, or convert it: `tfds convert_format "
+            "--out_file_format=tfrecord`."
+        )
+    lengths = info.splits[split].shard_lengths or [None] * len(paths)
+    return [
+        InputFile(path, f"tfds_{file_format}", field, _size(path), records)
+        for path, records in zip(paths, lengths, strict=True)
+    ]

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any, BinaryIO, cast
 
 from apache_beam.io.filesystem import CompressionTypes, FileSystem
@@ -203,6 +204,27 @@ def copy(source: str, target: str) -> None:
     """Copy a file."""
     with open_read(source) as file, create(target) as copied:
         shutil.copyfileobj(file, cast(IO[bytes], copied), _BUFFER_BYTES)
+
+
+@contextmanager
+def local_copy(path: str) -> Iterator[str]:
+    """A file or directory on this machine with what is at `path`: itself, or a copy for a while.
+
+    Raises:
+      FileNotFoundError: there is neither.
+    """
+    if is_local(path):
+        yield path
+        return
+    with TemporaryDirectory() as directory:
+        target = os.path.join(directory, base_name(path.rstrip("/")))
+        if exists(path):
+            copy(path, target)
+        elif list_directory(path, ""):
+            copy_directory(path, target)
+        else:
+            raise FileNotFoundError(f"{path}: there is no such file or directory.")
+        yield target
 
 
 def sha256(path: str) -> str:
