@@ -51,6 +51,7 @@ class _ShardDoFn(beam.DoFn):
         self._counters = {name: Metrics.counter(NAMESPACE, name) for name in COUNTERS}
         self._resumed = Metrics.counter(NAMESPACE, "resumed_shards")
         self._seconds = Metrics.distribution(NAMESPACE, "shard_seconds")
+        self._batch_seconds = Metrics.distribution(NAMESPACE, "batch_seconds")
 
     def setup(self) -> None:
         self._codec = load_codec(self._job.codec_directory, self._job.codec_sha256)
@@ -110,7 +111,9 @@ class EncodeBatch(_ShardDoFn):
         """Encode one batch."""
         (task, made_of), batch = element
         with fault(self._job, task):
+            start = time.monotonic()
             encoded = encode_batch(batch, self._job.layout, self._codec)
+            self._batch_seconds.update(int(time.monotonic() - start))
             yield task.index, ((task, made_of), encoded)
 
 

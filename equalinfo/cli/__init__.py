@@ -8,6 +8,7 @@
     equalinfo freeze RUN --text 'c4/*.json.gz' -o M1.eqm         # M1 as integers
     equalinfo eval --dataset DIR --split validation --run RUN
     equalinfo curve RUN -o curve.png
+    equalinfo generate --run RUN --dataset DIR --prompt "Once upon a time"
 
 Compression is a Beam job: `python -m pipelines.compress --help`.
 """
@@ -17,7 +18,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from equalinfo.cli import compile, export, freeze, models, show
+from equalinfo.cli import compile, export, freeze, generate, models, show
 from equalinfo.version import __version__
 
 
@@ -44,6 +45,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for module in (show, compile, export, freeze, models):
+    for module in (show, compile, export, freeze, models, generate):
         module.add(commands)
     return parser

@@ -46,6 +46,7 @@ def _freeze(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from equalinfo.alphabet import join
+    from equalinfo.lm.load import load_model
     from equalinfo.m1.frozen.model import FrozenModel
     from equalinfo.m1.frozen.quantize import freeze, information
     from equalinfo.text_files import expand, read_documents
@@ -54,7 +55,7 @@ def _freeze(arguments: argparse.Namespace) -> None:
         raise ValueError(f"--max_context={arguments.max_context} must be at least 2.")
     if not arguments.output.absolute().parent.is_dir():
         raise FileNotFoundError(f"{arguments.output.parent} is not a directory.")
-    config, params, step = _load(arguments.checkpoint)
+    config, params, step = load_model(arguments.checkpoint)
     if config.vocab_size < 259:
         raise ValueError(
             f"{arguments.checkpoint} is a model of {config.vocab_size} ids; an M1 has 259 or more: "
@@ -82,16 +83,3 @@ def _freeze(arguments: argparse.Namespace) -> None:
     )
     if loss > 0.01:
         print("warning: freezing cost more than 1%. Train longer, or give --text like your data.")
-
-
-def _load(checkpoint: Path) -> Any:
-    """(ModelConfig, parameters, step) of either trainer."""
-    if not checkpoint.is_dir():
-        raise FileNotFoundError(f"{checkpoint} is not a directory.")
-    if (checkpoint / "config.json").exists():
-        from equalinfo.lm.train import load_params
-
-        return load_params(checkpoint)
-    from equalinfo.lm.t5x_checkpoint import load_t5x_params
-
-    return load_t5x_params(checkpoint)

@@ -72,6 +72,11 @@ class Codec(ABC):
         return False
 
     @property
+    def tokens_per_unit(self) -> int | None:
+        """So many tokens decode by themselves, wherever they stand; None: only whole examples."""
+        return None
+
+    @property
     @abstractmethod
     def token_bits(self) -> int:
         """N: bits that one token takes on disk."""

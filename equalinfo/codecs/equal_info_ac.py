@@ -99,6 +99,11 @@ class EqualInfoAcCodec(WindowCodec):
         return self._delay
 
     @property
+    def tokens_per_unit(self) -> int | None:
+        """As in `WindowCodec`; None where M1 does not restart at each window."""
+        return super().tokens_per_unit if self._m1_reset == 1 else None
+
+    @property
     def runs_model(self) -> bool:
         """True unless M1 is static."""
         return self._model.max_context > 0

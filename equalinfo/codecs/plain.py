@@ -37,6 +37,11 @@ class BytesCodec(Codec):
         return True
 
     @property
+    def tokens_per_unit(self) -> int:
+        """One."""
+        return 1
+
+    @property
     def token_bits(self) -> int:
         """8; EOS has an id of its own beside the 256 bytes."""
         return 8

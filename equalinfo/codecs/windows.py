@@ -1,5 +1,6 @@
 """What methods with windows share: codes of W bits to tokens of N bits, and what each covers."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 
@@ -61,6 +62,11 @@ class WindowCodec(Codec):
     def token_bits(self) -> int:
         """N."""
         return self._token_bits
+
+    @property
+    def tokens_per_unit(self) -> int | None:
+        """Tokens of the fewest windows that end where a token ends."""
+        return math.lcm(self._window_bits, self._token_bits) // self._token_bits
 
     @abstractmethod
     def _encode_windows(self, examples: list[Symbols]) -> list[CodedWindows]:

@@ -1,0 +1,92 @@
+"""Command generate: text from a trained model."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from equalinfo.cli.command import add_command
+
+
+def add(commands: Any) -> None:
+    """Register the command."""
+    parser = add_command(
+        commands, "generate", _generate, "sample text from a trained model, as it comes"
+    )
+    add = parser.add_argument
+    add("--run", type=Path, required=True, help="of `equalinfo train`, or a checkpoint of T5X")
+    add("--dataset", type=Path, help="it was trained on: its codec makes text of the tokens")
+    add("--codec", type=Path, help="codec directory, in place of --dataset")
+    add("--prompt", default="", help="what the text begins with")
+    add("--tokens", type=int, default=200, help="to sample")
+    add("--temperature", type=float, default=1.0, help="0: the likeliest token")
+    add("--top_k", type=int, default=0, help="draw from so many tokens; 0: all")
+    add("--seed", type=int, default=0, help="of the draws")
+    add("--context", type=int, default=512, help="tokens that the model looks back")
+    add("--ids", action="store_true", help="print the ids instead of the text")
+
+
+def _generate(arguments: argparse.Namespace) -> None:
+    import numpy as np
+
+    from equalinfo import codecs
+    from equalinfo.alphabet import EOS
+    from equalinfo.lm.generate import generate
+    from equalinfo.lm.load import load_model
+    from equalinfo.manifest import CODEC_DIRECTORY
+    from equalinfo.streams import StreamDecoder
+
+    if (arguments.dataset is None) == (arguments.codec is None):
+        raise ValueError("give one of --dataset and --codec.")
+    codec = codecs.load(arguments.codec or arguments.dataset / CODEC_DIRECTORY)
+    config, params, step = load_model(arguments.run)
+    symbols = np.frombuffer(arguments.prompt.encode(), np.uint8).astype(np.uint16)
+    prompt = codec.encode([symbols])[0].ids
+    unit = codec.tokens_per_unit
+    tokens = generate(
+        config,
+        params,
+        [prompt],
+        arguments.tokens,
+        vocab_size=codec.vocab_size,
+        allow_eos=codec.method == "bytes",
+        temperature=arguments.temperature,
+        top_k=arguments.top_k,
+        seed=arguments.seed,
+        context=arguments.context,
+    )
+    num_bytes = 0
+
+    def to_bytes(ids: Any) -> bytes:
+        nonlocal num_bytes
+        decoded = codec.decode([np.asarray(ids, np.int32)], allow_errors=True)[0]
+        num_bytes += len(decoded)
+        # An end of a document, as one reads it.
+        parts = np.split(decoded, np.flatnonzero(decoded == EOS))
+        return b"\n\n".join(part[part != EOS].astype(np.uint8).tobytes() for part in parts)
+
+    stream = StreamDecoder(to_bytes)
+    print(f"model of step {step:,}; prompt of {len(prompt)} tokens", file=sys.stderr)
+    print(arguments.prompt, end="", flush=True)
+    waiting: list[int] = []
+    start, timed = time.monotonic(), 0
+    for count, (token,) in enumerate(tokens):
+        if count == 1:  # the first took the time to compile
+            start, num_bytes = time.monotonic(), 0
+        timed = max(1, count)
+        if arguments.ids:
+            print(int(token), flush=True)
+            continue
+        waiting.append(int(token))
+        if unit and len(waiting) == unit:
+            print(stream.feed(waiting), end="", flush=True)
+            waiting = []
+    if waiting and (unit is None or len(waiting) == unit):
+        print(stream.feed(waiting), end="")
+    seconds = max(time.monotonic() - start, 1e-9)
+    print(stream.finish() if not arguments.ids else "", flush=True)
+    speed = f"{timed / seconds:,.1f} tokens/s"
+    if num_bytes:
+        speed += f", {num_bytes / seconds:,.1f} bytes/s"
+    print(speed, file=sys.stderr)
