@@ -104,6 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--text", nargs="+", required=True, metavar="GLOB")
     parser.add_argument("--bytes", type=int, default=20_000_000, help="of text, at most")
+    parser.add_argument("--skip_bytes", type=int, default=0, help="of text, before those")
     parser.add_argument("--m1", help=".eqm file; default: that of the package")
     parser.add_argument("--methods", nargs="+", default=METHODS, help="ac, or W")
     parser.add_argument("--decoder", choices=("cpu", "jax"), default="cpu")
@@ -111,7 +112,8 @@ def main() -> None:
     parser.add_argument("--example_bytes", type=int, default=10_240)
     arguments = parser.parse_args()
     frozen = FrozenM1.load(arguments.m1) if arguments.m1 else shipped_m1().frozen
-    symbols = read_symbols(arguments.text, progress=False)[: arguments.bytes]
+    symbols = read_symbols(arguments.text, progress=False)
+    symbols = symbols[arguments.skip_bytes :][: arguments.bytes]
     texts = cut(symbols, arguments.example_bytes)
     num_bytes = int(np.count_nonzero(symbols != EOS))
     wrong = 0
@@ -123,7 +125,7 @@ def main() -> None:
         wrong += found["errors"]
         encoding, decoding = found.pop("seconds")
         found["method"] = method if method == "ac" else f"equal_info W={method}"
-        found["bytes"] = num_bytes
+        found["first_byte"], found["bytes"] = arguments.skip_bytes, num_bytes
         found["bytes_per_16_bits"] = 16 * num_bytes / found["bits"]
         found["information_per_window"] = found["information"] / found["windows"]
         found["gap"] = found["bits"] / found["information"] - 1
