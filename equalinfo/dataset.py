@@ -12,7 +12,8 @@ from equalinfo.alphabet import EOS, Symbols
 from equalinfo.array_record import SUFFIX, read_array_records
 from equalinfo.codecs.base import Codec
 from equalinfo.manifest import CODEC_DIRECTORY, Manifest, Shard
-from equalinfo.records import Record, parse, symbols_checksum
+from equalinfo.record_parsing import parse
+from equalinfo.records import Record, symbols_checksum
 from equalinfo.tfrecord import DamagedRecordsError, read_records
 
 EXAMPLES_AT_ONCE = 256

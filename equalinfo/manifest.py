@@ -147,6 +147,8 @@ class Manifest:
         path = Path(directory) / MANIFEST_FILE
         try:
             text = path.read_text("utf-8")
+        except UnicodeDecodeError as error:
+            raise ManifestError(f"{path} is damaged: {error}.") from error
         except FileNotFoundError as error:
             raise ManifestError(
                 f"{path} does not exist: the directory is no dataset, or the job that wrote it did "
@@ -187,6 +189,8 @@ def _split(content: Any, place: str) -> Split:
         totals = content["totals"]
     except (KeyError, TypeError) as error:
         raise ManifestError(f"{place} lacks {error}.") from error
+    if not isinstance(shards, list) or not isinstance(totals, dict):
+        raise ManifestError(f"{place}: its shards are no list, or its totals no object.")
     split = Split(
         tuple(
             Shard(**_exactly(Shard, shard, f"{place}: shard {index}"))

@@ -224,5 +224,8 @@ def parse(data: bytes, place: str = "record") -> Record:
         raise DamagedRecordsError(
             f"{place}: feature 'source' has {len(sources)} strings, expected 1."
         )
-    targets = np.array(feature["targets"].int64_list.value, np.int32)
+    try:
+        targets = np.array(feature["targets"].int64_list.value, np.int32)
+    except OverflowError as error:
+        raise DamagedRecordsError(f"{place}: a target is no 32-bit integer: {error}.") from error
     return Record(targets=targets, source=sources[0].decode("utf-8", "replace"), **numbers)

@@ -22,7 +22,8 @@ from pipelines.resume import REPORT_PREFIX, report_name
 from pipelines.shard import Layout, ShardReport, ShardTask
 
 COMPLETED_FILE = "COMPLETED"
-"""Empty, and last: SeqIO looks for a file of this name in a directory of TFRecords."""
+"""Written last. SeqIO looks for a file of this name in a directory of TFRecords; here it has the
+sha256 of every file but the shards (the manifest has theirs): `sha256sum --check` reads it."""
 
 
 class OutputError(ValueError):
@@ -213,13 +214,15 @@ def finish(job: Job, reports: Sequence[ShardReport]) -> Manifest:
             damages=[
                 f"{report.shard.input}: {report.damage}" for report in reports if report.damage
             ],
-            see=storage.join(job.directory, _rejects_name(job)),
+            see=storage.join(job.directory, rejects_name(job.layout.split)),
         )
-        storage.write_text(storage.join(job.directory, _info_name(split)), _info(job))
+        storage.write_text(storage.join(job.directory, info_name(split)), _info(job))
         splits = {**_other_splits(job, shards), split: Split(shards)}
         manifest = replace(job.head, splits=splits)
         storage.write_text(storage.join(job.directory, MANIFEST_FILE), manifest.to_json())
-    storage.write_text(storage.join(job.directory, COMPLETED_FILE), "")
+    storage.write_text(
+        storage.join(job.directory, COMPLETED_FILE), checksums(job.directory, manifest)
+    )
     storage.delete(_working_files(job.directory, split))
     return manifest
 
@@ -286,7 +289,7 @@ def _gather_rejects(job: Job, reports: Sequence[ShardReport]) -> None:
             f"the shards {wanted[:20]} had rejects, but {job.directory} holds rejects of "
             f"{found[:20]}. Something deleted or added them: run the job again."
         )
-    with storage.create(storage.join(job.directory, _rejects_name(job))) as gathered:
+    with storage.create(storage.join(job.directory, rejects_name(job.layout.split))) as gathered:
         for part in parts:
             with storage.open_read(part) as file:
                 while data := file.read(1 << 20):
@@ -315,7 +318,7 @@ def _names_of(split: str) -> tuple[str, ...]:
         f"rejects-{split}-",
         f"rejects-{split}.jsonl",
         f"{REPORT_PREFIX}{split}-",
-        _info_name(split),
+        info_name(split),
         _failure_name(split),
     )
 
@@ -327,11 +330,26 @@ def _starting_with(directory: str, names: Sequence[str], temporary: Sequence[str
     return [path for path in files if storage.base_name(path).startswith(prefixes)]
 
 
-def _rejects_name(job: Job) -> str:
-    return f"rejects-{job.layout.split}.jsonl"
+def checksums(directory: str, manifest: Manifest) -> str:
+    """What COMPLETED holds: a line "sha256  name" for every file but the shards."""
+    names = [MANIFEST_FILE]
+    for split in sorted(manifest.splits):
+        names += [info_name(split), rejects_name(split)]
+    codec = storage.list_directory(storage.join(directory, CODEC_DIRECTORY), "")
+    names += [f"{CODEC_DIRECTORY}/{storage.base_name(path)}" for path in codec]
+    paths = {name: storage.join(directory, name) for name in names}
+    return "".join(
+        f"{storage.sha256(path)}  {name}\n" for name, path in paths.items() if storage.exists(path)
+    )
 
 
-def _info_name(split: str) -> str:
+def rejects_name(split: str) -> str:
+    """Of the file with the rejects of all shards of a split."""
+    return f"rejects-{split}.jsonl"
+
+
+def info_name(split: str) -> str:
+    """Of the file that describes a split to SeqIO."""
     return f"info.{split}.json"
 
 

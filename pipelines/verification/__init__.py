@@ -1,0 +1,1 @@
+"""What `python -m pipelines.verify` checks, from the whole directory down to the single record."""

@@ -1,0 +1,242 @@
+"""Verification itself, without Beam: it passes honest data, and nothing else."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from equalinfo import codecs
+from equalinfo.manifest import COUNTS, Manifest
+from equalinfo.records import parse, serialize
+from equalinfo.tfrecord import read_records
+from pipelines.verification.report import Findings, Report
+from verify_data import (
+    METHODS,
+    ONE_CODE,
+    TINY,
+    TINY_SHARD,
+    differences,
+    edit_records,
+    make_codec,
+    make_dataset,
+    verified,
+    write_manifest,
+)
+
+WriteJson = Callable[[str, Sequence[str]], Path]
+
+
+@pytest.fixture
+def inputs(write_json: WriteJson, texts: Sequence[str]) -> list[Path]:
+    """260 documents with a bad line among them, and 10 in a file that is cut off."""
+    bad = write_json("a.json", texts[:260])
+    lines = bad.read_bytes().splitlines(keepends=True)
+    bad.write_bytes(b"".join([*lines[:100], b"bad\n", *lines[100:]]))
+    cut = write_json("b.json.gz", [*texts[:10], "x"])
+    cut.write_bytes(cut.read_bytes()[:-9])
+    return [bad, cut]
+
+
+@pytest.mark.parametrize("trim", ["none", "paper"])
+@pytest.mark.parametrize("name", METHODS)
+def test_honest_data_passes_with_a_true_account(
+    name: str, trim: str, inputs: list[Path], tmp_path: Path
+) -> None:
+    size = {"sequence_length": 40, "example_bytes": 1000, "documents_per_sequence": 128}
+    out = make_dataset(inputs, tmp_path / "out", make_codec(name), trim=trim, **size)
+    totals = Manifest.load(out).split("train").totals
+    assert totals["rejected"] == totals["damaged"] == 1
+    kept = totals["bytes"] - totals["trimmed_bytes"]
+    assert (kept < totals["bytes"]) == (trim == "paper")
+    for files in ((), inputs):
+        report = verified(out, files)
+        assert report.total == 0, report.lines()
+        said = "\n".join(report.lines())
+        restored = sum(shard.restored_bytes for shard in report.shards)
+        if name == "greedy":
+            assert restored == 0
+        elif trim == "paper" and name in ONE_CODE:
+            assert restored < kept
+        else:
+            assert restored == kept
+        against = "the source text" if files else "the stored checksums"
+        assert f"{restored:,} bytes verified against {against}" in said
+        assert ("NOT RESTORABLE" in said) == (restored < kept)
+        if name == "greedy" and trim == "none" and files:
+            assert f"gives the tokens of {totals['records']:,} of them" in said
+        assert (f"{totals['trimmed_bytes']:,} bytes more are not" in said) == (trim == "paper")
+
+
+def test_what_is_known_of_window_errors(inputs: list[Path], tmp_path: Path) -> None:
+    codec = make_codec("greedy")
+    said = verified(make_dataset(inputs, tmp_path / "out", codec)).lines()
+    assert "Window errors are not known" in said[1]
+    out = make_dataset(inputs, tmp_path / "verified", codec, verify=True)
+    totals = Manifest.load(out).split("train").totals
+    said = verified(out).lines()
+    assert f": {totals['window_errors']:,} of {totals['windows']:,} windows" in said[1]
+
+
+@pytest.fixture
+def tiny(write_json: WriteJson) -> list[Path]:
+    """Seven documents and a bad line: three sequences, of one to three examples."""
+    path = write_json("a.json", TINY)
+    path.write_bytes(path.read_bytes() + b"bad\n")
+    return [path]
+
+
+@pytest.fixture(params=["equal_info", "gzip"])
+def dataset(
+    request: pytest.FixtureRequest, tiny: list[Path], tmp_path: Path
+) -> Callable[..., Path]:
+    """Restores the dataset that others may have changed; gives its directory."""
+    out = make_dataset(tiny, tmp_path / "out", make_codec(request.param))
+    files = {path: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    (out / "COMPLETED").write_text("")
+
+    def restore() -> Path:
+        for path, data in files.items():
+            path.write_bytes(data)
+        return out
+
+    return restore
+
+
+def test_records_dropped_doubled_and_swapped(
+    dataset: Callable[..., Path], tiny: list[Path]
+) -> None:
+    with open(dataset() / TINY_SHARD, "rb") as file:
+        whole = list(read_records(file, ""))
+    assert len(whole) > 5
+    for index in range(len(whole)):
+        before, one, after = whole[:index], whole[index], whole[index + 1 :]
+        for records in (
+            [*before, *after],
+            [*before, one, one, *after],
+            [*before, *after[:1], one, *after[1:]],
+        ):
+            for count, files in ((False, []), (True, tiny)):
+                out = dataset()
+                edit_records(out, records, count=count)
+                assert bool(differences(out, files)) == (records != whole), index
+
+
+def test_wrong_numbers_in_records(dataset: Callable[..., Path]) -> None:
+    with open(dataset() / TINY_SHARD, "rb") as file:
+        whole = list(read_records(file, ""))
+    for name, value in (
+        ("num_bytes", -1),
+        ("num_bytes", 2**62),
+        ("num_documents", 2**62),
+        ("part", 2**62),
+        ("checksum", -1),
+        ("source", "a.json:0:00"),
+        ("source", "a.json:-3:0"),
+        ("source", "a.json:1:0"),
+        ("source", "a.json:999999999999:0"),
+        ("source", "b.json:0:0"),
+        ("source", "x"),
+        ("targets", np.empty(0, np.int32)),
+        ("targets", np.array([0], np.int32)),
+        ("targets", np.array([70_000], np.int32)),
+    ):
+        out = dataset()
+        changed = serialize(replace(parse(whole[0]), **{name: value}))  # type: ignore[arg-type]
+        edit_records(out, [changed, *whole[1:]], count=False)
+        assert differences(out), (name, value)
+
+
+@pytest.mark.parametrize("name", [*COUNTS, "input", "file"])
+def test_counts_edited_in_the_manifest(
+    name: str, dataset: Callable[..., Path], tiny: list[Path]
+) -> None:
+    out = dataset()
+    manifest = Manifest.load(out)
+    (shard,) = manifest.split("train").shards
+    value = getattr(shard, name)
+    wrong = [f"{value}x"] if isinstance(value, str) else [value + 1, value + 100, value - 1]
+    for one in wrong:
+        write_manifest(out, manifest, replace(shard, **{name: one}))
+        assert differences(out), one
+        assert differences(out, tiny), one
+
+
+@pytest.mark.parametrize(
+    "name", ["sequence_length", "example_bytes", "documents_per_sequence", "token_bits", "trim"]
+)
+def test_layout_edited_in_the_manifest(name: str, dataset: Callable[..., Path]) -> None:
+    out = dataset()
+    manifest = Manifest.load(out)
+    value = getattr(manifest, name)
+    for one in ["paper"] if isinstance(value, str) else [value + 1, value * 2, value - 1]:
+        (out / "manifest.json").write_text(replace(manifest, **{name: one}).to_json())
+        assert differences(out), one
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_another_source_text(name: str, tiny: list[Path], tmp_path: Path) -> None:
+    out = make_dataset(tiny, tmp_path / "out", make_codec(name))
+    (path,) = tiny
+    good = path.read_bytes()
+    lines = good.splitlines(keepends=True)
+    assert not differences(out, tiny)
+    for wrong in (
+        good.replace(b"Five", b"Fiwe"),
+        good.replace(b'"6"', b'"7"'),
+        b"".join(lines[1:]),
+        b"".join(lines[:-2] + lines[-1:]),
+        b"".join([lines[0], *lines]),
+        b"".join([*lines, lines[0]]),
+        b"".join([lines[1], lines[0], *lines[2:]]),
+        b"".join(lines[:-1]),
+        b"".join([*lines, b"bad\n"]),
+        b"".join([*lines[:-2], lines[-1], lines[-2]]),
+        b"",
+    ):
+        path.write_bytes(wrong)
+        assert differences(out, tiny), wrong
+
+
+def test_inputs_that_are_missing_or_too_many(
+    inputs: list[Path], write_json: WriteJson, tmp_path: Path
+) -> None:
+    out = make_dataset(inputs, tmp_path / "out", codecs.create("bytes"))
+    (said, _) = differences(out, inputs[:1])
+    assert "was made of b.json.gz, which is not among --input" in said
+    (said, _) = differences(out, [*inputs, write_json("c.json", [])])
+    assert "the input c.json is in no shard" in said
+
+
+def test_files_that_are_missing_or_too_many(inputs: list[Path], tmp_path: Path) -> None:
+    out = make_dataset(inputs, tmp_path / "out", codecs.create("bytes"))
+    names = [path.relative_to(out) for path in out.rglob("*") if path.is_file()]
+    for name in names:
+        data = (out / name).read_bytes()
+        (out / name).unlink()
+        assert differences(out), name
+        (out / name).write_bytes(data)
+    for extra in (
+        "train.tfrecord-00002-of-00003",
+        "test.array_record-00000-of-00001",
+        ".tmp-train.tfrecord-00000-of-00002-0123",
+        "rejects-train-00000-of-00002.jsonl",
+        "failed-train.txt",
+        "codec/m1.safetensors",
+    ):
+        (out / extra).write_bytes(b"")
+        (said, *_) = differences(out)
+        assert extra in said
+        (out / extra).unlink()
+    (out / "README.md").write_text("Not ours.")
+    assert not differences(out)
+
+
+def test_only_so_many_differences_are_shown(tiny: list[Path], tmp_path: Path) -> None:
+    findings = Findings(2)
+    for number in range(5):
+        findings.add(str(number))
+    assert (findings.shown, findings.total) == (["0", "1"], 5)
+    report = Report("d", tuple(findings.shown), findings.total, (), None)
+    assert report.lines()[2] == "d: 5 differences in all, 2 shown"

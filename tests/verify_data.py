@@ -1,0 +1,132 @@
+"""Small datasets for the tests of `pipelines.verify`, made and verified without Beam."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from equalinfo import codecs
+from equalinfo.alphabet import join
+from equalinfo.m1.static import StaticModel
+from equalinfo.manifest import Manifest, ManifestError, Shard, Split
+from equalinfo.records import parse
+from equalinfo.tfrecord import frame
+from pipelines import output, worker
+from pipelines.limits import Limits
+from pipelines.shard import Layout, ShardTask
+from pipelines.sources import find
+from pipelines.verification import dataset
+from pipelines.verification.dataset import DatasetError, checks, read_manifest
+from pipelines.verification.report import Findings, Report
+from pipelines.verification.shard import ShardCheck, verify_shard
+
+TINY = ["One.", "", "Zwei äöü.", "Three and some more text, " * 3, "4", "Five, five, five.", "6"]
+TINY_SHARD = "train.tfrecord-00000-of-00001"
+LAYOUT = Layout("train", 8, 60, 3, "none", False)
+
+LOSSLESS = ("bytes", "gzip", "static_ac", "ac", "equal_info", "wide", "delay")
+METHODS = (*LOSSLESS, "greedy")
+ONE_CODE = ("gzip", "static_ac", "ac")
+"""Cut off, the one code of an example tells no exact text."""
+
+
+def make_codec(name: str) -> codecs.Codec:
+    """One of METHODS; where it needs an M1, one without context."""
+    counts = np.bincount(join(text.encode() for text in TINY), minlength=257)
+    m14, m16 = StaticModel.from_counts(counts, 14), StaticModel.from_counts(counts, 16)
+    make: dict[str, Callable[[], codecs.Codec]] = {
+        "bytes": lambda: codecs.create("bytes"),
+        "gzip": lambda: codecs.create("gzip", token_bits=9),
+        "static_ac": lambda: codecs.create("static_ac", model=m14),
+        "ac": lambda: codecs.create("ac", model=m14, token_bits=7),
+        "equal_info": lambda: codecs.create("equal_info"),
+        "wide": lambda: codecs.create("equal_info", model=m16, window_bits=24, token_bits=10),
+        "delay": lambda: codecs.create("equal_info_ac", model=m14, token_bits=11, delay=True),
+        "greedy": lambda: codecs.create("equal_info_ac", model=m14, token_bits=8),
+    }
+    return make[name]()
+
+
+def make_dataset(files: Sequence[Path], out: Path, codec: codecs.Codec, **layout: object) -> Path:
+    """Compress without Beam."""
+    found = find([str(file) for file in files])
+    tasks = [ShardTask(file, index, len(found)) for index, file in enumerate(found)]
+    limits = Limits(max_reject_fraction=0.5, allow_damaged_files=True)
+    shape = replace(LAYOUT, **layout)  # type: ignore[arg-type]
+    job = output.prepare(str(out), codec, shape, limits, tasks)
+    output.finish(job, [worker.compress(job, task) for task in tasks])
+    return out
+
+
+def shard_checks(directory: Path) -> list[ShardCheck]:
+    """What is verified of the shards, without a source text."""
+    manifest = read_manifest(str(directory))
+    return checks(str(directory), manifest, sorted(manifest.splits), None, Findings(100))
+
+
+def load(check: ShardCheck) -> codecs.Codec:
+    """The dataset's codec; loaded once."""
+    return worker.load_codec(f"{check.directory}/codec", check.codec_sha256)
+
+
+def verified(directory: Path, inputs: Sequence[Path] = ()) -> Report:
+    """The report of all splits, 100 differences a shard shown."""
+    manifest = read_manifest(str(directory))
+    findings = Findings(100)
+    splits = sorted(manifest.splits)
+    files = find([str(path) for path in inputs]) if inputs else None
+    todo = checks(str(directory), manifest, splits, files, findings)
+    results = tuple(verify_shard(check, load(check)) for check in todo)
+    errors = dataset.window_errors(manifest, splits)
+    return Report(str(directory), tuple(findings.shown), findings.total, results, errors)
+
+
+def differences(directory: Path, inputs: Sequence[Path] = ()) -> list[str]:
+    """What is said of a dataset that is not as it should be; nothing of one that is."""
+    try:
+        found = verified(directory, inputs)
+    except (ManifestError, DatasetError) as error:
+        return [str(error)]
+    return found.lines() if found.total else []
+
+
+def edit_records(out: Path, records: Sequence[bytes], *, count: bool) -> None:
+    """Put other records in the only shard; the manifest gets its sha256, and with `count` more."""
+    manifest = Manifest.load(out)
+    (shard,) = manifest.split("train").shards
+    path = out / shard.file
+    path.write_bytes(b"".join(map(frame, records)))
+    shard = replace(shard, sha256=sha256(path.read_bytes()).hexdigest())
+    if count:
+        parsed = [parse(data) for data in records]
+        tokens = sum(len(record.targets) for record in parsed)
+        shard = replace(
+            shard,
+            documents=sum(record.num_documents for record in parsed),
+            bytes=sum(record.num_bytes for record in parsed),
+            examples=sum(record.part == 0 for record in parsed),
+            records=len(parsed),
+            tokens=tokens,
+            windows=tokens if shard.windows else 0,
+        )
+    write_manifest(out, manifest, shard)
+
+
+def write_manifest(out: Path, manifest: Manifest, shard: Shard) -> None:
+    """Write a manifest of one split of one shard."""
+    (out / "manifest.json").write_text(
+        replace(manifest, splits={"train": Split((shard,))}).to_json()
+    )
+
+
+def flips(path: Path) -> Iterator[int]:
+    """Flip a bit of each byte, one after the other; the file is as it was at the end."""
+    data = path.read_bytes()
+    for place in range(len(data)):
+        changed = bytearray(data)
+        changed[place] ^= 1 << (place % 8)
+        path.write_bytes(changed)
+        yield place
+    path.write_bytes(data)
