@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from equalinfo import codecs
 from equalinfo.codecs.base import Codec
 from equalinfo.manifest import Manifest, ManifestError
-from pipelines import dask_cluster, graph, output, sinks, sources, worker
+from pipelines import dask_cluster, graph, output, sinks, sources, storage, worker
 from pipelines.estimate import Estimate, measure
 from pipelines.limits import JobFailedError, Limits
 from pipelines.options import BATCHES, FILES, CompressOptions, parse_compress
@@ -112,9 +113,11 @@ def _run_beam(options: CompressOptions, job: Job, tasks: Sequence[ShardTask], co
             lambda pipeline: graph.build(pipeline, job, tasks, spread=spread, local=local),
         )
     except Exception as error:
+        # What a worker process raised comes as the text of its whole stack, the cause at the end.
+        cause = str(error).rstrip().rpartition("\n")[2]
         reason = (
             output.failure(job.directory, options.split)
-            or f"the runner: {type(error).__name__}: {error}"
+            or f"the runner: {type(error).__name__}: {cause}"
         )
         raise JobFailedError(
             f"{reason}\nThe same command goes on from the shards that are finished."
@@ -128,9 +131,13 @@ def make_codec(options: CompressOptions) -> Codec:
       CodecError: it cannot be loaded or made; says why.
     """
     try:
-        if options.codec is not None:
-            return codecs.load(options.codec)
-        return codecs.create(options.method or "equal_info", **options.codec_options)
+        with ExitStack() as copies:  # of what lies on gs://
+            if options.codec is not None:
+                return codecs.load(copies.enter_context(storage.local_copy(options.codec)))
+            given = dict(options.codec_options)
+            for name in {"model", "codebook"} & given.keys():
+                given[name] = copies.enter_context(storage.local_copy(given[name]))
+            return codecs.create(options.method or "equal_info", **given)
     except (ValueError, OSError) as error:
         raise CodecError(str(error)) from error
 
@@ -156,9 +163,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sinks.SinkError,
         CodecError,
         output.OutputError,
-        JobFailedError,
         ManifestError,
         OSError,
+        RuntimeError,  # JobFailedError; in this process also what `worker.compress` raises
     ) as error:
         print(f"pipelines.compress: {type(error).__name__}: {error}", file=sys.stderr)
         return 1

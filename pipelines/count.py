@@ -139,7 +139,8 @@ def run(options: CountOptions) -> None:
 
     Raises:
       sources.InputError: no such input.
-      JobFailedError: too much of the input could not be used; nothing is written.
+      JobFailedError: a worker failed, or too much of the input could not be used; nothing is
+        written.
     """
     files = sources.find(
         options.source.input,
@@ -163,7 +164,13 @@ def run(options: CountOptions) -> None:
             )
         )
 
-    run_pipeline(options.runner, build)
+    try:
+        run_pipeline(options.runner, build)
+    except Exception as error:
+        if not storage.exists(_failure(options.output)):
+            # What a worker raised comes as the text of its whole stack, the cause at the end.
+            cause = str(error).rstrip().rpartition("\n")[2]
+            raise JobFailedError(f"the runner: {type(error).__name__}: {cause}") from error
     if storage.exists(_failure(options.output)):
         reason = storage.read_text(_failure(options.output)).strip()
         storage.delete([_failure(options.output)])

@@ -30,6 +30,11 @@ def check_limits(
             f"{len(damages)} input files are damaged; the first is {damages[0]}. Fetch them again, "
             f"or pass --allow_damaged_files to keep the documents before the damage. All: {see}"
         )
+    if damages and not documents:
+        raise JobFailedError(
+            f"there is no document: {len(damages)} input files are damaged; the first is "
+            f"{damages[0]}. All: {see}"
+        )
     fraction = rejected / max(1, documents + rejected)
     if fraction > limits.max_reject_fraction:
         raise JobFailedError(

@@ -290,7 +290,9 @@ def _runner(
     parser: argparse.ArgumentParser, options: argparse.Namespace, beam_flags: list[str]
 ) -> RunnerOptions:
     try:
-        return RunnerOptions.checked(options.runner, options.workers, beam_flags)
+        runner = RunnerOptions.checked(options.runner, options.workers, beam_flags)
+        runner.check_paths([*options.input, options.output])
+        return runner
     except RunnerError as error:
         parser.error(str(error))
 

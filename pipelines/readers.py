@@ -2,14 +2,16 @@
 
 What cannot be used is never dropped in silence:
 - a bad line (no JSON, no text, not UTF-8) is a `Reject`, and reading goes on;
-- a file that breaks off (cut off, wrong checksum, unreadable, gone, not as long as it was when it
-  was listed) raises `DamagedInputError` after the documents before the damage. Where the checksum
-  of a whole gzip file or zstd frame fails, that is only known at its end, and any document of it
-  may be wrong.
+- a file that breaks off (cut off, wrong checksum) raises `DamagedInputError` after the documents
+  before the damage. Where the checksum of a whole gzip file or zstd frame fails, that is only known
+  at its end, and any document of it may be wrong;
+- a file that cannot be read (gone, no permission, a fault of the disk or the network) raises an
+  `OSError`, and one that something writes to a `ChangedInputError`: the file may be sound, and what
+  is kept of it must not depend on the moment.
 
 What no reader can see: a changed bit in a format without checksums (plain text, zstd frames and
-Parquet pages written without), and files of several gzip members or zstd frames that end after one
-of them.
+Parquet pages written without); plain text, or a file of several gzip members or zstd frames, that
+had been cut between two lines, or two of them, before it was listed.
 
 Formats:
 - json: one object a line, the text in one of its fields; blank lines are skipped;
@@ -25,6 +27,7 @@ is cut off: both write a few bytes for nothing.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 
 import orjson
 
@@ -33,7 +36,7 @@ from equalinfo.tfrecord import DamagedRecordsError, read_records
 from pipelines import decompress, storage
 from pipelines.sources import InputFile
 
-_ROWS = 256
+_ROWS = 64  # read together
 _PARQUET_BUFFER_BYTES = 1 << 20
 _ARRAY_RECORD_OPTIONS = "max_parallelism:0,readahead_buffer_size:1048576"
 _TFDS_PARQUET_COLUMN = "data"
@@ -41,6 +44,10 @@ _TFDS_PARQUET_COLUMN = "data"
 
 class DamagedInputError(ValueError):
     """An input file breaks off: what follows cannot be read."""
+
+
+class ChangedInputError(RuntimeError):
+    """An input file is longer or shorter than it was when it was listed."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,8 @@ def read(file: InputFile) -> Iterator[bytes | Reject]:
 
     Raises:
       DamagedInputError: the file breaks off; documents before the damage have been given.
+      ChangedInputError: it is not as long as it was when it was listed.
+      OSError: it cannot be read.
     """
     _check_size(file)
     yield from _READERS[file.format](file)
@@ -63,20 +72,11 @@ def read(file: InputFile) -> Iterator[bytes | Reject]:
 
 
 def _check_size(file: InputFile) -> None:
-    """Notice a file that is gone, or not as long as it was when it was listed.
-
-    A plain text that is cut between two lines looks whole.
-    """
-    if file.size is None:
-        return
-    try:
-        size = storage.size(file.path)
-    except OSError as error:
-        raise DamagedInputError(f"{type(error).__name__}: {error}") from error
-    if size != file.size:
-        raise DamagedInputError(
-            f"it has {size} bytes, and had {file.size} when it was listed: it was changed since. "
-            "Wait until nothing writes to it, and start again."
+    """A plain text that is cut between two lines looks whole."""
+    if file.size is not None and (size := storage.size(file.path)) != file.size:
+        raise ChangedInputError(
+            f"{file.path} has {size} bytes, and had {file.size} when it was listed. Wait until "
+            "nothing writes to it, and start again."
         )
 
 
@@ -154,17 +154,8 @@ def _lines(file: InputFile) -> Iterator[tuple[int, bytes | memoryview]]:
                 parts = [chunk[start:]]
     except decompress.DamagedStreamError as error:
         raise DamagedInputError(f"{error} (after line {number})") from error
-    except OSError as error:
-        _raise_if_passing(error, file)
-        raise DamagedInputError(f"{type(error).__name__}: {error} (after line {number})") from error
     if last := b"".join(parts):
         yield number + 1, last
-
-
-def _raise_if_passing(error: OSError, file: InputFile) -> None:
-    """Raise a network's fault as it is, so that the runner tries again: the file may be sound."""
-    if not storage.is_local(file.path):
-        raise error
 
 
 def _read_parquet(file: InputFile) -> Iterator[bytes | Reject]:
@@ -195,9 +186,12 @@ def _column(file: InputFile, column: str, expected: str) -> Iterator[list[bytes 
     try:
         with (
             storage.open_read(file.path) as raw,
-            # Without a buffer, it would hold a whole row group.
             parquet.ParquetFile(
-                raw, page_checksum_verification=True, buffer_size=_PARQUET_BUFFER_BYTES
+                raw,
+                page_checksum_verification=True,
+                # Else it holds whole row groups.
+                buffer_size=_PARQUET_BUFFER_BYTES,
+                pre_buffer=False,
             ) as table,
         ):
             names = table.schema_arrow.names
@@ -208,19 +202,28 @@ def _column(file: InputFile, column: str, expected: str) -> Iterator[list[bytes 
                 kind = kind.value_type
             if str(kind) not in (expected, f"large_{expected}"):
                 raise DamagedInputError(f"column {column!r} is {kind}, expected {expected}")
+            as_bytes = pa.large_binary() if str(kind).startswith("large") else pa.binary()
+            metadata = table.metadata
+            rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+            if sum(rows) != metadata.num_rows:
+                raise DamagedInputError(
+                    f"its row groups have {sum(rows)} rows, and it {metadata.num_rows}"
+                )
             # One row group at a time: a damaged one must not take those before it along.
-            batches = (
-                batch
-                for group in range(table.num_row_groups)
-                for batch in table.iter_batches(_ROWS, [group], columns=[column], use_threads=False)
-            )
-            for batch in batches:
-                yield batch.column(0).cast(kind).cast(pa.large_binary()).to_pylist()
-                row += len(batch)
-    except (OSError, pa.ArrowException) as error:
-        # pyarrow's own faults are plain OSErrors, the network's are of more special kinds.
-        if isinstance(error, OSError) and type(error) is not OSError:
-            _raise_if_passing(error, file)
+            for group, end in enumerate(accumulate(rows)):
+                for batch in table.iter_batches(
+                    _ROWS, [group], columns=[column], use_threads=False
+                ):
+                    yield batch.column(0).cast(kind).cast(as_bytes).to_pylist()
+                    row += len(batch)
+                # A page is passed over where a damaged header makes it of no known kind.
+                if row != end:
+                    raise DamagedInputError(f"row group {group} ends after row {row}, not {end}")
+    # UnicodeDecodeError: a column's name.
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+        # pyarrow's own are plain OSErrors without a number; others are faults of disk or network.
+        if isinstance(error, OSError) and (error.errno or type(error) is not OSError):
+            raise
         raise DamagedInputError(f"{type(error).__name__}: {error} (after row {row})") from error
 
 
@@ -234,7 +237,7 @@ def _read_examples(
             number += 1
             place = f"{file.name}:record {number}"
             features = parse_example(data, place)
-            texts = features[file.field].bytes_list.value if file.field in features else ()
+            texts = features[file.field].bytes_list.value if file.field in features else []
             if len(texts) != 1:
                 yield Reject(place, f"feature {file.field!r} has {len(texts)} texts, not 1")
             elif fault := _utf8_fault(text := texts[0]):
@@ -243,11 +246,6 @@ def _read_examples(
                 yield text
     except DamagedRecordsError as error:
         raise DamagedInputError(f"{error} (after record {number})") from error
-    except OSError as error:
-        _raise_if_passing(error, file)
-        raise DamagedInputError(
-            f"{type(error).__name__}: {error} (after record {number})"
-        ) from error
     if file.records not in (None, number):
         raise DamagedInputError(f"it has {number} records, and TFDS wrote {file.records} to it")
 
@@ -260,12 +258,13 @@ def _tfrecords(file: InputFile) -> Iterator[bytes]:
 def _array_records(file: InputFile) -> Iterator[bytes]:
     from array_record.python.array_record_module import ArrayRecordReader
 
+    storage.open_read(file.path).close()  # an OSError where it is gone
     try:
         reader = ArrayRecordReader(file.path, _ARRAY_RECORD_OPTIONS)
         number = reader.num_records()
         for start in range(0, number, _ROWS):
             yield from reader.read(start, min(start + _ROWS, number))
-        reader.close()  # raises what it met, also that the file could not be opened
+        reader.close()  # raises what it met, also in the file's end when it was opened
     except RuntimeError as error:
         raise DamagedRecordsError(str(error)) from error
 

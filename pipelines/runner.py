@@ -22,6 +22,8 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
 
 from equalinfo.m1.frozen.threads import THREADS_VARIABLE, num_threads
+from pipelines.local_workers import watched
+from pipelines.storage import is_local
 
 LOCAL = "FnApiRunner"
 
@@ -98,6 +100,24 @@ class RunnerOptions:
         FileSystems.set_options(PipelineOptions(list(flags)))
         return cls(LOCAL if local else name, workers, tuple(flags))
 
+    def check_paths(self, paths: Sequence[str]) -> None:
+        """Refuse files that Dataflow's workers would not find, before the job is paid for.
+
+        Args:
+          paths: inputs and outputs; `tfds:` names its files itself.
+
+        Raises:
+          RunnerError: one is on this machine.
+        """
+        if self.name.lower() not in _DATAFLOW_NAMES:
+            return
+        for path in paths:
+            if is_local(path) and not path.startswith("tfds:"):
+                raise RunnerError(
+                    f"{path} is on this machine, and --runner={self.name} works on others. Copy "
+                    "inputs to a bucket, and give gs://BUCKET/... for inputs and output."
+                )
+
 
 def _parse_beam_flags(flags: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Options that Beam knows, and arguments that it does not."""
@@ -133,7 +153,7 @@ def run_pipeline(options: RunnerOptions, build: Callable[[beam.Pipeline], None])
     pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions(flags))
     if options.workers == 1:
         return _run(pipeline, build)
-    with _worker_environment(options.workers):
+    with watched(options.workers), _worker_environment(options.workers):
         return _run(pipeline, build)
 
 
@@ -146,7 +166,7 @@ def _run(pipeline: beam.Pipeline, build: Callable[[beam.Pipeline], None]) -> Pip
 
 @contextmanager
 def _worker_environment(workers: int) -> Iterator[None]:
-    """What local worker processes inherit; Beam starts them by a command line of its own.
+    """What local worker processes inherit.
 
     The checkout goes on PYTHONPATH, so that they can import `pipelines`. Their log level can only
     be set by an options file; without it each writes dozens of lines into the progress bar. An M1

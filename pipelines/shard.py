@@ -268,6 +268,7 @@ def write_shard(
     name = task.output_name(layout)
     totals = dict.fromkeys((*COUNTS, "recorded_documents", "recorded_bytes"), 0)
     damage, expected, finished = "", 0, False
+    rejects_path = storage.join(directory, task.rejects_name(layout))
     with ExitStack() as files:
         output = files.enter_context(sinks.create(storage.join(directory, name), layout.format))
         rejects: storage.HashingFile | None = None
@@ -282,8 +283,7 @@ def write_shard(
             if damage:
                 lines.append(_reject_line(task.file.name, damage))
             if lines and rejects is None:
-                path = storage.join(directory, task.rejects_name(layout))
-                rejects = files.enter_context(storage.create(path))
+                rejects = files.enter_context(storage.create(rejects_path))
             if lines and rejects is not None:
                 rejects.write(b"".join(lines))
             output.write(batch.records)
@@ -302,5 +302,7 @@ def write_shard(
                 f"were read but the records cover {covered[0]} of {covered[1]}. Nothing is written "
                 "of it: report this with the input."
             )
+    if rejects is None:  # there may be some of an earlier job, of the input before it was mended
+        storage.delete([rejects_path])
     shard = Shard(file=name, sha256=output.sha256, input=task.file.name, **totals)
     return ShardReport(task.index, shard, damage)

@@ -78,6 +78,8 @@ def find(
             paths = storage.match(pattern)
             files = [InputFile(path, _format(path), field, _size(path)) for path in paths]
             if not files:
+                if os.path.isdir(pattern):
+                    raise InputError(f"--input={pattern!r} is a directory: name its files, DIR/*.")
                 raise InputError(
                     f"--input={pattern!r} fits no file (looked from {os.getcwd()!r}). "
                     "Quote globs, and check the path."
@@ -153,8 +155,8 @@ def _find_tfds(pattern: str, field: str, split: str, data_dir: str | None) -> li
     file_format = info.file_format.value
     if file_format not in TFDS_FORMATS:
         raise InputError(
-            f"--input={pattern!r} is stored as {file_format}; only {', '.join(TFDS_FORMATS)} can be "
-            "read. Convert it: `tfds convert_format --out_file_format=tfrecord`."
+            f"--input={pattern!r} is stored as {file_format}, expected {', '.join(TFDS_FORMATS)}. "
+            "Convert it: `tfds convert_format --out_file_format=tfrecord`."
         )
     feature = dict(info.features.items()).get(field)
     if not isinstance(feature, tfds.features.Text):

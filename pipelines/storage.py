@@ -9,7 +9,6 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
@@ -21,7 +20,6 @@ from apache_beam.io.filesystems import FileSystems
 
 TEMPORARY_PREFIX = ".tmp-"
 _BUFFER_BYTES = 1 << 20
-_REQUESTS = 16  # at once
 
 
 def is_local(path: str) -> bool:
@@ -47,7 +45,7 @@ def match(pattern: str) -> list[str]:
         paths = glob.glob(pattern, recursive=True, include_hidden=True)
         if not paths and os.path.isfile(pattern):  # a name with brackets in it
             paths = [pattern]
-        return sorted(path for path in paths if os.path.isfile(path))
+        return sorted(path for path in paths if not os.path.isdir(path))
     found = _file_system(pattern).match([pattern])[0].metadata_list
     return sorted(metadata.path for metadata in found)
 
@@ -94,19 +92,28 @@ def make_directory(directory: str) -> None:
 
 
 def delete(paths: list[str]) -> None:
-    """Delete files; those already gone are no error (another attempt may have deleted them)."""
-    remote = [path for path in paths if not is_local(path)]
-    for path in set(paths).difference(remote):
-        Path(path).unlink(missing_ok=True)
-    with ThreadPoolExecutor(_REQUESTS) as pool:  # each takes several requests
-        list(pool.map(_delete_remote, remote))
+    """Delete files; those already gone are no error (another attempt may have deleted them).
+
+    Raises:
+      OSError: a file is still there; says which.
+    """
+    objects = [path for path in paths if path.startswith("gs://")]
+    for path in set(paths).difference(objects):
+        if is_local(path):
+            Path(path).unlink(missing_ok=True)
+        elif exists(path):
+            _file_system(path).delete([path])
+    if objects:
+        _delete_objects(objects)
 
 
-def _delete_remote(path: str) -> None:
-    file_system = _file_system(path)
-    if file_system.exists(path):
-        # What Beam deletes on gs:// is a glob pattern.
-        file_system.delete([glob.escape(path) if path.startswith("gs://") else path])
+def _delete_objects(paths: list[str]) -> None:
+    """Delete on gs://, 100 a request; Beam's `delete` needs three each, and takes patterns."""
+    client: Any = _file_system(paths[0])
+    results = client._gcsIO().delete_batch(paths)
+    if failed := [(path, status) for path, status in results if status]:
+        path, status = failed[0]
+        raise OSError(f"{len(failed)} files were not deleted; the first, {path}: HTTP {status}.")
 
 
 class HashingFile:

@@ -94,6 +94,12 @@ class CodecVocabulary(BaseVocabulary[Codec]):
         return self._method
 
     @property
+    def tokens_per_window(self) -> int | None:
+        """Tokens of one window; None where there are no windows, or tokens cross their ends."""
+        window, token = self._options.get("window_bits"), self._options.get("token_bits")
+        return None if window is None or window % token else window // token
+
+    @property
     def codec(self) -> Codec:
         """The codec, loaded (and its assets verified) on first use."""
         return self._loaded()

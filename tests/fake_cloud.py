@@ -19,23 +19,26 @@ class FakeCloud:
       endpoint: of the Dataflow API.
       environment: variables for a process that is to use it.
       jobs: what was sent to create a job, in order.
-      job_state: what is answered of each job.
+      job_states: of a job when it is created, and later.
     """
 
     def __init__(self, endpoint: str, environment: dict[str, str]) -> None:
         self.endpoint = endpoint
         self.environment = environment
         self.jobs: list[dict[str, Any]] = []
-        self.job_state = "JOB_STATE_DONE"
+        self.job_states = ("JOB_STATE_DONE", "JOB_STATE_DONE")
+        self._bucket: Any = None
 
     def bucket(self) -> Any:
         """Cloud Storage's own client, to look from outside at what the code under test did."""
-        from google.auth.credentials import AnonymousCredentials
-        from google.cloud import storage
+        if self._bucket is None:
+            from google.auth.credentials import AnonymousCredentials
+            from google.cloud import storage
 
-        options = {"api_endpoint": self.environment["STORAGE_EMULATOR_HOST"]}
-        client = storage.Client("p", AnonymousCredentials(), client_options=options)  # type: ignore[no-untyped-call]
-        return client.bucket(BUCKET)
+            options = {"api_endpoint": self.environment["STORAGE_EMULATOR_HOST"]}
+            client = storage.Client("p", AnonymousCredentials(), client_options=options)
+            self._bucket = client.bucket(BUCKET)
+        return self._bucket
 
     def upload(self, name: str, data: bytes) -> str:
         """Write an object; gives its address."""
@@ -65,7 +68,7 @@ def run_fake_cloud() -> Iterator[FakeCloud]:
         "NO_GCE_CHECK": "true",  # or Google's library asks the network whether this is its cloud
     }
     cloud = FakeCloud(endpoint, environment)
-    api.cloud = cloud  # type: ignore[attr-defined]
+    api.cloud = cloud
     try:
         yield cloud
     finally:
@@ -78,14 +81,14 @@ def run_fake_cloud() -> Iterator[FakeCloud]:
 class _Api(BaseHTTPRequestHandler):
     @property
     def _cloud(self) -> FakeCloud:
-        return self.server.cloud  # type: ignore[attr-defined]
+        return self.server.cloud
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         path = self.path.split("?")[0]
         if path.endswith("/jobs"):
             self._cloud.jobs.append(json.loads(body))
-            self._answer(self._job())
+            self._answer(self._job(self._cloud.job_states[0]))
         else:
             self.send_error(404)
 
@@ -95,12 +98,11 @@ class _Api(BaseHTTPRequestHandler):
             message = {"messageImportance": "JOB_MESSAGE_ERROR", "messageText": "a worker failed"}
             self._answer({"jobMessages": [{"time": "2026-01-01T00:00:00Z", **message}]})
         elif path.endswith(f"/jobs/{JOB_ID}"):
-            self._answer(self._job())
+            self._answer(self._job(self._cloud.job_states[1]))
         else:
             self.send_error(404)
 
-    def _job(self) -> dict[str, str]:
-        state = self._cloud.job_state
+    def _job(self, state: str) -> dict[str, str]:
         return {"id": JOB_ID, "projectId": "p", "location": "r", "currentState": state}
 
     def _answer(self, content: dict[str, Any]) -> None:

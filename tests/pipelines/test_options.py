@@ -77,7 +77,8 @@ def test_errors(capsys: pytest.CaptureFixture[str], flags: list[str], message: s
 
 def test_other_runners_get_their_own_options() -> None:
     flags = ["--project", "p", "--region=r", "--num_workers=3", "--sdk_container_image=i"]
-    options = parse_compress([*BASE, "--method=gzip", "--runner", "DataflowRunner", *flags])
+    paths = ["--input=gs://b/*.json", "--output=gs://b/out"]
+    options = parse_compress([*paths, "--method=gzip", "--runner", "DataflowRunner", *flags])
     assert options.runner == RunnerOptions("DataflowRunner", 1, tuple(flags))
 
 

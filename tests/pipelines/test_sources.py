@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines import storage
 from pipelines.sources import InputError, InputFile, find
 
 
@@ -25,12 +26,36 @@ def test_order_is_by_base_name_not_by_directory(tmp_path: Path) -> None:
 def test_a_glob_that_fits_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"fits no file"):
         find([str(tmp_path / "*.json")])
+    with pytest.raises(InputError, match=r"is a directory: name its files"):
+        find([str(tmp_path)])
 
 
 def test_unknown_suffix_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.csv").touch()
     with pytest.raises(InputError, match=r"a\.csv has none of the suffixes"):
         find([str(tmp_path / "*")])
+
+
+def test_suffixes(tmp_path: Path) -> None:
+    for name in ("json", "jsonl", "txt"):
+        for packed in ("", ".gz", ".zst", ".GZ"):
+            path = tmp_path / f"{name}.{name}{packed}"
+            path.write_bytes(b"123")
+            (file,) = find([str(path)])
+            assert (file.format, file.size) == ("text" if name == "txt" else "json", 3)
+    for name in ("a.zst", "a.json.xz", "a.parquet.gz", "a.json.gz.tmp"):
+        (tmp_path / name).touch()
+        with pytest.raises(InputError, match="has none of the suffixes"):
+            find([str(tmp_path / name)])
+
+
+def test_a_file_that_goes_while_it_is_listed_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = str(tmp_path / "a.json")
+    monkeypatch.setattr(storage, "match", lambda pattern: [gone])
+    with pytest.raises(InputError, match=r"a\.json is an input, and cannot be read: No such file"):
+        find([gone])
 
 
 def test_two_inputs_of_one_name_are_an_error(tmp_path: Path) -> None:
@@ -44,7 +69,7 @@ def test_two_inputs_of_one_name_are_an_error(tmp_path: Path) -> None:
 def test_names_with_brackets_are_found(tmp_path: Path) -> None:
     path = tmp_path / "a[1].json"
     path.touch()
-    assert find([str(path)]) == [InputFile(str(path), "json", "text")]
+    assert find([str(path)]) == [InputFile(str(path), "json", "text", 0)]
 
 
 def test_a_name_that_records_cannot_hold_is_an_error(tmp_path: Path) -> None:

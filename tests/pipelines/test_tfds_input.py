@@ -1,7 +1,9 @@
 """A prepared TFDS data set: its files are read directly, and give what TFDS gives."""
 
 import logging
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +42,18 @@ class TinyText(tfds.core.GeneratorBasedBuilder):
             yield number, {"text": text, "n": number}
 
 
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Prepared without a network, in three files."""
-    directory = str(tmp_path_factory.mktemp("tfds"))
+def _prepare(directory: str, file_format: str) -> str:
+    """Prepare without a network, in three files."""
     logging.getLogger("absl").setLevel(logging.ERROR)
-    builder = TinyText(config="en", data_dir=directory, file_format="tfrecord")
+    builder = TinyText(config="en", data_dir=directory, file_format=file_format)
     config = tfds.download.DownloadConfig(num_shards=3, try_download_gcs=False)
     builder.download_and_prepare(download_config=config)
     return directory
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return _prepare(str(tmp_path_factory.mktemp("tfds")), "tfrecord")
 
 
 def _texts(files: Any) -> list[str]:
@@ -73,6 +78,13 @@ def test_same_texts_as_tfds_in_its_order(data_dir: str, name: str) -> None:
     assert sorted(texts) == sorted(TEXTS)
 
 
+@pytest.mark.parametrize("file_format", ["array_record", "parquet"])
+def test_other_file_formats_give_the_same(data_dir: str, tmp_path: Path, file_format: str) -> None:
+    files = find(["tfds:tiny_text/en"], data_dir=_prepare(str(tmp_path), file_format))
+    assert [file.format for file in files] == [f"tfds_{file_format}"] * 3
+    assert _texts(files) == _texts(find(["tfds:tiny_text/en"], data_dir=data_dir))
+
+
 def test_by_directory(data_dir: str) -> None:
     files = find([f"tfds:{data_dir}/tiny_text/en/3.1.0"])
     assert sorted(_texts(files)) == sorted(TEXTS)
@@ -94,12 +106,35 @@ def test_damage_is_noticed(data_dir: str, tmp_path: Path) -> None:
     whole = Path(file.path).read_bytes()
     copy = tmp_path / file.name
     copy.write_bytes(whole[:-5])
-    damaged = type(file)(str(copy), file.format, file.field)
+    damaged = replace(file, path=str(copy), size=None)
     documents = []
     with pytest.raises(DamagedInputError, match="cut off"):
         for item in read(damaged):
             documents.append(item)
     assert documents == list(read(file))[:-1]
+
+
+def test_a_file_that_was_replaced_by_a_shorter_one_is_damage(data_dir: str) -> None:
+    """TFDS remembers how many records each file has; TFRecord files do not."""
+    files = find(["tfds:tiny_text/en"], data_dir=data_dir)
+    assert sum(file.records or 0 for file in files) == len(TEXTS)
+    shorter = replace(files[1], records=(files[1].records or 0) + 1)
+    with pytest.raises(DamagedInputError, match=r"has 34 records, and TFDS wrote 35"):
+        list(read(shorter))
+
+
+def test_what_cannot_be_read_is_refused(data_dir: str, tmp_path: Path) -> None:
+    directory = tmp_path / "3.1.0"
+    shutil.copytree(Path(data_dir, "tiny_text/en/3.1.0"), directory)
+    info = directory / "dataset_info.json"
+    text = info.read_text()
+    info.write_text(text.replace("tfrecord", "riegeli"))
+    with pytest.raises(InputError, match="is stored as riegeli, expected tfrecord, array_record"):
+        find([f"tfds:{directory}"])
+    info.write_text(text)
+    next(directory.glob("*00001-of-00003")).unlink()
+    with pytest.raises(InputError, match="00001-of-00003 is an input, and cannot be read: No such"):
+        find([f"tfds:{directory}"])
 
 
 def test_compressed_and_restored(data_dir: str, tmp_path: Path) -> None:

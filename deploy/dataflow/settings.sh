@@ -1,0 +1,29 @@
+# Names that build.sh and launch.sh share, and how they run a command. Sourced, not run.
+# shellcheck shell=bash disable=SC2034
+
+: "${PROJECT:?set PROJECT to the id of your Google Cloud project}"
+: "${BUCKET:?set BUCKET to the name of a bucket, without gs://, in the region of the job}"
+REGION="${REGION:-us-central1}"
+REPOSITORY="${REPOSITORY:-equalinfo}"
+VARIANT="${VARIANT:-cpu}"
+# A tag that is never built twice: workers that start late must pull what the others run.
+TAG="${TAG:-$(git -C "$ROOT" describe --always --dirty 2>/dev/null || true)}"
+: "${TAG:?this is no git checkout: set TAG to a name for this build}"
+
+case "$VARIANT" in
+  cpu | gpu) ;;
+  *) echo "VARIANT=$VARIANT is not cpu or gpu." >&2; exit 2 ;;
+esac
+
+IMAGE="$REGION-docker.pkg.dev/$PROJECT/$REPOSITORY/equalinfo-$VARIANT:$TAG"
+TEMPLATE="gs://$BUCKET/templates/equalinfo-$VARIANT-$TAG.json"
+
+# Run a command, or with DRY_RUN only print it, quoted for a shell.
+run() {
+  if [[ -n "${DRY_RUN:-}" ]]; then
+    printf '%q ' "$@"
+    echo
+  else
+    "$@"
+  fi
+}
