@@ -35,7 +35,9 @@ def as_symbols(values: npt.ArrayLike, what: str = "text") -> Symbols:
             "Make symbols of documents with equalinfo.alphabet.join."
         )
     # Before the cast, which would take 65,633 for 97.
-    if array.size and (int(array.max()) >= NUM_SYMBOLS or int(array.min()) < 0):
+    if array.size and (
+        int(array.max()) >= NUM_SYMBOLS or (array.dtype.kind == "i" and int(array.min()) < 0)
+    ):
         place = int(np.flatnonzero((array >= NUM_SYMBOLS) | (array < 0))[0])
         raise ValueError(
             f"{what}, place {place}: symbol {int(array[place])} is not in "
@@ -53,23 +55,24 @@ def join(documents: Iterable[bytes]) -> Symbols:
     Returns:
       uint16[total bytes + number of documents].
     """
-    parts: list[Symbols] = []
-    end = np.array([EOS], np.uint16)
-    for document in documents:
-        parts.append(np.frombuffer(document, np.uint8).astype(np.uint16))
-        parts.append(end)
-    return np.concatenate(parts) if parts else np.empty(0, np.uint16)
+    texts = list(documents)
+    ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1)
+    # One pass over the bytes, and one to widen them: a byte where each EOS goes.
+    symbols = np.frombuffer(b"\0".join([*texts, b""]), np.uint8).astype(np.uint16)
+    symbols[ends - 1] = EOS
+    return symbols
 
 
 def split(symbols: Symbols) -> list[bytes]:
     """Undo `join`; what follows the last EOS, if anything, is the last (unfinished) document."""
+    data = symbols.astype(np.uint8).tobytes()
     documents = []
     start = 0
-    for end in np.flatnonzero(symbols == EOS):
-        documents.append(symbols[start:end].astype(np.uint8).tobytes())
-        start = int(end) + 1
-    if start < len(symbols):
-        documents.append(symbols[start:].astype(np.uint8).tobytes())
+    for end in np.flatnonzero(symbols == EOS).tolist():
+        documents.append(data[start:end])
+        start = end + 1
+    if start < len(data):
+        documents.append(data[start:])
     return documents
 
 
@@ -123,17 +126,16 @@ def to_bytes(symbols: Symbols) -> bytes:
 
     Valid UTF-8 has neither byte, so text keeps its length plus one byte per document.
     """
-    if not np.any((symbols == _ESCAPE) | (symbols == _EOS_BYTE)):
-        return np.where(symbols == EOS, _EOS_BYTE, symbols).astype(np.uint8).tobytes()
-    out = bytearray()
-    for symbol in symbols.tolist():
-        if symbol == EOS:
-            out.append(_EOS_BYTE)
-        elif symbol in (_ESCAPE, _EOS_BYTE):
-            out += bytes((_ESCAPE, symbol))
-        else:
-            out.append(symbol)
-    return bytes(out)
+    low = symbols.astype(np.uint8)  # EOS as 0
+    plain = low.tobytes()
+    low -= (symbols == EOS).view(np.uint8)  # EOS as FF
+    if b"\xfe" not in plain and b"\xff" not in plain:
+        return low.tobytes()
+    escaped = (symbols == _ESCAPE) | (symbols == _EOS_BYTE)
+    places = np.arange(len(symbols)) + np.cumsum(escaped)
+    out = np.full(int(places[-1]) + 1, _ESCAPE, np.uint8)
+    out[places] = low
+    return out.tobytes()
 
 
 def from_bytes(data: bytes) -> Symbols:

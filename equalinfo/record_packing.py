@@ -19,8 +19,6 @@ from equalinfo.records import FEATURES, EncodedLike
 Int64s = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 
-_LOWEST_ESCAPED = 0xFE
-
 _INT64_LIST, _BYTES_LIST = 0x1A, 0x0A
 _OVERHEAD = 256
 """More than all bytes of a record but its source and its targets, and two to spare."""
@@ -94,11 +92,15 @@ def pack_records(
     ]
     end = np.concatenate([np.empty(0, np.int64), *ends])
     start = np.where(part > 0, np.concatenate([[0], end])[:-1], 0)
-    lengths = np.array([len(symbols) for symbols in examples], np.int64)
-    base = (np.cumsum(lengths) - lengths)[example]
-    symbols = np.concatenate([np.empty(0, np.uint16), *examples])
-    text, documents, escapes = _text(symbols, base + start, base + end)
-    checksums = _checksums(symbols, text, base + start, base + end, escapes)
+    starts, stops = start.tolist(), end.tolist()
+    of_records: list[int] = []
+    crcs: list[int] = []
+    for symbols, number in zip(examples, parts.tolist(), strict=True):
+        here = slice(len(crcs), len(crcs) + number)
+        counted, found = _account(symbols, starts[here], stops[here])
+        of_records += counted
+        crcs += found
+    documents, checksums = np.array(of_records, np.int64), np.array(crcs, np.int64)
     names = [source.encode("utf-8") for source in sources]
     name_ends = np.cumsum([len(name) for name in names], dtype=np.int64)
     data, data_ends = _serialize(
@@ -113,39 +115,20 @@ def pack_records(
     return PackedRecords(data, data_ends, num_tokens, end - start - documents, documents)
 
 
-def _checksums(
-    symbols: Symbols, text: Bytes, start: Int64s, end: Int64s, escapes: npt.NDArray[np.bool_]
-) -> Int64s:
-    """CRC-32C of each record's symbols, as `records.symbols_checksum`."""
-    return np.array(
-        [
-            google_crc32c.value(alphabet.to_bytes(symbols[a:b]) if escaped else text[a:b].tobytes())
-            for a, b, escaped in zip(start.tolist(), end.tolist(), escapes.tolist(), strict=True)
-        ],
-        np.int64,
-    )
-
-
-@njit(cache=True, nogil=True)
-def _text(
-    symbols: Symbols, start: Int64s, end: Int64s
-) -> tuple[Bytes, Int64s, npt.NDArray[np.bool_]]:
-    """Of each record: symbols as bytes (EOS as FF), documents, whether a byte needs an escape."""
-    text = np.empty(len(symbols), np.uint8)
-    documents = np.zeros(len(start), np.int64)
-    escapes = np.zeros(len(start), np.bool_)
-    for record in range(len(start)):
-        count, escaped = 0, False
-        source = symbols[start[record] : end[record]]
-        target = text[start[record] : end[record]]
-        for place in range(len(source)):
-            symbol = source[place]
-            count += symbol == EOS
-            escaped |= (symbol >= _LOWEST_ESCAPED) & (symbol < EOS)
-            target[place] = min(symbol, 255)
-        documents[record] = count
-        escapes[record] = escaped
-    return text, documents, escapes
+def _account(
+    symbols: Symbols, start: Sequence[int], end: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """Of an example's records: documents, and CRC-32C as of `records.symbols_checksum`."""
+    text = alphabet.to_bytes(symbols)
+    if len(text) == len(symbols):
+        pieces = [text[a:b] for a, b in zip(start, end, strict=True)]
+        documents = [piece.count(b"\xff") for piece in pieces]  # EOS
+    else:  # it has bytes that are escaped
+        pieces = [alphabet.to_bytes(symbols[a:b]) for a, b in zip(start, end, strict=True)]
+        documents = [
+            int(np.count_nonzero(symbols[a:b] == EOS)) for a, b in zip(start, end, strict=True)
+        ]
+    return documents, [google_crc32c.value(piece) for piece in pieces]
 
 
 @njit(cache=True, nogil=True)
@@ -177,9 +160,7 @@ def _serialize(
             sizes[which, record] = _varint_size(numbers[which, record])
         before = name_ends[example[record] - 1] if example[record] else 0
         sizes[4, record] = name_ends[example[record]] - before
-        size = num_tokens[record]
-        for token in ids[first[record] : first[record] + num_tokens[record]]:
-            size += (token >= 1 << 7) + (token >= 1 << 14) + (token >= 1 << 21) + (token >= 1 << 28)
+        size = _targets_size(ids[first[record] : first[record] + num_tokens[record]])
         sizes[5, record] = size
         room += _OVERHEAD + sizes[4, record] + size
     out = np.empty(room, np.uint8)
@@ -202,6 +183,17 @@ def _serialize(
         at += sizes[5, record]
         ends[record] = at
     return out[:at], ends
+
+
+@njit(cache=True, nogil=True)
+def _targets_size(ids: npt.NDArray[np.int32]) -> int:
+    """Bytes of ids as varints."""
+    more = np.int32(0)  # int32 throughout, and a plain range: so LLVM counts many at once
+    for index in range(len(ids)):
+        token = ids[index]
+        more += np.int32(token >= 1 << 7) + np.int32(token >= 1 << 14)
+        more += np.int32(token >= 1 << 21) + np.int32(token >= 1 << 28)
+    return len(ids) + np.int64(more)  # type: ignore[return-value]
 
 
 @njit(cache=True, nogil=True)

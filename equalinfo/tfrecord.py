@@ -6,6 +6,7 @@ data; all little-endian.
 
 import struct
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import BinaryIO
 
 import google_crc32c
@@ -24,10 +25,16 @@ def _masked_crc(data: bytes) -> int:
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
 
+@lru_cache(maxsize=1 << 14)
+def _header(length: int) -> bytes:
+    """Length and its checksum; most records of a file have one of a few thousand lengths."""
+    data = length.to_bytes(8, "little")
+    return data + _CRC.pack(_masked_crc(data))
+
+
 def frame(data: bytes) -> bytes:
     """Data of any length as one record of a TFRecord file (16 bytes more)."""
-    length = len(data).to_bytes(8, "little")
-    return b"".join((length, _CRC.pack(_masked_crc(length)), data, _CRC.pack(_masked_crc(data))))
+    return b"".join((_header(len(data)), data, _CRC.pack(_masked_crc(data))))
 
 
 def write_records(file: BinaryIO, records: Iterable[bytes]) -> int:

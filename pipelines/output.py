@@ -70,7 +70,9 @@ def check(directory: str, split: str, overwrite: bool) -> None:
     """
     manifest = read_manifest(directory)
     if manifest is not None:
-        if split in manifest.splits and not overwrite:
+        # With working files, its job was cut off between the manifest and the end: it may go on.
+        finished = split in manifest.splits and not _working_files(directory, split)
+        if finished and not overwrite:
             raise OutputError(
                 f"{directory} already holds a finished split {split!r}. "
                 "Choose another --output or --split, or pass --overwrite."

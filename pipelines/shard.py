@@ -26,7 +26,7 @@ BATCH_EXAMPLES = 256
 BATCH_SYMBOLS = 256 * 10_240
 """Examples encoded together where a model runs, on many lanes: as many as fit in both."""
 
-_SMALL_BATCH = 16
+_SMALL_BATCH = 2
 """Where no model runs, batches are smaller by this: they stay in the processor's cache."""
 
 

@@ -171,6 +171,18 @@ class Codebook:
         return byte_lengths(self.texts, self.offsets)
 
     @cached_property
+    def symbol_lengths(self) -> npt.NDArray[np.uint32]:
+        """Symbols of each code's text, uint32[V]."""
+        return np.diff(self.offsets).astype(np.uint32)
+
+    @cached_property
+    def _spaced_texts(self) -> npt.NDArray[np.uint16]:
+        """The texts, and the space that `equalinfo.codebook.lookup` reads behind them."""
+        from equalinfo.codebook.lookup import SPARE_SYMBOLS
+
+        return np.append(self.texts, np.zeros(SPARE_SYMBOLS, np.uint16))
+
+    @cached_property
     def byte_texts(self) -> "ByteTexts":
         """The texts as `equalinfo.codebook.lookup` wants them."""
         from equalinfo.codebook.lookup import byte_texts
@@ -195,12 +207,53 @@ class Codebook:
 
     def decode(self, codes: npt.ArrayLike) -> Symbols:
         """Undo `encode`: any codes in any order decode, uint16[n]."""
-        from equalinfo.codebook.lookup import copy_symbols
+        checked = self._check_codes(codes).astype(np.int32)
+        return self.decode_texts(checked, np.array([len(checked)]), 0)[0]
 
-        checked = self._check_codes(codes)
-        symbols = np.empty(int(self.lengths(checked).sum()), np.uint16)
-        copy_symbols(checked, self.texts, self.offsets, symbols)
-        return symbols
+    def encode_texts(
+        self, symbols: Symbols, ends: npt.NDArray[np.int64], first: int
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Encode many texts at once, each by itself.
+
+        Args:
+          symbols: uint16[n], 0..256 (not checked), the texts one after the other; nobody else may
+            change them meanwhile.
+          ends: int64[texts], where each ends.
+          first: the id of code 0.
+
+        Returns:
+          ids: int32[tokens], code + first.
+          read: int64[tokens], symbols of its text that a token and those before it stand for.
+          id_ends: int64[texts], where the ids of each text end.
+        """
+        from equalinfo.codebook import lookup, walk
+
+        codes, id_ends = walk.encode(self.entries, _frozen(symbols, np.uint16), ends, first)
+        ids = codes.view(np.int32)
+        return ids, lookup.symbol_ends(ids, id_ends, first, self.symbol_lengths), id_ends
+
+    def decode_texts(
+        self, ids: npt.NDArray[np.int32], ends: npt.NDArray[np.int64], first: int
+    ) -> tuple[Symbols, npt.NDArray[np.int64]]:
+        """Undo `encode_texts`.
+
+        Args:
+          ids: int32[tokens], first..first + V - 1 (not checked); nobody else may change them
+            meanwhile.
+          ends: int64[texts], where the ids of each text end.
+          first: the id of code 0.
+
+        Returns:
+          symbols: uint16[n], the texts one after the other.
+          symbol_ends: int64[texts], where each ends.
+        """
+        from equalinfo.codebook import lookup
+
+        symbol_ends, _ = lookup.count_bytes(ids, ends, first, self.symbol_lengths)
+        size = int(symbol_ends[-1]) if len(ends) else 0
+        out = np.empty(size + lookup.SPARE_SYMBOLS, np.uint16)
+        lookup.copy_symbols(ids, first, self._spaced_texts, self.offsets, out)
+        return out[:size], symbol_ends
 
     def lengths(self, codes: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Symbols that each code stands for, int64[codes]."""

@@ -12,8 +12,13 @@ from numba import njit
 from equalinfo.alphabet import EOS
 from equalinfo.codebook.trie import Offsets, Texts, byte_lengths
 
+Elements = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
 SPARE_BYTES = 8
 """What `copy_texts` may write behind the last text."""
+
+SPARE_SYMBOLS = 8
+"""What `copy_symbols` may read and write behind the last text."""
 
 
 class ByteTexts(NamedTuple):
@@ -76,7 +81,7 @@ def count_bytes(
       ids: int32[tokens]; those from 0 to `first` are special and stand for nothing.
       ends: int64[texts], where the ids of each text end.
       first: the id of code 0.
-      lengths: uint32[C].
+      lengths: uint32[C] bytes of each code's text; or symbols, to count these.
     """
     byte_ends = np.zeros(len(ends), np.int64)
     total = np.int64(0)
@@ -94,15 +99,55 @@ def count_bytes(
 
 
 @njit(cache=True, nogil=True)
+def symbol_ends(
+    ids: npt.NDArray[np.int32],
+    ends: npt.NDArray[np.int64],
+    first: int,
+    lengths: npt.NDArray[np.uint32],
+) -> npt.NDArray[np.int64]:
+    """Symbols of its text that each id and those before it stand for, int64[tokens].
+
+    Args:
+      ids: int32[tokens], all of codes.
+      ends: int64[texts], where the ids of each text end.
+      first: the id of code 0.
+      lengths: uint32[C], symbols of each code's text.
+    """
+    out = np.empty(len(ids), np.int64)
+    start = 0
+    for index in range(len(ends)):
+        of_text, out_of_text = ids[start : ends[index]], out[start : ends[index]]
+        read = np.int64(0)
+        for place in range(len(of_text)):
+            read += np.int64(lengths[np.uint64(of_text[place] - first)])
+            out_of_text[place] = read
+        start = ends[index]
+    return out
+
+
+@njit(cache=True, nogil=True)
 def copy_symbols(
-    codes: npt.NDArray[np.int64], texts: Texts, offsets: Offsets, symbols: Texts
+    ids: npt.NDArray[np.int32], first: int, texts: Texts, offsets: Offsets, out: Texts
 ) -> None:
-    """Fill `symbols` with the texts of `codes`, EOS among them, one after the other."""
-    place = 0
-    for code in codes:
-        for i in range(offsets[code], offsets[code + 1]):
-            symbols[place] = texts[i]
-            place += 1
+    """Write the texts of `ids`, EOS among them, one after the other.
+
+    Args:
+      ids: int32[tokens], all of codes.
+      first: the id of code 0.
+      texts: uint16[total symbols + SPARE_SYMBOLS], the texts of all codes.
+      offsets: int64[C + 1].
+      out: uint16[total + SPARE_SYMBOLS].
+    """
+    place = np.uint64(0)
+    for i in range(len(ids)):
+        code = np.uint64(ids[i] - first)
+        source, stop = np.uint64(offsets[code]), np.uint64(offsets[code + np.uint64(1)])
+        behind = place + (stop - source)
+        while place < behind:
+            _copy_eight(texts, source, out, place)
+            source += np.uint64(8)
+            place += np.uint64(8)
+        place = behind
 
 
 @njit(cache=True, nogil=True)
@@ -126,35 +171,37 @@ def copy_texts(
       tail_starts: see `ByteTexts`.
       out: uint8[total + SPARE_BYTES].
     """
+    flat_heads, flat_tails = heads.reshape(-1), tails.reshape(-1)
     place = np.uint64(0)
     for i in range(len(ids)):
         code = np.int64(ids[i]) - first
         if code < 0:
             continue
-        _copy_word(heads, np.uint64(code), out, place)
+        _copy_eight(flat_heads, np.uint64(8 * code), out, place)
         length = np.uint64(lengths[code])
         if length > np.uint64(8):
-            word = np.uint64(tail_starts[code])
+            source = np.uint64(tail_starts[code]) * np.uint64(8)
             behind = np.uint64(8)
             while behind < length:
-                _copy_word(tails, word, out, place + behind)
-                word += np.uint64(1)
+                _copy_eight(flat_tails, source, out, place + behind)
+                source += np.uint64(8)
                 behind += np.uint64(8)
         place += length
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _copy_word(
-    words: npt.NDArray[np.uint8], row: np.uint64, out: npt.NDArray[np.uint8], place: np.uint64
-) -> None:
-    """Eight bytes; all are read before the first is written, so that LLVM makes it one move."""
-    a, b, c, d = words[row, 0], words[row, 1], words[row, 2], words[row, 3]
-    e, f, g, h = words[row, 4], words[row, 5], words[row, 6], words[row, 7]
+def _copy_eight(source: Elements, first: np.uint64, out: Elements, place: np.uint64) -> None:
+    """Eight elements; all are read before the first is written: then LLVM makes it one move."""
+    one, two, three, four = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+    five, six, seven = np.uint64(5), np.uint64(6), np.uint64(7)
+    a, b, c, d = source[first], source[first + one], source[first + two], source[first + three]
+    e, f = source[first + four], source[first + five]
+    g, h = source[first + six], source[first + seven]
     out[place] = a
-    out[place + np.uint64(1)] = b
-    out[place + np.uint64(2)] = c
-    out[place + np.uint64(3)] = d
-    out[place + np.uint64(4)] = e
-    out[place + np.uint64(5)] = f
-    out[place + np.uint64(6)] = g
-    out[place + np.uint64(7)] = h
+    out[place + one] = b
+    out[place + two] = c
+    out[place + three] = d
+    out[place + four] = e
+    out[place + five] = f
+    out[place + six] = g
+    out[place + seven] = h

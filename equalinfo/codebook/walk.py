@@ -26,10 +26,11 @@ from equalinfo.codebook.double_array import (
 )
 
 Codes = npt.NDArray[np.uint32]
+Ends = npt.NDArray[np.int64]
 State = np.uint64
 Text = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
-_BLOCK = 1 << 13  # symbols; what is written for one stays in the cache
+_BLOCK = 1 << 15  # symbols; what is written for one stays in the cache
 _SHORT = 192  # below, four segments cost more than they save
 SCRATCH_SHAPE = (3, _BLOCK // 4 + 1)
 
@@ -37,9 +38,7 @@ _ZERO, _ONE = np.uint64(0), np.uint64(1)
 
 
 @njit(cache=True, nogil=True)
-def encode(
-    entries: Entries, text: Text, ends: npt.NDArray[np.int64], add: int
-) -> tuple[Codes, npt.NDArray[np.int64]]:
+def encode(entries: Entries, text: Text, ends: Ends, add: int) -> tuple[Codes, Ends]:
     """Encode many texts, each by itself: in one walk, with a break behind each.
 
     Args:
@@ -54,8 +53,7 @@ def encode(
     """
     scratch = np.empty(SCRATCH_SHAPE, np.uint32)
     block = np.empty(_BLOCK, np.uint16)
-    found = np.empty(_BLOCK + 1, np.uint32)
-    codes = np.empty(len(text), np.uint32)
+    codes = np.empty(len(text) + len(ends) + 1, np.uint32)  # the breaks are dropped block by block
     code_ends = np.zeros(len(ends), np.int64)
     place, reading = 0, 0  # symbols and texts read
     count, done = 0, 0  # codes and texts written
@@ -74,17 +72,33 @@ def encode(
                 block[filled] = BREAK
                 filled += 1
                 reading += 1
-        number, state = advance(entries, state, block[:filled], 0, scratch, found)
-        for index in range(number):
-            if found[index] == BREAK_CODE:
-                code_ends[done] = count
-                done += 1
-            else:
-                codes[count] = found[index] + np.uint32(add)
-                count += 1
+        number, state = advance(entries, state, block[:filled], add, scratch, codes[count:])
+        ended = _drop_breaks(codes[count : count + number], add, count, code_ends[done:])
+        count += number - ended
+        done += ended
     if len(ends):
         code_ends[done] = count  # the last break is still open
     return codes[:count].copy(), code_ends
+
+
+@njit(cache=True, nogil=True)
+def _drop_breaks(codes: Codes, add: int, before: int, code_ends: Ends) -> int:
+    """Close up `codes` where breaks are, and tell where: before + codes before it. How many."""
+    code_of_break = np.uint32(BREAK_CODE) + np.uint32(add)
+    breaks = 0
+    for index in range(len(codes)):
+        breaks += codes[index] == code_of_break
+    if breaks == 0:  # most often
+        return 0
+    kept, done = _ZERO, 0
+    for index in range(len(codes)):
+        if codes[index] == code_of_break:
+            code_ends[done] = before + np.int64(kept)
+            done += 1
+        else:
+            codes[kept] = codes[index]
+            kept += _ONE
+    return breaks
 
 
 @njit(cache=True, nogil=True)
@@ -117,7 +131,7 @@ def advance(
         state, ended = _step(entries, state, text[index], out, count)
         count += ended
     for index in range(count):
-        out[index] = np.uint32(np.uint64(out[index]) & NONE) + np.uint32(add)
+        out[index] = (out[index] & np.uint32(NONE)) + np.uint32(add)
     return count, state
 
 
@@ -222,10 +236,11 @@ def _join(
     replayed = 0
     for index in range(1, len(text)):
         if state == replay:
-            for code in range(replayed, num_guessed):
-                out[count] = guessed[code]
-                count += 1
-            return count, guessed_state
+            rest = guessed[replayed:num_guessed]
+            target = out[count : count + len(rest)]
+            for place in range(len(rest)):
+                target[place] = rest[place]
+            return count + len(rest), guessed_state
         state, ended = _step(entries, state, text[index], out, count)
         count += ended
         # The replay's codes are known: it writes them again, over themselves.

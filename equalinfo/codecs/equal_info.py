@@ -5,7 +5,7 @@ M1 runs, in the exact code.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -22,7 +22,14 @@ from equalinfo.codecs.assets import (
     resolve_model,
     save_model,
 )
-from equalinfo.codecs.base import check_integer
+from equalinfo.codecs.base import (
+    Encoded,
+    Ids,
+    check_integer,
+    check_lengths,
+    check_number_of_lengths,
+)
+from equalinfo.codecs.batch import join_examples, join_ids, parts
 from equalinfo.codecs.windows import CodedWindows, WindowCodec, WindowCodes
 from equalinfo.coding.exact_lanes import ExactCode
 from equalinfo.coding.lanes import decode_windows, encode_windows
@@ -141,14 +148,48 @@ class EqualInfoCodec(WindowCodec):
     @property
     def vocab_size(self) -> int:
         """Ids run from 0 to this, exclusive: 3 special ids and V codes, or 2^N values of tokens."""
-        if isinstance(self._source, Codebook) and self._token_bits == self._window_bits:
-            return ID_OFFSET + self._source.num_codes
-        return super().vocab_size
+        book = self._book_of_tokens
+        return super().vocab_size if book is None else ID_OFFSET + book.num_codes
 
     @property
     def codebook(self) -> Codebook | None:
         """The compiled M1; None where W > 20."""
         return self._source if isinstance(self._source, Codebook) else None
+
+    @property
+    def _book_of_tokens(self) -> Codebook | None:
+        """The codebook, where one token is one code."""
+        return self.codebook if self._token_bits == self._window_bits else None
+
+    def encode(self, examples: Sequence[Symbols]) -> list[Encoded]:
+        """See `Codec.encode`. The arrays are views, of one array for all examples."""
+        book = self._book_of_tokens
+        if book is None:
+            return super().encode(examples)
+        ids, read, id_ends = book.encode_texts(*join_examples(examples), ID_OFFSET)
+        return [
+            Encoded(ids_of_one, read_of_one, len(ids_of_one))
+            for ids_of_one, read_of_one in zip(
+                parts(ids, id_ends), parts(read, id_ends), strict=True
+            )
+        ]
+
+    def decode(
+        self,
+        ids: Sequence[Ids],
+        lengths: Sequence[int] | None = None,
+        *,
+        allow_errors: bool = False,
+    ) -> list[Symbols]:
+        """See `Codec.decode`. The arrays are views, of one array for all examples."""
+        book = self._book_of_tokens
+        if book is None:
+            return super().decode(ids, lengths, allow_errors=allow_errors)
+        check_number_of_lengths(ids, lengths)
+        joined = join_ids(ids, self.vocab_size, ID_OFFSET)
+        decoded = parts(*book.decode_texts(*joined, ID_OFFSET))
+        check_lengths(decoded, lengths)
+        return decoded
 
     def _encode_windows(self, examples: list[Symbols]) -> list[CodedWindows]:
         source = self._source

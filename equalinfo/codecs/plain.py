@@ -14,11 +14,10 @@ from equalinfo.codecs.base import (
     Codec,
     Encoded,
     Ids,
-    check_examples,
-    check_ids,
     check_lengths,
     check_number_of_lengths,
 )
+from equalinfo.codecs.batch import join_examples, join_ids, parts
 
 
 class BytesCodec(Codec):
@@ -48,12 +47,14 @@ class BytesCodec(Codec):
 
     def encode(self, examples: Sequence[Symbols]) -> list[Encoded]:
         """See `Codec.encode`."""
-        encoded = []
-        for symbols in check_examples(examples):
-            ids = symbols.astype(np.int32) + ID_OFFSET
-            ids[symbols == EOS] = EOS_ID
-            encoded.append(Encoded(ids, np.arange(1, len(ids) + 1, dtype=np.int64), 0))
-        return encoded
+        symbols, places = join_examples(examples)
+        ids = symbols.astype(np.int32)
+        ids += ID_OFFSET
+        ids[np.flatnonzero(symbols == EOS)] = EOS_ID
+        # One array of ends for all: token i ends with symbol i in every example.
+        ends = np.arange(1, max(map(len, examples), default=0) + 1, dtype=np.int64)
+        ends.flags.writeable = False
+        return [Encoded(part, ends[: len(part)], 0) for part in parts(ids, places)]
 
     def decode(
         self,
@@ -64,17 +65,14 @@ class BytesCodec(Codec):
     ) -> list[Symbols]:
         """See `Codec.decode`."""
         check_number_of_lengths(ids, lengths)
-        decoded = []
-        for index, example in enumerate(check_ids(ids, self.vocab_size, EOS_ID)):
-            if np.any(example == UNK_ID):
-                place = int(np.flatnonzero(example == UNK_ID)[0])
-                raise ValueError(
-                    f"example {index}, token {place}: id {UNK_ID} (unk) stands for no byte. "
-                    "This codec never produces it."
-                )
-            symbols = (example - ID_OFFSET).astype(np.uint16)
-            symbols[example == EOS_ID] = EOS
-            decoded.append(symbols)
+        joined, places = join_ids(ids, self.vocab_size, EOS_ID)
+        special = np.flatnonzero(joined < ID_OFFSET)
+        if np.any(joined[special] != EOS_ID):
+            raise _unk_error(ids)
+        symbols = joined.astype(np.uint16)
+        symbols -= ID_OFFSET
+        symbols[special] = EOS
+        decoded = parts(symbols, places)
         check_lengths(decoded, lengths)
         return decoded
 
@@ -88,3 +86,14 @@ class BytesCodec(Codec):
     @classmethod
     def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
         return cls.create(**options)
+
+
+def _unk_error(ids: Sequence[Ids]) -> ValueError:
+    found = (
+        (index, np.flatnonzero(np.asarray(of_one) == UNK_ID)) for index, of_one in enumerate(ids)
+    )
+    index, places = next((index, places) for index, places in found if len(places))
+    return ValueError(
+        f"example {index}, token {int(places[0])}: id {UNK_ID} (unk) stands for no byte. "
+        "This codec never produces it."
+    )

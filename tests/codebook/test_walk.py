@@ -38,7 +38,8 @@ def _text(book, size, seed, noise=0.1):
     return text
 
 
-SIZES = (0, 1, 2, 3, 191, 192, 193, 194, 195, 1000, 16384 - 1, 16384, 16384 + 1, 3 * 16384 + 333)
+BLOCK = walk._BLOCK
+SIZES = (0, 1, 2, 3, 191, 192, 193, 194, 195, 1000, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 333)
 
 
 @pytest.mark.parametrize("which", range(len(BOOKS)))
@@ -48,6 +49,31 @@ def test_is_the_reference(which, size):
     for noise in (0.0, 0.1, 1.0):
         text = _text(book, size, seed=size, noise=noise)
         assert book.encode(text).tolist() == encode_reference(text, CODES[which])
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        (BLOCK,),
+        (BLOCK - 1, 0, 5),
+        (BLOCK, 3),
+        (0, BLOCK - 2, 0, 0, 1),
+        (100, BLOCK, 0, BLOCK - 102, 7),
+        (0,) * (BLOCK + 5),
+        (1,) * (BLOCK // 2 + 1),
+        (),
+    ],
+    ids=["one", "before", "at", "behind", "second", "empty", "short", "none"],
+)
+def test_many_texts_that_end_where_a_block_does(sizes):
+    book = BOOKS[2]
+    ends = np.cumsum(sizes, dtype=np.int64)
+    flat = _text(book, sum(sizes), seed=1)
+    texts = [flat[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+    codes, code_ends = walk.encode(book.entries, flat, ends, 3)
+    expected = [[code + 3 for code in encode_reference(text, CODES[2])] for text in texts]
+    assert np.diff(code_ends, prepend=0).tolist() == [len(of_text) for of_text in expected]
+    assert codes.tolist() == [code for of_text in expected for code in of_text]
 
 
 @settings(deadline=None)
