@@ -114,7 +114,7 @@ class _WatchedWorker(SubprocessSdkWorkerHandler):
         try:
             super().close()
         except Exception as error:
+            self.stop_worker()  # waits: then it is known how the worker ended
             if not self._deaths:
                 raise
             _log.debug("closing a dead worker: %s", error)
-            self.stop_worker()

@@ -150,7 +150,9 @@ def _verify_shards(
         run_pipeline(runner, lambda pipeline: graph.build(pipeline, todo, path))
         return graph.read_results(path, todo)
     except Exception as error:
-        raise DatasetError(f"the runner: {type(error).__name__}: {error}") from error
+        # What a worker raised comes as the text of its whole stack, the cause at the end.
+        cause = str(error).rstrip().rpartition("\n")[2]
+        raise DatasetError(f"the runner: {type(error).__name__}: {cause}") from error
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -82,11 +82,22 @@ class CodecVocabulary(BaseVocabulary[Codec]):
         super().__init__(codec_fingerprint(description), extra_ids, document_separator)
         self._method = str(description["method"])
         self._options: Mapping[str, Any] = description.get("options", {})
+        self._assets: Mapping[str, str] = description.get("assets", {})
         self._vocab_size = vocab_size
 
     @property
     def _base_vocab_size(self) -> int:
         return self.codec.vocab_size if self._vocab_size is None else self._vocab_size
+
+    @property
+    def directory(self) -> str:
+        """The codec directory; may be remote."""
+        return self._directory
+
+    @property
+    def assets(self) -> Mapping[str, str]:
+        """sha256 of each file of the codec, such as its M1."""
+        return self._assets
 
     @property
     def method(self) -> str:

@@ -10,9 +10,11 @@ import numpy as np
 from safetensors import safe_open
 
 from equalinfo import score
+from equalinfo.codecs.assets import M1_ASSET
 from equalinfo.lm.config import ModelConfig
 from equalinfo.lm.data import OrderedBatches, TokenRows
-from equalinfo.lm.train import evaluate, load_params
+from equalinfo.lm.load import load_model
+from equalinfo.lm.train import evaluate
 from equalinfo.manifest import CODEC_DIRECTORY, Manifest
 
 
@@ -65,7 +67,7 @@ def evaluate_dataset(
     Args:
       directory: a data set that `pipelines.compress` wrote.
       split: scored.
-      run: directory of the local trainer's run of an M2; None: no model.
+      run: directory of the local trainer's run of an M2, or a checkpoint of T5X; None: no model.
       train_split: unigram frequencies come from here, if the data set has it.
       train_directory: where `train_split` lies, if elsewhere; its codec must be the same.
       batch_size: of the model's evaluation.
@@ -97,7 +99,7 @@ def evaluate_dataset(
 
     model = accuracy = flops = parameters = None
     if run is not None:
-        config, params, _ = load_params(run)
+        config, params, _ = load_model(run)
         if config.vocab_size < manifest.vocab_size:
             raise ValueError(
                 f"the model in {run} knows {config.vocab_size} ids, the data set {directory} uses "
@@ -124,10 +126,19 @@ def evaluate_dataset(
 
 
 def m1_parameters(directory: str | os.PathLike[str]) -> int:
-    """Parameters, without embeddings, of the network that runs on every byte; 0 where none does."""
-    path = Path(directory) / CODEC_DIRECTORY / "m1.safetensors"
-    if not path.exists():
-        return 0
-    with safe_open(str(path), "numpy") as file:
+    """`parameters_of_m1` of a data set; 0 where its codec runs no M1."""
+    path = Path(directory) / CODEC_DIRECTORY / M1_ASSET
+    return parameters_of_m1(path) if path.exists() else 0
+
+
+def parameters_of_m1(path: str | os.PathLike[str]) -> int:
+    """Parameters, without embeddings, of an M1's file; 0 for a static one, which is no network."""
+    with safe_open(os.fspath(path), "numpy") as file:
         header = json.loads(file.metadata()["equalinfo"])
-    return ModelConfig.from_json(header["config"]).num_parameters if "config" in header else 0
+    if "config" in header:
+        return ModelConfig.from_json(header["config"]).num_parameters
+    if header.get("kind") != "frozen":
+        return 0
+    sizes = ("embed_dim", "num_heads", "num_layers", "head_dim", "mlp_dim")
+    shape = {name: header["shape"][name] for name in sizes}
+    return ModelConfig(vocab_size=0, **shape).num_parameters

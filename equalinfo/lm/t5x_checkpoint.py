@@ -1,4 +1,4 @@
-"""Checkpoints of the model that T5X trained, read without T5X.
+"""Checkpoints of T5X, read and written without T5X.
 
 T5X's MODEL_DIR holds one directory `checkpoint_N` per saved step, in one of two formats:
 
@@ -7,7 +7,14 @@ T5X's MODEL_DIR holds one directory `checkpoint_N` per saved step, in one of two
   such as `target.decoder.layers_0.mlp.wo.kernel`;
 - Orbax (`use_orbax=True`): the folder `state` is one OCDBT database of zarr arrays of these names.
 
-The optimizer's state, most of the bytes, is not read.
+The optimizer's state, most of the bytes, is neither read nor written. What is written here is whole
+for `t5x.eval` and `t5x.infer`. To train on, with an optimizer that begins anew, in T5X's gin file:
+
+  utils.RestoreCheckpointConfig:
+    path = 'DIR/checkpoint_N'
+    mode = 'specific'
+    assignment_map = ((r'state/param_states.*', None),)
+    fallback_to_scratch = True
 
 Letters in shapes: E embed_dim, H heads, D head_dim, F mlp_dim, V vocab_size.
 """
@@ -19,6 +26,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import orbax.checkpoint as ocp
 import tensorstore
 from flax import serialization
 from flax.traverse_util import flatten_dict, unflatten_dict
@@ -74,6 +82,29 @@ def load_t5x_params(directory: Path) -> tuple[ModelConfig, PyTree, int]:
                 "diverged. Use an earlier checkpoint."
             )
     return config, unflatten_dict(flat, sep="/"), int(step)
+
+
+def save_t5x_params(directory: Path, params: PyTree, step: int) -> Path:
+    """Write `checkpoint_{step}` in Orbax's format, for T5X to restore.
+
+    Args:
+      directory: where it is written; need not exist.
+      params: of `Transformer`, float32.
+      step: at which training goes on; the learning rate depends on it.
+
+    Returns:
+      the checkpoint's directory.
+
+    Raises:
+      ValueError: it exists.
+    """
+    folder = Path(directory).absolute() / f"checkpoint_{step}"
+    if folder.exists():
+        raise ValueError(f"{folder} exists: it is not overwritten. Name another directory.")
+    state = {"target": params, "state": {"step": np.asarray(step, np.int32)}}
+    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_ocdbt=True)) as checkpointer:
+        checkpointer.save(folder / "state", args=ocp.args.PyTreeSave(state))
+    return folder
 
 
 def newest_checkpoint(directory: Path) -> Path:

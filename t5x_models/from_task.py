@@ -1,0 +1,47 @@
+"""What a model takes from the task it is trained on, so that no gin file repeats it.
+
+Each function is called by gin with `task` and `module` bound to the macros MIXTURE_OR_TASK_NAME and
+MIXTURE_OR_TASK_MODULE.
+"""
+
+import importlib
+
+import seqio
+
+from equalinfo.codecs.assets import M1_ASSET
+from equalinfo.lm import config
+from equalinfo.lm.evaluate import parameters_of_m1
+from tasks.storage import local_copy
+from tasks.vocabulary import CodecVocabulary
+
+
+def vocabulary(task: str, module: str | None = None) -> seqio.Vocabulary:
+    """The vocabulary of the targets.
+
+    Args:
+      task: name of a task or mixture.
+      module: imported first; it registers the task.
+    """
+    if module is not None:
+        importlib.import_module(module)
+    return seqio.get_mixture_or_task(task).output_features["targets"].vocabulary
+
+
+def padded_vocab_size(task: str, module: str | None = None) -> int:
+    """Ids of the vocabulary, rounded up to a multiple of 128."""
+    return config.padded_vocab_size(vocabulary(task, module).vocab_size)
+
+
+def tokens_per_window(task: str, module: str | None = None) -> int | None:
+    """Tokens of one window; None where there are no windows, or tokens cross their ends."""
+    codec = vocabulary(task, module)
+    return codec.tokens_per_window if isinstance(codec, CodecVocabulary) else None
+
+
+def m1_parameters(task: str, module: str | None = None) -> int:
+    """Parameters, without embeddings, of the M1 that runs on every byte; 0 where none does."""
+    codec = vocabulary(task, module)
+    if not isinstance(codec, CodecVocabulary) or M1_ASSET not in codec.assets:
+        return 0
+    with local_copy(f"{codec.directory.rstrip('/')}/{M1_ASSET}") as path:
+        return parameters_of_m1(path)

@@ -1,0 +1,122 @@
+"""The gin files parse, build, and say what is true. Some of it needs no T5X."""
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from equalinfo.lm.config import SIZES, model_config
+
+ROOT = Path(__file__).resolve().parents[2]
+GIN = ROOT / "gin"
+FILES = sorted(GIN.rglob("*.gin"))
+CODECS = sorted((GIN / "codecs").glob("*.gin"))
+PAPER_SIZES = [size for size in SIZES if size != "tiny"]
+
+without_t5x = pytest.mark.without_t5x
+
+
+@without_t5x
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(GIN)))
+def test_every_file_says_what_it_is_for(path: Path) -> None:
+    header = path.read_text().split("\nfrom __gin__")[0]
+    for word in ("Provides:", "Requires:", "Expected", "Costs:"):
+        assert re.search(f"^# {word}", header, re.MULTILINE), f"{path}: no '# {word}'"
+    assert not (GIN / "__init__.py").exists()  # it would hide gin-config
+
+
+@without_t5x
+def test_there_is_a_file_for_every_size_and_method() -> None:
+    assert {path.stem for path in (GIN / "models" / "sizes").glob("*.gin")} == set(PAPER_SIZES)
+    methods = {"bytes", "sentencepiece", "gzip", "static_ac", "ac", "equal_info_ac", "equal_info"}
+    assert {path.stem for path in CODECS} == methods | {"codebook"}
+
+
+def shape_of(size: str) -> dict[str, int]:
+    names = ("embed_dim", "num_heads", "num_layers", "head_dim", "mlp_dim")
+    config = model_config(size, 256)
+    return {name: getattr(config, name) for name in names}
+
+
+@without_t5x
+@pytest.mark.parametrize("size", PAPER_SIZES)
+def test_sizes_are_those_of_the_local_trainer(size: str) -> None:
+    text = (GIN / "models" / "sizes" / f"{size}.gin").read_text()
+    assert {k: int(v) for k, v in re.findall(r"^  (\w+) = (\d+)$", text, re.M)} == shape_of(size)
+    config = model_config(size, 256)
+    (millions,) = re.findall(r"MODEL, of ([\d.]+) million parameters", text)
+    assert millions == f"{config.num_parameters / 1e6:.1f}"
+    (flops,) = re.findall(r"Costs: (\S+) FLOPs", text)
+    tokens = 2.5e6 * 128 * 1024 if size == "3m" else 200e3 * 256 * 512
+    assert flops == f"{6 * config.num_parameters * tokens:.1e}"
+
+
+@without_t5x
+@pytest.mark.parametrize("path", CODECS, ids=lambda path: path.stem)
+def test_uniform_bits_per_byte_follow_from_bytes_per_token(path: Path) -> None:
+    text = path.read_text()
+    table = re.findall(r"^#   (\w+?(?:_v(\d+k?)\w*)?) +(\d+\.\d+) +(\d+\.\d+)  ", text, re.M)
+    assert table, path
+    for name, codes, ratio, uniform in table:
+        bits = {"256": 8.0, "65k": 16.0, "32k": 14.9658, "": 8.0}[codes]  # log2(32,000)
+        assert float(uniform) == pytest.approx(bits / float(ratio), rel=2.5e-3), name
+    (task,) = re.findall(r"^MIXTURE_OR_TASK_NAME = '(\w+)'$", text, re.M)
+    assert task.removesuffix("_trimmed") in {row[0].removesuffix("_trimmed") for row in table}
+
+
+@without_t5x
+@pytest.mark.skipif(importlib.util.find_spec("gin") is None, reason="gin-config is not installed")
+@pytest.mark.parametrize("size", PAPER_SIZES)
+def test_sizes_parse_without_t5x(size: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import jax
+    import jax.numpy as jnp
+
+    import gin
+    from equalinfo.lm.config import ModelConfig
+    from equalinfo.lm.model import Transformer
+
+    monkeypatch.chdir(ROOT)
+    gin.clear_config()
+    # Imports of what is not there are left out, and every binding that needs them.
+    files = ["gin/runs/train_m2.gin", f"gin/models/sizes/{size}.gin"]
+    gin.parse_config_files_and_bindings(files, [], skip_unknown=True, finalize_config=False)
+    names = (*shape_of(size), "mlp_activations", "relative_buckets", "relative_max_distance")
+    values = {name: gin.query_parameter(f"config.ModelConfig.{name}") for name in names}
+    gin.clear_config()
+    model = Transformer(ModelConfig(vocab_size=384, **values))
+    shapes = jax.eval_shape(
+        lambda: model.init(jax.random.key(0), jnp.zeros((1, 8), jnp.int32))["params"]
+    )
+    total = sum(leaf.size for leaf in jax.tree.leaves(shapes))
+    assert total - 2 * 384 * model.config.embed_dim == model_config(size, 384).num_parameters
+    assert model.config == model_config(size, 384)
+
+
+def test_every_file_builds(start: Any, dataset: Path) -> None:
+    """Every run with every size and codec: all bindings are evaluated, models by shape only."""
+    runs = []
+    for run, needed in (
+        ("train_m1", ["MODEL_DIR = 'none'"]),
+        ("train_m2", ["MODEL_DIR = 'none'"]),
+        ("eval", ["EVAL_OUTPUT_DIR = 'none'", "CHECKPOINT_PATH = 'none'"]),
+    ):
+        models = [f"gin/models/sizes/{size}.gin" for size in PAPER_SIZES] + ["gin/test/tiny.gin"]
+        for number, model in enumerate(models):
+            codec = CODECS[(number + len(runs)) % len(CODECS)].relative_to(ROOT)
+            runs.append(
+                {
+                    "do": "build",
+                    "gin_files": [f"gin/runs/{run}.gin", model, str(codec)],
+                    "bindings": needed,
+                }
+            )
+    used = {file for run in runs for file in run["gin_files"]} | {"gin/models/decoder.gin"}
+    assert used == {str(path.relative_to(ROOT)) for path in FILES}
+    # The data sets of all codecs, as far as their names matter here.
+    names = [re.findall(r"^MIXTURE.*'(\w+)'$", path.read_text(), re.M)[0] for path in CODECS]
+    data_sets = ":".join(f"{name}={dataset}" for name in names)
+    process = start(runs, EQUALINFO_DATASETS=data_sets)
+    code = process.wait(200)
+    assert code == 0, (Path(process.args[2]).parent / "log").read_text()[-3000:]
