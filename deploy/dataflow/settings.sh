@@ -18,12 +18,5 @@ esac
 IMAGE="$REGION-docker.pkg.dev/$PROJECT/$REPOSITORY/equalinfo-$VARIANT:$TAG"
 TEMPLATE="gs://$BUCKET/templates/equalinfo-$VARIANT-$TAG.json"
 
-# Run a command, or with DRY_RUN only print it, quoted for a shell.
-run() {
-  if [[ -n "${DRY_RUN:-}" ]]; then
-    printf '%q ' "$@"
-    echo
-  else
-    "$@"
-  fi
-}
+# shellcheck source=../run.sh
+source "$ROOT/deploy/run.sh"

@@ -1,6 +1,6 @@
 """Runs of `t5x.train` and `t5x.eval`, several in one process: importing T5X takes most of the time.
 
-    python tests/t5x/t5x_main.py RUNS.json
+    python tests/t5x_models/t5x_main.py RUNS.json
 
 RUNS: [{"do": "run" | "build", "gin_files": [...], "bindings": [...]}, ...].
 "run" calls what `python -m t5x.train` calls, or `-m t5x.eval` for gin/runs/eval.gin, with gin set

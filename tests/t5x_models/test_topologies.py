@@ -14,7 +14,7 @@ from benchmarks.training_shapes import Memory
 from equalinfo.lm.config import ModelConfig, model_config
 from equalinfo.lm.model import Transformer
 
-# As tests/t5x/conftest.py says, this folder is skipped where T5X is not installed.
+# As tests/t5x_models/conftest.py says, this folder is skipped where T5X is not installed.
 SMALL = ModelConfig(384, 128, 4, 2, 64, 512)
 
 

@@ -29,12 +29,13 @@ needs_t5x = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "without_t5x: of the tests in tests/t5x, needs no T5X")
+    config.addinivalue_line("markers", "without_t5x: of the tests here, needs no T5X")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     if WHY_NOT:
-        terminalreporter.write_line(f"tests/t5x: NOT TESTED. {WHY_NOT}.", yellow=True, bold=True)
+        line = f"tests/t5x_models: NOT TESTED. {WHY_NOT}."
+        terminalreporter.write_line(line, yellow=True, bold=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

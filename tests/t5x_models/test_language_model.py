@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import flax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -220,4 +221,4 @@ def test_t5x_restores_what_the_local_trainer_saves(task: str, tmp_path: Path) ->
         )
         manager.close()
         assert int(state.step) == 7
-        jax.tree.map(np.testing.assert_array_equal, dict(state.params), params)
+        jax.tree.map(np.testing.assert_array_equal, flax.core.unfreeze(state.params), params)

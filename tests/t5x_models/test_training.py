@@ -48,7 +48,7 @@ def training(directory: Path, steps: int = STEPS, **macros: Any) -> dict[str, An
         "utils.create_learning_rate_scheduler.warmup_steps": 10_000,
         **macros,
     }
-    files = ["gin/runs/train_m2.gin", "gin/test/tiny.gin", "tests/t5x/recording.gin"]
+    files = ["gin/runs/train_m2.gin", "gin/test/tiny.gin", "tests/t5x_models/recording.gin"]
     return {"do": "run", "gin_files": files, "bindings": bindings(values)}
 
 
