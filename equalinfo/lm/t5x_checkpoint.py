@@ -69,7 +69,8 @@ def load_t5x_params(directory: Path) -> tuple[ModelConfig, PyTree, int]:
         )
     arrays = _open(leaves, folder)
     step = _read({_STEP: arrays.pop(_STEP)}, folder)[_STEP]
-    if step.shape != () or not np.issubdtype(step.dtype, np.integer):
+    # A run that was restarted has it in the dtype of its parameters: T5X restores all in one.
+    if step.shape != () or int(step) != step:
         raise ValueError(f"{folder}: {_STEP} is {step.dtype}{list(step.shape)}, not an integer.")
     params = {name.removeprefix(_TARGET): array for name, array in arrays.items()}
     config = _architecture(params, folder)

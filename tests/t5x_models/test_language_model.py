@@ -30,6 +30,8 @@ from t5x_models.language_model import LanguageModel, accuracy_by_position
 from tasks.features import ByteCountingLMFeatureConverter
 from tasks.registration import register
 
+pytestmark = pytest.mark.filterwarnings("ignore:.with mesh.:DeprecationWarning")  # T5X's
+
 LENGTH = 64
 
 

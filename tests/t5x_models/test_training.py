@@ -6,6 +6,7 @@ that depend on the machine they were computed on.
 
 import collections
 import json
+import runpy
 import signal
 import socket
 import subprocess
@@ -149,8 +150,7 @@ class Data(NamedTuple):
 
 @pytest.fixture(scope="module")
 def data(dataset: Path) -> Data:
-    from recording import row_digest  # type: ignore[import-not-found]
-
+    row_digest = runpy.run_path(str(Path(__file__).with_name("recording.py")))["row_digest"]
     rows = TokenRows.load(dataset, "train", progress=False)
     return Data(rows, [row_digest(row) for row in rows.targets])
 
