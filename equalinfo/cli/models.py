@@ -145,7 +145,7 @@ def _add_eval(commands: Any) -> None:
     add = parser.add_argument
     add("--dataset", type=Path, required=True, help="directory with manifest.json")
     add("--split", default="validation", help="scored")
-    add("--run", type=Path, help="run directory of an M2; without it no model is scored")
+    add("--run", type=Path, help="run of an M2, or T5X checkpoint; without it no model is scored")
     add("--train_dataset", type=Path, help="where the training split lies; default: --dataset")
     add("--train_split", default="train", help="unigram frequencies come from here")
     add("--batch_size", type=int, default=32, help="records per batch")
