@@ -3,8 +3,9 @@
     python -m benchmarks.m1_round_trips --text 'validation/*.json.gz' --bytes 1000000
 
 For each method: text is coded by the CPU engine (fastest kernel, all threads, many lanes) and read
-back by another (second kernel, one thread, other lanes, no memo), or by JAX (`--decoder jax`).
-"information" is -log2 of the frequencies the coder was given; "gap" is what the code adds to it.
+back by other steps: one thread, other lanes, no memo, and another kernel (`--decoder kernel`), the
+same kernel (`threads`, faster) or JAX (`jax`). "information" is -log2 of the frequencies the coder
+was given; "gap" is what the code adds to it; `--no_information` leaves that third pass out.
 """
 
 import argparse
@@ -39,11 +40,14 @@ def decoder_of(frozen: FrozenM1, precision: int, name: str) -> FrozenModel:
     if name == "jax":
         return FrozenModel(frozen, precision, "jax")
     model = FrozenModel(frozen, precision, "cpu")
-    model.engine = CpuEngine(frozen, able()[min(1, len(able()) - 1)], threads=1)
+    kernels = able()
+    model.engine = CpuEngine(frozen, kernels[name == "kernel" and len(kernels) > 1], threads=1)
     return model
 
 
-def run_ac(frozen: FrozenM1, texts: list[Symbols], decoder: str, context: int) -> dict[str, Any]:
+def run_ac(
+    frozen: FrozenM1, texts: list[Symbols], decoder: str, context: int, informed: bool
+) -> dict[str, Any]:
     """Method `ac`, precision 14 as in the paper."""
     model = FrozenModel(frozen, 14, "cpu")
     start = time.perf_counter()
@@ -52,21 +56,20 @@ def run_ac(frozen: FrozenM1, texts: list[Symbols], decoder: str, context: int) -
     lengths = [len(text) for text in texts]
     other = decoder_of(frozen, 14, decoder)
     start = time.perf_counter()
-    decoded = decode_texts([x.bits for x in coded], lengths, other, context=context, lanes=97)
+    decoded = decode_texts([x.bits for x in coded], lengths, other, context=context, lanes=197)
     decoding = time.perf_counter() - start
     bits = sum(len(x.bits) for x in coded)
-    bits_needed = information(model, texts, context)
     return {
         "errors": count_errors(texts, decoded),
         "seconds": (encoding, decoding),
         "bits": bits,
-        "information": bits_needed,
+        "information": information(model, texts, context) if informed else None,
         "windows": len(texts),
     }
 
 
 def run_windows(
-    frozen: FrozenM1, texts: list[Symbols], decoder: str, window_bits: int
+    frozen: FrozenM1, texts: list[Symbols], decoder: str, window_bits: int, informed: bool
 ) -> dict[str, Any]:
     """Method `equal_info` with W-bit windows."""
     model = FrozenModel(frozen, 16, "cpu")
@@ -88,7 +91,7 @@ def run_windows(
         "errors": count_errors(texts, [x.symbols for x in decoded]),
         "seconds": (encoding, decoding),
         "bits": len(windows) * window_bits,
-        "information": information(model, windows, context),
+        "information": information(model, windows, context) if informed else None,
         "windows": len(windows),
         "memo_hits": engine.hits / engine.steps,
     }
@@ -107,7 +110,8 @@ def main() -> None:
     parser.add_argument("--skip_bytes", type=int, default=0, help="of text, before those")
     parser.add_argument("--m1", help=".eqm file; default: that of the package")
     parser.add_argument("--methods", nargs="+", default=METHODS, help="ac, or W")
-    parser.add_argument("--decoder", choices=("cpu", "jax"), default="cpu")
+    parser.add_argument("--decoder", choices=("kernel", "threads", "jax"), default="kernel")
+    parser.add_argument("--no_information", action="store_true")
     parser.add_argument("--context", type=int, default=1024, help="of ac")
     parser.add_argument("--example_bytes", type=int, default=10_240)
     arguments = parser.parse_args()
@@ -116,19 +120,20 @@ def main() -> None:
     symbols = symbols[arguments.skip_bytes :][: arguments.bytes]
     texts = cut(symbols, arguments.example_bytes)
     num_bytes = int(np.count_nonzero(symbols != EOS))
-    wrong = 0
+    wrong, informed = 0, not arguments.no_information
     for method in arguments.methods:
         if method == "ac":
-            found = run_ac(frozen, texts, arguments.decoder, arguments.context)
+            found = run_ac(frozen, texts, arguments.decoder, arguments.context, informed)
         else:
-            found = run_windows(frozen, texts, arguments.decoder, int(method))
+            found = run_windows(frozen, texts, arguments.decoder, int(method), informed)
         wrong += found["errors"]
         encoding, decoding = found.pop("seconds")
         found["method"] = method if method == "ac" else f"equal_info W={method}"
         found["first_byte"], found["bytes"] = arguments.skip_bytes, num_bytes
         found["bytes_per_16_bits"] = 16 * num_bytes / found["bits"]
-        found["information_per_window"] = found["information"] / found["windows"]
-        found["gap"] = found["bits"] / found["information"] - 1
+        if informed:
+            found["information_per_window"] = found["information"] / found["windows"]
+            found["gap"] = found["bits"] / found["information"] - 1
         found["encode_bytes_per_second"] = num_bytes / encoding
         found["decode_bytes_per_second"] = num_bytes / decoding
         found["decoder"] = arguments.decoder

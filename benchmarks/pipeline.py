@@ -10,9 +10,9 @@ beside, in turns:
   seqio     seqio_cache_tasks on a byte task over the first file (it is slow)
 
 Each is a command of its own. Its time on so many MB is taken less the time of the same command on a
-file of one document, so what starts and compiles does not count; `whole_seconds` has it all. CPU is
-that of the command and all its children, and is the one to trust on a machine that does other
-things too. Memory is the largest resident set of one of its processes, looked at five times a
+file of one document of 28 kB, so what starts and compiles does not count; `whole_seconds` has it
+all. CPU is that of the command and all its children, and is the one to trust on a machine that does
+other things too. Memory is the largest resident set of one of its processes, looked at five times a
 second. Every input file is given `--repeat` times under other names.
 """
 
@@ -76,7 +76,7 @@ def _compare(options: argparse.Namespace, repeat: int, scratch: Path) -> None:
         for path in paths:
             (inputs["all"] / f"{number}-{os.path.basename(path)}").symlink_to(os.path.abspath(path))
     (inputs["first"] / "a.json.gz").symlink_to(os.path.abspath(paths[0]))
-    tiny = gzip.compress(b'{"text": "One document."}\n')
+    tiny = gzip.compress(json.dumps({"text": "One document. " * 2_000}).encode() + b"\n")
     for number in range(options.workers):
         (inputs["tiny"] / f"{number}.json.gz").write_bytes(tiny)
     speed: dict[str, tuple[float, float]] = {}
