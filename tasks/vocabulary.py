@@ -17,7 +17,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from equalinfo import alphabet, codecs
-from equalinfo.codecs.base import CODEC_FILE, Codec
+from equalinfo.codecs.base import CODEC_FILE, Codec, tokens_per_window
 from equalinfo.ids import EOS_ID, ID_OFFSET, UNK_ID
 from tasks.base_vocabulary import BaseVocabulary, Ids
 
@@ -105,10 +105,14 @@ class CodecVocabulary(BaseVocabulary[Codec]):
         return self._method
 
     @property
+    def eos_in_stream(self) -> bool:
+        """The id 1 ends documents; otherwise a symbol inside windows does."""
+        return self._method in _EOS_IN_STREAM
+
+    @property
     def tokens_per_window(self) -> int | None:
         """Tokens of one window; None where there are no windows, or tokens cross their ends."""
-        window, token = self._options.get("window_bits"), self._options.get("token_bits")
-        return None if window is None or window % token else window // token
+        return tokens_per_window(self._options)
 
     @property
     def codec(self) -> Codec:

@@ -9,6 +9,7 @@
     equalinfo eval --dataset DIR --split validation --run RUN
     equalinfo curve RUN -o curve.png
     equalinfo generate --run RUN --dataset DIR --prompt "Once upon a time"
+    equalinfo report --config tiny --out REPORT                  # the paper's tables and figures
 
 Compression is a Beam job: `python -m pipelines.compress --help`.
 """
@@ -18,7 +19,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from equalinfo.cli import compile, export, freeze, generate, models, show
+from equalinfo.cli import compile, export, freeze, generate, models, report, show
 from equalinfo.version import __version__
 
 
@@ -45,6 +46,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for module in (show, compile, export, freeze, models, generate):
+    for module in (show, compile, export, freeze, models, generate, report):
         module.add(commands)
     return parser

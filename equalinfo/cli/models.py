@@ -108,6 +108,7 @@ def _train(arguments: argparse.Namespace) -> None:
         checkpoint_every=arguments.checkpoint_every,
         log_every=arguments.log_every,
         max_seconds=60 * arguments.max_minutes,
+        tokens_per_window=_tokens_per_window(arguments.dataset),
     )
     segments = [int(x) for x in arguments.segment_lengths.split(",") if x]
     if segments and not arguments.length:
@@ -132,6 +133,14 @@ def _train(arguments: argparse.Namespace) -> None:
         if architecture != config.model:
             raise ValueError(f"{arguments.init_from} is of another architecture: {architecture}.")
     train(config, trained, arguments.output, evaluated, initial=initial)
+
+
+def _tokens_per_window(dataset: Path) -> int:
+    from equalinfo.codecs.base import CODEC_FILE, tokens_per_window
+    from equalinfo.manifest import CODEC_DIRECTORY
+
+    codec = json.loads((dataset / CODEC_DIRECTORY / CODEC_FILE).read_text("utf-8"))
+    return tokens_per_window(codec["options"]) or 1
 
 
 def _or(value: Any, default: Any) -> Any:

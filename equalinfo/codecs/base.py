@@ -155,6 +155,12 @@ class Codec(ABC):
             )
 
 
+def tokens_per_window(options: Mapping[str, Any]) -> int | None:
+    """Tokens of a window, from `options()`; None: no windows, or tokens cross their ends."""
+    window, token = options.get("window_bits"), options.get("token_bits")
+    return None if window is None or window % token else window // token
+
+
 def file_sha256(path: str | os.PathLike[str]) -> str:
     """Of a file's content, as 64 hexadecimal digits."""
     with open(path, "rb") as file:

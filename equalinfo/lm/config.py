@@ -68,7 +68,9 @@ class ModelConfig:
 
 # embed, heads, layers, head dim, MLP
 _SIZES = {
-    "tiny": (64, 2, 2, 32, 128),  # not in the paper: for tests and the demo
+    # Not in the paper: for tests and the demo, and for reports from two cores.
+    "tiny": (64, 2, 2, 32, 128),
+    "small": (128, 4, 2, 32, 512),
     "3m": (256, 4, 3, 64, 1024),
     "25m": (512, 8, 6, 64, 2048),
     "113m": (768, 12, 12, 64, 3072),

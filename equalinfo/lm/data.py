@@ -19,6 +19,7 @@ from equalinfo.dataset import read_dataset
 from equalinfo.manifest import Manifest
 
 Int32 = npt.NDArray[np.int32]
+Float32 = npt.NDArray[np.float32]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Batch:
 
     inputs: Int32
     targets: Int32
-    weights: npt.NDArray[np.float32]
+    weights: Float32
     segments: Int32
     num_bytes: npt.NDArray[np.int64]
 
@@ -49,20 +50,27 @@ class Batches(Protocol):
         """The batch of a step, the same on every call."""
 
 
-def make_batch(targets: Int32, num_bytes: npt.NDArray[np.int64], segment_length: Int32) -> Batch:
+def make_batch(
+    targets: Int32,
+    num_bytes: npt.NDArray[np.int64],
+    segment_length: Int32,
+    weights: Float32 | None = None,
+) -> Batch:
     """Shift, weigh and segment.
 
     Args:
       targets: int32[B, L], 0 is padding.
       num_bytes: int64[B].
       segment_length: int32[B]; the row is cut into segments of that many tokens.
+      weights: float32[B, L] of the loss; None: 1, and 0 for padding.
     """
     positions = np.arange(targets.shape[1], dtype=np.int32)[None, :]
     segments = positions // segment_length[:, None] + 1
     inputs = np.zeros_like(targets)
     inputs[:, 1:] = targets[:, :-1]
     inputs[positions % segment_length[:, None] == 0] = 0
-    weights = (targets != 0).astype(np.float32)
+    if weights is None:
+        weights = (targets != 0).astype(np.float32)
     return Batch(inputs, targets, weights, segments.astype(np.int32), num_bytes)
 
 
@@ -106,15 +114,18 @@ class TokenRows:
     Attributes:
       targets: int32[n, L], 0 is padding.
       num_bytes: int64[n], bytes of text a row stands for.
+      weights: float32[n, L] of the loss, for rows that are predicted in part; None: 1 for each
+        token that is not padding.
     """
 
     targets: Int32
     num_bytes: npt.NDArray[np.int64]
+    weights: Float32 | None = None
 
     @property
     def num_tokens(self) -> int:
-        """Tokens that are not padding."""
-        return int(np.count_nonzero(self.targets))
+        """Tokens that count in the loss; not padding."""
+        return int(np.count_nonzero(self.targets if self.weights is None else self.weights))
 
     @classmethod
     def load(
@@ -151,11 +162,14 @@ class RowBatches:
         self.batches_per_epoch = self._epochs.batches_per_epoch
         digest = hashlib.sha256(np.ascontiguousarray(rows.targets).data).hexdigest()
         self.fingerprint = f"rows:{digest[:16]}:{batch_size}:{seed}"
+        if rows.weights is not None:
+            digest = hashlib.sha256(np.ascontiguousarray(rows.weights).data).hexdigest()
+            self.fingerprint += f":{digest[:16]}"
 
     def batch(self, step: int) -> Batch:
         """See `Batches`."""
         _, examples = self._epochs.examples(step)
-        return _whole_rows(self._rows.targets[examples], self._rows.num_bytes[examples])
+        return _whole_rows(self._rows, examples)
 
 
 class OrderedBatches:
@@ -169,15 +183,26 @@ class OrderedBatches:
 
     def batch(self, step: int) -> Batch:
         """See `Batches`."""
-        here = slice(step * self._batch_size, (step + 1) * self._batch_size)
-        targets, num_bytes = self._rows.targets[here], self._rows.num_bytes[here]
-        missing = self._batch_size - len(targets)
-        targets = np.pad(targets, ((0, missing), (0, 0)))
-        return _whole_rows(targets, np.pad(num_bytes, (0, missing)))
+        return _whole_rows(
+            self._rows,
+            slice(step * self._batch_size, (step + 1) * self._batch_size),
+            self._batch_size,
+        )
 
 
-def _whole_rows(targets: Int32, num_bytes: npt.NDArray[np.int64]) -> Batch:
-    return make_batch(targets, num_bytes, np.full(len(targets), targets.shape[1], np.int32))
+def _whole_rows(
+    rows: TokenRows, which: slice | npt.NDArray[np.int64], batch_size: int = 0
+) -> Batch:
+    """One segment a row, filled with padding up to `batch_size` rows."""
+    targets = rows.targets[which]
+    missing = ((0, max(0, batch_size - len(targets))), (0, 0))
+    targets = np.pad(targets, missing)
+    return make_batch(
+        targets,
+        np.pad(rows.num_bytes[which], missing[0]),
+        np.full(len(targets), targets.shape[1], np.int32),
+        None if rows.weights is None else np.pad(rows.weights[which], missing),
+    )
 
 
 class IteratorBatches:

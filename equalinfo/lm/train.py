@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 import optax
 from tqdm import tqdm
 
@@ -27,6 +28,7 @@ from equalinfo.lm.model import Transformer
 from equalinfo.lm.optimizer import OptimizerConfig, make_optimizer
 
 PyTree = Any
+Floats = npt.NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +46,7 @@ class TrainConfig:
       checkpoint_every: steps between checkpoints; the last step is always saved.
       log_every: steps between lines of metrics.
       max_seconds: stop (with a checkpoint) after this time; 0: no limit.
+      tokens_per_window: accuracy is also logged by position in so many tokens [paper 6.2].
     """
 
     model: ModelConfig
@@ -57,6 +60,7 @@ class TrainConfig:
     checkpoint_every: int = 500
     log_every: int = 20
     max_seconds: float = 0.0
+    tokens_per_window: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for `config.json`."""
@@ -73,7 +77,7 @@ class State(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Totals over a batch: nats, right predictions, tokens (weights), each float32[]."""
+    """Nats, right predictions, tokens (weights): float32[] of a batch, or float32[L] by place."""
 
     nats: jax.Array
     correct: jax.Array
@@ -82,27 +86,47 @@ class Sums(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """Totals of an evaluation. Losses are exact sums over tokens, bytes are exact counts."""
+    """Totals of an evaluation. Losses are exact sums over tokens, bytes are exact counts.
 
-    nats: float
-    correct: float
-    tokens: float
+    Attributes:
+      nats, correct, tokens: float64[L], by place in a row.
+      num_bytes: bytes of text.
+    """
+
+    nats: Floats
+    correct: Floats
+    tokens: Floats
     num_bytes: int
 
     @property
     def loss(self) -> float:
         """Nats per token."""
-        return self.nats / self.tokens
+        return float(self.nats.sum() / self.tokens.sum())
 
     @property
     def accuracy(self) -> float:
         """Share of tokens whose most likely prediction is right."""
-        return self.correct / self.tokens
+        return float(self.correct.sum() / self.tokens.sum())
 
     @property
     def bits_per_byte(self) -> float:
         """(L_oT / L_iT) * loss / ln 2 [paper 3.8], from totals."""
-        return self.nats / math.log(2) / self.num_bytes
+        return float(self.nats.sum()) / math.log(2) / self.num_bytes
+
+    def accuracy_by_position(self, tokens_per_window: int) -> Floats:
+        """Accuracy of the first, second, ... token of a window [paper 6.2].
+
+        Args:
+          tokens_per_window: rows begin with a window.
+
+        Returns:
+          float64[tokens_per_window]; NaN for a place without tokens.
+        """
+        places = np.arange(len(self.tokens)) % tokens_per_window
+        right = np.bincount(places, self.correct, tokens_per_window)
+        tokens = np.bincount(places, self.tokens, tokens_per_window)
+        none = np.full(tokens_per_window, np.nan)
+        return np.divide(right, tokens, out=none, where=tokens > 0)
 
 
 def init_params(model: Transformer, seed: int) -> PyTree:
@@ -110,10 +134,10 @@ def init_params(model: Transformer, seed: int) -> PyTree:
     return model.init(jax.random.key(seed), jnp.zeros((1, 8), jnp.int32))["params"]
 
 
-def batch_sums(
-    model: Transformer, params: PyTree, batch: dict[str, jax.Array], z_loss: float, rng: Any = None
-) -> tuple[jax.Array, Sums]:
-    """(loss to minimise: nats + z-loss, summed over tokens; totals without z-loss)."""
+def row_sums(
+    model: Transformer, params: PyTree, batch: dict[str, jax.Array], rng: Any = None
+) -> tuple[Sums, jax.Array]:
+    """(sums over the rows of a batch, by place; sum of log(Z)^2 over all tokens)."""
     logits: Any = model.apply(
         {"params": params},
         batch["inputs"],
@@ -124,10 +148,19 @@ def batch_sums(
     log_z = jax.nn.logsumexp(logits, axis=-1)
     target_logits = jnp.take_along_axis(logits, batch["targets"][..., None], axis=-1)[..., 0]
     weights = batch["weights"]
-    nats = jnp.sum((log_z - target_logits) * weights)
-    correct = jnp.sum((jnp.argmax(logits, axis=-1) == batch["targets"]) * weights)
-    total = nats + z_loss * jnp.sum(jnp.square(log_z) * weights)
-    return total, Sums(nats, correct, jnp.sum(weights))
+    nats = (log_z - target_logits) * weights
+    correct = (jnp.argmax(logits, axis=-1) == batch["targets"]) * weights
+    sums = Sums(*(jnp.sum(x, axis=0) for x in (nats, correct, weights)))
+    return sums, jnp.sum(jnp.square(log_z) * weights)
+
+
+def batch_sums(
+    model: Transformer, params: PyTree, batch: dict[str, jax.Array], z_loss: float, rng: Any = None
+) -> tuple[jax.Array, Sums]:
+    """(loss to minimise: nats + z-loss, summed over tokens; totals without z-loss)."""
+    rows, log_z_squared = row_sums(model, params, batch, rng)
+    sums = Sums(*map(jnp.sum, rows))
+    return sums.nats + z_loss * log_z_squared, sums
 
 
 def to_device(batch: Batch) -> dict[str, jax.Array]:
@@ -177,7 +210,7 @@ def make_train_step(config: TrainConfig) -> Any:
 @functools.lru_cache(maxsize=8)
 def _eval_step(model_config: ModelConfig) -> Any:
     model = Transformer(model_config)
-    return jax.jit(lambda params, batch: batch_sums(model, params, batch, 0.0)[1])
+    return jax.jit(lambda params, batch: row_sums(model, params, batch)[0])
 
 
 def evaluate(
@@ -189,15 +222,13 @@ def evaluate(
 ) -> Evaluation:
     """Score `num_batches` batches [paper 3.8: 20]."""
     step = _eval_step(model_config)
-    nats = correct = tokens = 0.0
+    totals: Any = 0.0
     num_bytes = 0
     for i in tqdm(range(num_batches), "eval", leave=False, disable=not progress, unit="batch"):
         batch = batches.batch(i)
-        sums = step(params, to_device(batch))
-        nats += float(sums.nats)
-        correct += float(sums.correct)
-        tokens += float(sums.tokens)
+        totals += np.stack(step(params, to_device(batch))).astype(np.float64)
         num_bytes += int(batch.num_bytes.sum())
+    nats, correct, tokens = totals
     return Evaluation(nats, correct, tokens, num_bytes)
 
 
@@ -252,19 +283,21 @@ def train(
             step += 1
             bar.update()
             if step % config.log_every == 0 or step == config.steps:
-                nats, correct, tokens = (float(x) for x in sums)
-                if not math.isfinite(nats):
+                nats, correct, tokens = (np.array([x], np.float64) for x in sums)
+                scores = Evaluation(nats, correct, tokens, int(batch.num_bytes.sum()))
+                if not math.isfinite(scores.loss):
                     raise FloatingPointError(
-                        f"loss is {nats} at step {step}. The last checkpoint is step {last} in "
-                        f"{directory}. Lower learning_rate or raise warmup_steps."
+                        f"loss is {scores.loss} at step {step}. The last checkpoint is step {last} "
+                        f"in {directory}. Lower learning_rate or raise warmup_steps."
                     )
                 now = time.monotonic()
-                scores = Evaluation(nats, correct, tokens, int(batch.num_bytes.sum()))
                 line = {
                     "train/loss": scores.loss,
                     "train/bits_per_byte": scores.bits_per_byte,
                     "train/accuracy": scores.accuracy,
-                    "train/tokens_per_second": tokens * (step - since[1]) / (now - since[0]),
+                    "train/tokens_per_second": float(sums.tokens)
+                    * (step - since[1])
+                    / (now - since[0]),
                 }
                 since = (now, step)
                 writer.write(step, line)
@@ -277,14 +310,16 @@ def train(
                 result = evaluate(
                     config.model, state.params, eval_batches, config.eval_batches, progress=False
                 )
-                writer.write(
-                    step,
-                    {
-                        "eval/loss": result.loss,
-                        "eval/bits_per_byte": result.bits_per_byte,
-                        "eval/accuracy": result.accuracy,
-                    },
-                )
+                line = {
+                    "eval/loss": result.loss,
+                    "eval/bits_per_byte": result.bits_per_byte,
+                    "eval/accuracy": result.accuracy,
+                }
+                if config.tokens_per_window > 1:
+                    by_position = result.accuracy_by_position(config.tokens_per_window)
+                    for position, accuracy in enumerate(by_position, 1):
+                        line[f"eval/accuracy_window_position_{position}"] = float(accuracy)
+                writer.write(step, line)
             if step % config.checkpoint_every == 0 or end:
                 manager.save(step, state)
                 last = step

@@ -1,0 +1,111 @@
+"""Runs compared after the same bytes of text, or the same tokens [paper 5.3, Table 6].
+
+At equal steps, a method with more bytes a token has read more text. Byte-matched, every run is read
+off where it had seen as much text as the others.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Evaluations of a run, over training.
+
+    Attributes:
+      steps: int64[k], increasing.
+      bits_per_byte: float64[k].
+      tokens_per_step: in a batch, padding not counted.
+      bytes_per_token: of the training text.
+    """
+
+    steps: npt.NDArray[np.int64]
+    bits_per_byte: npt.NDArray[np.float64]
+    tokens_per_step: float
+    bytes_per_token: float
+
+    def __post_init__(self) -> None:
+        steps, scores = np.asarray(self.steps), np.asarray(self.bits_per_byte)
+        if steps.ndim != 1 or steps.shape != scores.shape or not len(steps):
+            raise ValueError(
+                f"steps are {list(steps.shape)}, bits_per_byte {list(scores.shape)}: expected one "
+                "score for each of one or more steps."
+            )
+        if steps[0] < 0 or np.any(np.diff(steps) <= 0):
+            raise ValueError(f"steps {steps.tolist()} do not increase. Sort the evaluations.")
+        if self.tokens_per_step <= 0 or self.bytes_per_token <= 0:
+            raise ValueError(
+                f"tokens_per_step={self.tokens_per_step}, bytes_per_token={self.bytes_per_token}: "
+                "must be > 0."
+            )
+
+    @property
+    def tokens_seen(self) -> npt.NDArray[np.float64]:
+        """At each evaluation, float64[k]."""
+        return np.asarray(self.steps, np.float64) * self.tokens_per_step
+
+    @property
+    def bytes_seen(self) -> npt.NDArray[np.float64]:
+        """Bytes of text at each evaluation, float64[k]."""
+        return self.tokens_seen * self.bytes_per_token
+
+
+@dataclass(frozen=True)
+class Point:
+    """One evaluation.
+
+    Attributes:
+      step: of the optimizer.
+      bytes_seen, tokens_seen: until then, in training.
+      bits_per_byte: the score.
+    """
+
+    step: int
+    bytes_seen: float
+    tokens_seen: float
+    bits_per_byte: float
+
+
+def at_bytes(curve: Curve, num_bytes: float) -> Point:
+    """The last evaluation within a budget of bytes of training text.
+
+    Raises:
+      ValueError: the budget ends before the first evaluation, or so far behind the last that the
+        run should have had another: it was stopped, and has not seen that text.
+    """
+    return _at(curve, curve.bytes_seen, num_bytes, "bytes")
+
+
+def at_tokens(curve: Curve, num_tokens: float) -> Point:
+    """The last evaluation within a budget of training tokens; raises as `at_bytes` does."""
+    return _at(curve, curve.tokens_seen, num_tokens, "tokens")
+
+
+def byte_matched(curves: Mapping[str, Curve]) -> dict[str, Point]:
+    """Each run at the bytes of the one that saw the fewest."""
+    budget = min((float(curve.bytes_seen[-1]) for curve in curves.values()), default=0.0)
+    return {name: at_bytes(curve, budget) for name, curve in curves.items()}
+
+
+def _at(curve: Curve, seen: npt.NDArray[np.float64], budget: float, unit: str) -> Point:
+    if budget < seen[0]:
+        raise ValueError(
+            f"a budget of {budget:.0f} {unit} ends before the first evaluation, at {seen[0]:.0f} "
+            f"{unit} (step {int(curve.steps[0])}). Evaluate earlier, or allow more."
+        )
+    between = float(np.diff(seen, prepend=0).max())
+    if budget > seen[-1] and budget >= seen[-1] + between:
+        raise ValueError(
+            f"a budget of {budget:.0f} {unit} is more than the run has seen: {seen[-1]:.0f} at its "
+            f"last step {int(curve.steps[-1])}. Train for more steps, or match a smaller budget."
+        )
+    index = int(np.searchsorted(seen, budget, side="right")) - 1
+    return Point(
+        int(curve.steps[index]),
+        float(curve.bytes_seen[index]),
+        float(curve.tokens_seen[index]),
+        float(curve.bits_per_byte[index]),
+    )

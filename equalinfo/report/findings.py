@@ -1,0 +1,274 @@
+"""The paper's qualitative findings, each tested on what was run here."""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable
+
+from equalinfo.report import paper
+from equalinfo.report.results import MethodResults, Results
+
+WINDOWS = (16, 32, 64, 128)
+_MARGIN = 0.005
+"""Of uniform: what counts as not having learned, 0.5%."""
+_POINTS = 0.02
+"""Of accuracy: what counts as more than a byte LM."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """A statement, and whether it holds here.
+
+    Attributes:
+      claim: of the paper, or of this project.
+      source: where it is made.
+      holds: None: what it needs was not run.
+      evidence: numbers.
+      reason: why it does not hold, as far as we can tell; empty where it does.
+    """
+
+    claim: str
+    source: str
+    holds: bool | None
+    evidence: str
+    reason: str = ""
+
+
+def all_findings(results: Results) -> list[Finding]:
+    """In the order of the report."""
+    return [test(results) for test in _TESTS]
+
+
+def ac_stays_uniform(results: Results) -> Finding:
+    """AC and StaticAC M2s learn nothing."""
+    return _finding(
+        "M2s over AC and StaticAC stay within 0.5% of uniform",
+        "[paper 5.1, Table 15]",
+        [_from_uniform(results[name]) for name in ("AC[256]", "StaticAC[256]")],
+        lambda shares: all(abs(share) <= _MARGIN for share in shares),
+        lambda shares: ", ".join(
+            f"{name} {100 * share:+.2f}%"
+            for name, share in zip(("AC[256]", "StaticAC[256]"), shares, strict=True)
+        ),
+        "An M2 that is still near its random start lies above uniform; longer training brings it "
+        "down to it.",
+    )
+
+
+def equal_info_learns(results: Results) -> Finding:
+    """EqualInfo b=16 can be learned."""
+    one = results["EqualInfo[16, 256]"]
+    unigram = (one.scores or {}).get("unigram") if one else None
+    score = _largest(one)
+    return _finding(
+        "EqualInfo[16, 256] is learned: its M2 is below unigram, and 0.5% below uniform",
+        "[paper 5.1, Table 15]",
+        [score, unigram, _from_uniform(one)],
+        lambda x: x[0] < x[1] and x[2] < -_MARGIN,
+        lambda x: f"M2 {x[0]:.4f}, unigram {x[1]:.4f} bits/byte; {100 * x[2]:+.2f}% from uniform",
+        "Two tokens make a window, so an M2 has to learn the windows' texts first. Ours saw some "
+        "million tokens, the paper's 26 billion.",
+    )
+
+
+def large_vocabulary_helps(results: Results) -> Finding:
+    """V=65k against v=256, both b=16."""
+    found = _same_size(results, "EqualInfo[16, 256]", "EqualInfo[16, 65k]")
+    return _finding(
+        "v=65k beats v=256 at b=16, after the same bytes of text (hence with half the tokens)",
+        "[paper 5.3, Table 6]",
+        found,
+        lambda x: x[1] < x[0],
+        lambda x: f"v=65k {x[1]:.4f}, v=256 {x[0]:.4f} bits/byte",
+        "Few tokens for each of 65,536 codes: their embeddings are hardly trained.",
+    )
+
+
+def gzip_vocabulary_does_not_help(results: Results) -> Finding:
+    """GZip with 16-bit tokens is no better than with 8."""
+    found = _same_size(results, "GZip[256]", "GZip[65k]")
+    return _finding(
+        "GZip's larger vocabulary does not help",
+        "[paper 5.1, Table 15]",
+        found,
+        lambda x: x[1] >= x[0],
+        lambda x: f"v=65k {x[1]:.4f}, v=256 {x[0]:.4f} bits/byte, after the same bytes",
+        "Both are near uniform after so little training; the difference is of frequencies.",
+    )
+
+
+def longer_windows_learn_less(results: Results) -> Finding:
+    """What a token's loss falls by, over W."""
+    gains = [_gain(results[f"EqualInfo[{width}, 256]"]) for width in WINDOWS]
+    return _finding(
+        "the longer the window, the less an M2 learns per token (W = 16, 32, 64, 128; v=256)",
+        "[paper 5.1, Table 15]",
+        gains,
+        lambda x: all(a > b for a, b in itertools.pairwise(x)),
+        lambda x: (
+            ", ".join(f"W={width}: {gain:.4f}" for width, gain in zip(WINDOWS, x, strict=True))
+            + " nats/token below uniform"
+        ),
+        "Where windows are too long to be learned at all in so few steps, what is left is noise.",
+    )
+
+
+def unigram_gain_is_small(results: Results) -> Finding:
+    """Frequencies of AC's tokens say nothing."""
+    names = ("AC[256]", "StaticAC[256]")
+
+    def gain(one: MethodResults | None) -> float | None:
+        scores = (one.scores if one else None) or {}
+        unigram = scores.get("unigram")
+        return None if unigram is None else 1 - unigram / scores["uniform"]
+
+    return _finding(
+        "a unigram model gains nearly nothing on AC and StaticAC (under 0.5%)",
+        "[paper 4, Table 3]",
+        [gain(results[name]) for name in names],
+        lambda x: all(abs(share) < _MARGIN for share in x),
+        lambda x: ", ".join(
+            f"{name} {100 * share:.3f}%" for name, share in zip(names, x, strict=True)
+        ),
+        "The coder's output is not uniform: its model is wrong for this text.",
+    )
+
+
+def ratios_rise(results: Results) -> Finding:
+    """Bytes/token over methods, in the paper's order."""
+    order = [f"EqualInfo[{width}, 256]" for width in (16, 24, 32, 64, 128)] + ["AC[256]"]
+    found = [
+        (one.scores or {}).get("bytes_per_token") for one in map(results.__getitem__, order) if one
+    ]
+    found += [None] * (len(order) - len(found))
+    theirs = [paper.TOKEN_RATIO[name.replace("EqualInfo", "EqualInfoAC")] for name in order]
+    return _finding(
+        "bytes/token rises with W (16, 24, 32, 64, 128) up to AC, as in the paper",
+        "[paper 3.4, Tables 2, 10]",
+        found,
+        lambda x: all(a < b for a, b in itertools.pairwise(x)),
+        lambda x: (
+            "ours "
+            + " < ".join(f"{ratio:.2f}" for ratio in x)
+            + "; paper "
+            + " < ".join(f"{ratio:.2f}" for ratio in theirs)
+        ),
+        "b=16 uses the package's codebook, of another M1 (counts), which is better there.",
+    )
+
+
+def decompression(results: Results) -> Finding:
+    """What a model makes of compressed text, above a byte LM on the same text."""
+    gains: dict[str, float] = {}
+    for one in results.pairs:
+        if one["task"] == "decompress" and one["byte_lm"] is not None:
+            gains[one["method"]] = one["accuracy"] - one["byte_lm"]
+    learned = max((v for k, v in gains.items() if k.startswith("EqualInfo")), default=None)
+    return _finding(
+        "decompression of EqualInfo is learned, that of AC is not (2 points above a byte LM)",
+        "[paper 5.2, Table 5]",
+        [learned, gains.get("AC[256]")],
+        lambda x: x[0] > _POINTS and x[1] < _POINTS,
+        lambda x: f"above a byte LM: EqualInfo {100 * x[0]:+.1f}, AC {100 * x[1]:+.1f} points",
+        "A model has to find which window a byte belongs to, and to know the windows' texts; the "
+        "paper's 113m had 200,000 steps for that.",
+    )
+
+
+def exact_code_is_exact(results: Results) -> Finding:
+    """Not in the paper: its windows lose text, ours do not."""
+    errors = []
+    for one in results.methods:
+        if one.measures and one.measures["window_bits"] and not one.measures["lossless"]:
+            totals = one.measures["totals"]["validation"]
+            if totals.get("verified_examples") and totals["windows"]:
+                errors.append((one.name, totals["window_errors"] / totals["windows"]))
+    return Finding(
+        "the paper's windows do not decode to the text they were made of; the exact code's do",
+        "this project (docs/exact-code.md)",
+        all(share > 0 for _, share in errors) if errors else None,
+        "; ".join(f"{name}: {100 * share:.1f}% of windows wrong" for name, share in errors),
+    )
+
+
+def ids_are_deterministic(results: Results) -> Finding:
+    """Not in the paper: the same ids in any batch."""
+    measured = [one for one in results.methods if one.measures]
+    wrong = [one.name for one in measured if one.measures and not one.measures["deterministic"]]
+    return Finding(
+        "ids do not depend on how texts are batched, for every method",
+        "this project (docs/frozen-m1.md); open in [paper 3.7]",
+        not wrong if measured else None,
+        f"{len(measured)} methods" if not wrong else f"not so: {', '.join(wrong)}",
+    )
+
+
+def _finding(
+    claim: str,
+    source: str,
+    values: list[float | None],
+    test: Callable[[list[float]], bool],
+    evidence: Callable[[list[float]], str],
+    reason: str,
+) -> Finding:
+    """The finding whose values are all there; else one that says it was not run."""
+    known = [value for value in values if value is not None]
+    if len(known) < len(values) or not values:
+        return Finding(claim, source, None, "What it needs was not run.")
+    holds = test(known)
+    return Finding(claim, source, holds, evidence(known), "" if holds else reason)
+
+
+def _largest(one: MethodResults | None) -> float | None:
+    """Bits/byte of the M2 with most parameters, over seeds."""
+    if one is None or not one.models:
+        return None
+    size = max(one.models, key=lambda name: _parameters(one, name))
+    score = one.bits_per_byte(size)
+    return score.mean if score else None
+
+
+def _parameters(one: MethodResults, size: str) -> int:
+    return int(next(iter(one.models[size].values()))["scores"]["parameters"])
+
+
+def _from_uniform(one: MethodResults | None) -> float | None:
+    score = _largest(one)
+    if one is None or score is None or one.scores is None:
+        return None
+    return float(score / one.scores["uniform"] - 1)
+
+
+def _gain(one: MethodResults | None) -> float | None:
+    """Nats a token below uniform."""
+    score = _largest(one)
+    if one is None or score is None or one.scores is None:
+        return None
+    below = one.scores["uniform"] - score
+    return float(below * one.scores["bytes_per_token"] * math.log(2))
+
+
+def _same_size(results: Results, small: str, large: str) -> list[float | None]:
+    """Bits/byte of two methods' M2s of the same size."""
+    a, b = results[small], results[large]
+    if a is None or b is None:
+        return [None, None]
+    for size in a.models:
+        if size in b.models:
+            scores = a.bits_per_byte(size), b.bits_per_byte(size)
+            return [score.mean if score else None for score in scores]
+    return [None, None]
+
+
+_TESTS = (
+    ac_stays_uniform,
+    equal_info_learns,
+    large_vocabulary_helps,
+    longer_windows_learn_less,
+    gzip_vocabulary_does_not_help,
+    unigram_gain_is_small,
+    ratios_rise,
+    decompression,
+    exact_code_is_exact,
+    ids_are_deterministic,
+)

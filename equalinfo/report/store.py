@@ -1,0 +1,69 @@
+"""Results of steps, found again by what went into them.
+
+A step is a folder `KIND-LABEL-KEY`, KEY being the sha256 of all that determines it: options, and
+the keys of the steps it reads. `step.json` comes last, so a folder that has one is complete; a
+step that was cut off is done again (a training run is continued).
+"""
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+DONE = "step.json"
+
+
+class Store:
+    """Steps below a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def path(self, kind: str, label: str, inputs: dict[str, Any]) -> Path:
+        """The folder of a step, whether or not it was run."""
+        key = hashlib.sha256(json.dumps([kind, inputs], sort_keys=True).encode()).hexdigest()[:12]
+        name = re.sub(r"[^\w.]+", "_", label).strip("_").lower()
+        return self.directory / f"{kind}-{name}-{key}"
+
+    def run(
+        self, kind: str, label: str, inputs: dict[str, Any], make: Callable[[Path], Any]
+    ) -> Path:
+        """The folder of a step; it is run if it was not, or not to its end.
+
+        Args:
+          kind: of step.
+          label: for people.
+          inputs: JSON values that determine the result.
+          make: writes the result into the folder, which may hold what an attempt left; what it
+            returns (JSON) is kept as "result".
+        """
+        path = self.path(kind, label, inputs)
+        if is_done(path):
+            return path
+        path.mkdir(parents=True, exist_ok=True)
+        start = time.monotonic()
+        result = make(path)
+        seconds = round(time.monotonic() - start, 1)
+        step = {"kind": kind, "label": label, "inputs": inputs, "seconds": seconds}
+        unfinished = path / f".{DONE}"
+        unfinished.write_text(json.dumps({**step, "result": result}, indent=1, sort_keys=True))
+        unfinished.replace(path / DONE)
+        return path
+
+
+def is_done(path: Path) -> bool:
+    """True where the step was run to its end."""
+    return (path / DONE).exists()
+
+
+def result(path: Path) -> Any:
+    """What a step's function returned."""
+    return json.loads((path / DONE).read_text())["result"]
+
+
+def seconds(path: Path) -> float:
+    """How long a step took."""
+    return float(json.loads((path / DONE).read_text())["seconds"])

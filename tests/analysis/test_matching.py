@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from equalinfo.analysis.matching import Curve, at_bytes, at_tokens, byte_matched
+
+# 100, 200, 300 tokens; 400, 800, 1200 bytes
+CURVE = Curve(np.array([10, 20, 30]), np.array([3.0, 2.0, 1.5]), 10, 4.0)
+
+
+def test_what_a_run_has_seen():
+    assert CURVE.tokens_seen.tolist() == [100, 200, 300]
+    assert CURVE.bytes_seen.tolist() == [400, 800, 1200]
+
+
+@pytest.mark.parametrize(
+    ("budget", "step"), [(400, 10), (799, 10), (800, 20), (1200, 30), (1599, 30)]
+)
+def test_the_last_evaluation_within_a_budget(budget, step):
+    point = at_bytes(CURVE, budget)
+    assert point.step == step and point.bytes_seen == 40 * step
+
+
+def test_tokens_and_bytes_are_told_apart():
+    assert at_tokens(CURVE, 299).bits_per_byte == 2.0
+    assert at_bytes(CURVE, 299 * 4).bits_per_byte == 2.0
+
+
+def test_budgets_outside_of_the_run_are_refused():
+    with pytest.raises(ValueError, match="ends before the first evaluation, at 400 bytes"):
+        at_bytes(CURVE, 399)
+    with pytest.raises(ValueError, match=r"1600 bytes is more than the run has seen: 1200"):
+        at_bytes(CURVE, 1600)
+
+
+def test_runs_are_matched_at_the_fewest_bytes():
+    short = Curve(np.array([50, 100]), np.array([4.0, 3.5]), 10, 1.0)
+    got = byte_matched({"bytes": short, "equal_info": CURVE})
+    assert got["bytes"].step == 100 and got["bytes"].bytes_seen == 1000
+    assert got["equal_info"].step == 20 and got["equal_info"].bits_per_byte == 2.0
+    assert byte_matched({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("steps", "scores", "message"),
+    [
+        ([1, 2], [1.0], "one score for each"),
+        ([], [], "one or more steps"),
+        ([2, 2], [1.0, 1.0], "do not increase"),
+    ],
+)
+def test_broken_curves_are_refused(steps, scores, message):
+    with pytest.raises(ValueError, match=message):
+        Curve(np.array(steps), np.array(scores), 10, 4.0)
