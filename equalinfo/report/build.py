@@ -174,7 +174,7 @@ def commands(config: Config) -> str:
                     f"EQUALINFO_DATASETS={name}=DATA/{name} python -m t5x.train "
                     f"--gin_file=gin/runs/train_m2.gin --gin_file=gin/models/sizes/{size}.gin "
                     f"--gin.MIXTURE_OR_TASK_NAME=\"'{name}'\" --gin.MODEL_DIR=\"'{run}'\" "
-                    f"--gin.SEED={seed}"
+                    f"--gin.RANDOM_SEED={seed} --gin.DATA_SEED={seed}"
                 )
     return "\n".join(lines) + "\n"
 

@@ -1,0 +1,61 @@
+import csv
+import io
+
+from equalinfo.analysis.significance import Sample
+from equalinfo.report import model_tables, page, token_tables
+from equalinfo.report.table import Table, show
+from report.results_made import method, results
+
+
+def test_cells():
+    assert show(None) == "not run"
+    assert show(True) == "yes"
+    assert show(1234567) == "1,234,567"
+    assert show(Sample(1.5, float("nan"), 1)) == "1.5000 (n=1)"
+    assert show(Sample(1.5, 0.25, 3)) == "1.5000 ± 0.2500 (n=3)"
+
+
+def test_csv_has_full_values_and_markdown_is_escaped():
+    table = Table("k", "t", ("a", "b"), [("x|y", 1 / 3), ("z", None)])
+    assert list(csv.reader(io.StringIO(table.to_csv()))) == [
+        ["a", "b"],
+        ["x|y", "0.3333333333333333"],
+        ["z", "not run"],
+    ]
+    assert table.to_markdown().splitlines() == [
+        "| a | b |",
+        "|---|--:|",
+        "| x\\|y | 0.333 |",
+        "| z | not run |",
+    ]
+
+
+def test_models_carry_seeds_mean_and_spread():
+    found = results(method("Bytes", 1.0, 8.0, 4.6, [2.0, 2.2]), method("GZip[256]", 2.0, 3.5, 3.5))
+    (row,) = model_tables.models(found).rows
+    assert row[:3] == ("Bytes", "tiny", "0, 1")
+    assert row[3].n == 2
+    assert row[3].mean == 2.1
+    assert row[8] == 20 * 4 * 512 / 1e6
+
+
+def test_byte_matched_rows_have_seen_the_same_bytes():
+    found = results(
+        method("GZip[256]", 2.0, 3.5, 3.5, [3.4]), method("GZip[65k]", 4.0, 3.5, 3.5, [3.45])
+    )
+    rows = model_tables.byte_matched(found).rows
+    assert [row[0] for row in rows[:2]] == ["GZip[256]", "GZip[65k]"]
+    assert rows[1][3] == 2 * rows[0][3]  # here both took all steps
+
+
+def test_a_lossy_method_that_was_not_verified_is_not_run():
+    lossy = method("EqualInfoAC[16, 256]", 2.0, 3.0, 3.0, lossless=False, window_bits=16)
+    assert token_tables.wrong_windows(lossy) is None
+    assert token_tables.wrong_windows(method("Bytes", 1.0, 8.0, 4.6)) == 0.0
+
+
+def test_all_tables_are_there_and_rectangular():
+    tables = page.all_tables(results(method("Bytes", 1.0, 8.0, 4.6, [2.0, 2.2])))
+    assert len({table.key for table in tables}) == len(tables)
+    for table in tables:
+        assert all(len(row) == len(table.columns) for row in table.rows), table.key
