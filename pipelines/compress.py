@@ -21,6 +21,10 @@ class CodecError(ValueError):
     """The codec cannot be loaded, or not be made with these options."""
 
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as of a shell: 128 and SIGINT."""
+
+
 def run(options: CompressOptions) -> Manifest:
     """Compress, and wait until it is done.
 
@@ -169,6 +173,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     ) as error:
         print(f"pipelines.compress: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        again = "" if options.estimate else " The same command goes on from the finished shards."
+        print(f"pipelines.compress: interrupted.{again}", file=sys.stderr)
+        return INTERRUPTED
     totals = manifest.split(options.split).totals
     print(
         f"{options.output}: split {options.split!r}, {totals['shards']} shards, "

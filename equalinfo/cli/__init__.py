@@ -34,6 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ImportError) as error:
         print(f"equalinfo {arguments.command}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # training goes on from the last checkpoint, a report from its steps
+        print(f"equalinfo {arguments.command}: interrupted.", file=sys.stderr)
+        return 130
     return 0
 
 

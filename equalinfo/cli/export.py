@@ -1,4 +1,4 @@
-"""`equalinfo export [CODEBOOK.eqi] --hf DIR`: a codebook as a Hugging Face tokenizer."""
+"""`equalinfo export`: a codebook as a Hugging Face tokenizer, a run as a checkpoint of T5X."""
 
 import argparse
 from pathlib import Path
@@ -13,23 +13,41 @@ def add(commands: Any) -> None:
         commands,
         "export",
         run,
-        "write a codebook as a Hugging Face tokenizer, which loads without this package",
+        "write a codebook as a Hugging Face tokenizer, which loads without this package, or a run "
+        "of `equalinfo train` as a checkpoint of T5X",
     )
     parser.add_argument(
-        "codebook",
+        "source",
         type=Path,
         nargs="?",
-        help="file of `equalinfo compile`; default: the shipped one",
+        help="--hf: file of `equalinfo compile`, default: the shipped one; --t5x: run directory",
     )
-    parser.add_argument("--hf", type=Path, required=True, metavar="DIR", help="directory to write")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--hf", type=Path, metavar="DIR", help="tokenizer directory to write")
+    target.add_argument("--t5x", type=Path, metavar="DIR", help="MODEL_DIR of T5X to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the files and print their names."""
+    written = _tokenizer(arguments) if arguments.hf else _checkpoint(arguments)
+    for path in written:
+        print(path)
+
+
+def _tokenizer(arguments: argparse.Namespace) -> list[Path]:
     from equalinfo import hugging_face
     from equalinfo.tokenizer import Tokenizer
 
-    path = arguments.codebook
+    path = arguments.source
     tokenizer = Tokenizer.default() if path is None else Tokenizer.load(path)
-    for written in hugging_face.export(tokenizer.codebook, arguments.hf):
-        print(written)
+    return list(hugging_face.export(tokenizer.codebook, arguments.hf))
+
+
+def _checkpoint(arguments: argparse.Namespace) -> list[Path]:
+    from equalinfo.lm.t5x_checkpoint import save_t5x_params
+    from equalinfo.lm.train import load_params
+
+    if arguments.source is None:
+        raise ValueError("--t5x needs a run of `equalinfo train`: equalinfo export RUN --t5x DIR.")
+    _, params, step = load_params(arguments.source)
+    return [save_t5x_params(arguments.t5x, params, step)]

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from equalinfo.analysis.significance import welch
+from equalinfo.analysis import matching
+from equalinfo.analysis.significance import summarize, welch
 from equalinfo.lm.config import SIZES, model_config
 from equalinfo.report import paper
 from equalinfo.report.results import MethodResults, Results
@@ -53,7 +54,9 @@ def models(results: Results) -> Table:
                     ", ".join(map(str, sorted(found))) or NOT_RUN,
                     score,
                     100 * (score.mean / uniform - 1) if score and uniform else None,
-                    first.get("accuracy"),
+                    summarize([run["scores"]["accuracy"] for run in found.values()])
+                    if found
+                    else None,
                     None if flops is None else flops / 1e6,
                     first.get("bytes_per_token"),
                     _tokens_seen(results, one),
@@ -110,35 +113,33 @@ def paper_models() -> Table:
 
 
 def byte_matched(results: Results) -> Table:
-    """v=256 and v=65k after the same bytes of text."""
+    """v=256 and v=65k after the same bytes of text, read off their runs."""
     rows: list[tuple[Cell, ...]] = []
-    training = results.config.training
     for small, large in (("EqualInfo[16, 256]", "EqualInfo[16, 65k]"), ("GZip[256]", "GZip[65k]")):
-        a, b = results[small], results[large]
-        if a is None or b is None or training is None:
-            continue
-        for size in [x for x in a.method.m2 if x in b.method.m2]:
-            for one in (a, b):
-                score = one.bits_per_byte(size)
-                tokens = _tokens_seen(results, one)
-                ratio = one.scores["bytes_per_token"] if one.scores else None
-                rows.append(
-                    (
-                        one.name,
-                        size,
-                        tokens,
-                        tokens * ratio if tokens and ratio else None,
-                        score,
-                    )
-                )
+        methods = [one for one in (results[small], results[large]) if one is not None]
+        for size in dict.fromkeys(size for one in methods for size in one.method.m2):
+            trained = [one for one in methods if size in one.models]
+            rows += _matched(results, trained, size) if len(trained) == 2 else []
     for name, value in paper.BYTE_MATCHED_25M.items():
-        rows.append((f"paper: {name}", "25m", "-", "-", value))
+        rows.append((f"paper: {name}", "25m", "-", "-", "-", value))
     return Table(
         "table-06-byte-matched",
         "Table 6: vocabularies compared after the same bytes of text",
-        ("method", "size", "M tokens seen", "M bytes seen", "bits/byte"),
+        ("method", "size", "step", "M tokens seen", "M bytes seen", "bits/byte"),
         rows,
+        "Evaluations along the runs of the lowest seed, on the first batches of validation text: "
+        "each at the last one within the bytes that both have seen.",
     )
+
+
+def _matched(results: Results, methods: list[MethodResults], size: str) -> list[tuple[Cell, ...]]:
+    assert results.config.training is not None
+    batch_size = results.config.training.batch_size
+    curves = {one.name: one.curve(size, min(one.models[size]), batch_size) for one in methods}
+    return [
+        (name, size, at.step, at.tokens_seen / 1e6, at.bytes_seen / 1e6, at.bits_per_byte)
+        for name, at in matching.byte_matched(curves).items()
+    ]
 
 
 def seeds(results: Results) -> Table:

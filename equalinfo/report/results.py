@@ -53,15 +53,16 @@ class MethodResults:
         factor = math.log(2) * self.scores["num_bytes"] / self.scores["num_tokens"]
         return summarize([factor * run["scores"]["model"] for run in found.values()])
 
-    def curve(self, size: str, seed: int, tokens_per_step: float) -> Curve:
-        """Evaluations along a run."""
+    def curve(self, size: str, seed: int, batch_size: int) -> Curve:
+        """Evaluations along a run, on the first batches of validation text."""
+        assert self.measures is not None
         lines = [x for x in self.models[size][seed]["curve"] if "eval/bits_per_byte" in x]
-        scores = self.scores or {}
+        totals = self.measures["totals"]["train"]
         return Curve(
             np.array([int(x["step"]) for x in lines]),
             np.array([x["eval/bits_per_byte"] for x in lines]),
-            tokens_per_step,
-            scores["bytes_per_token"],
+            batch_size * totals["tokens"] / totals["records"],
+            totals["bytes"] / totals["tokens"],
         )
 
     def accuracy_by_position(self, size: str, seed: int) -> tuple[list[int], list[list[float]]]:

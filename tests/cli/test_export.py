@@ -3,11 +3,18 @@
 import json
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 
 from equalinfo import hugging_face
 from equalinfo.cli import main
 from equalinfo.codebook import Codebook
+from equalinfo.lm.config import ModelConfig
+from equalinfo.lm.data import RowBatches, TokenRows
+from equalinfo.lm.optimizer import OptimizerConfig
+from equalinfo.lm.t5x_checkpoint import load_t5x_params
+from equalinfo.lm.train import TrainConfig, train
 from equalinfo.tokenizer import Tokenizer
 from models import HashModel
 
@@ -35,3 +42,23 @@ def test_files_are_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(["export", "--hf", str(tmp_path)]) == 1
     assert "already has tokenizer.json. Name another directory" in capsys.readouterr().err
     assert (tmp_path / "tokenizer.json").read_text() == "mine"
+
+
+def test_a_run_as_a_checkpoint_of_t5x(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = TrainConfig(
+        ModelConfig(128, 16, 2, 1, 8, 32, dtype=np.dtype("float32")),
+        OptimizerConfig(),
+        steps=3,
+    )
+    rows = TokenRows(np.full((4, 8), 5, np.int32), np.full(4, 8))
+    params = train(config, RowBatches(rows, 2), tmp_path / "run", progress=False)
+    assert main(["export", str(tmp_path / "run"), "--t5x", str(tmp_path / "t5x")]) == 0
+    assert Path(capsys.readouterr().out.strip()) == tmp_path / "t5x" / "checkpoint_3"
+    _, restored, step = load_t5x_params(tmp_path / "t5x")
+    assert step == 3
+    jax.tree.map(np.testing.assert_array_equal, restored, params)
+
+
+def test_t5x_needs_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "--t5x", str(tmp_path)]) == 1
+    assert "needs a run" in capsys.readouterr().err

@@ -40,12 +40,17 @@ def test_models_carry_seeds_mean_and_spread():
 
 
 def test_byte_matched_rows_have_seen_the_same_bytes():
+    # Tokens of 2 and of 4 bytes: the second has seen as much text after half the steps.
+    train = {"train": {"tokens": 1000, "records": 10, "bytes": 2000}}
+    other = {"train": {"tokens": 500, "records": 5, "bytes": 2000}}
     found = results(
-        method("GZip[256]", 2.0, 3.5, 3.5, [3.4]), method("GZip[65k]", 4.0, 3.5, 3.5, [3.45])
+        method("GZip[256]", 2.0, 3.5, 3.5, [3.4], totals=train),
+        method("GZip[65k]", 4.0, 3.5, 3.5, [3.45], totals=other),
     )
     rows = model_tables.byte_matched(found).rows
-    assert [row[0] for row in rows[:2]] == ["GZip[256]", "GZip[65k]"]
-    assert rows[1][3] == 2 * rows[0][3]  # here both took all steps
+    assert [row[:3] for row in rows[:2]] == [("GZip[256]", "tiny", 20), ("GZip[65k]", "tiny", 10)]
+    assert rows[0][4] == rows[1][4] == 20 * 4 * 100 * 2 / 1e6
+    assert rows[1][5] == 3.45 + 1
 
 
 def test_a_lossy_method_that_was_not_verified_is_not_run():
