@@ -2,6 +2,7 @@
 
 * `t5x_models.language_model`: T5X's decoder-only model with bits/byte beside the loss.
 * `t5x_models.byte_metrics`: its metrics, exact over batches, devices and hosts.
+* `t5x_models.inference`: what `t5x.infer` writes.
 * `t5x_models.from_task`: what a model takes from the task it is trained on.
 
 A folder of its own, since `equalinfo` and `tasks` work without T5X. The gin files in `gin/` name

@@ -38,6 +38,12 @@ def tokens_per_window(task: str, module: str | None = None) -> int | None:
     return codec.tokens_per_window if isinstance(codec, CodecVocabulary) else None
 
 
+def ends_with_eos(task: str, module: str | None = None) -> bool:
+    """Whether the id 1 can stand in the targets; not where windows hold EOS as a symbol."""
+    codec = vocabulary(task, module)
+    return not isinstance(codec, CodecVocabulary) or codec.eos_in_stream
+
+
 def m1_parameters(task: str, module: str | None = None) -> int:
     """Parameters, without embeddings, of the M1 that runs on every byte; 0 where none does."""
     codec = vocabulary(task, module)

@@ -11,9 +11,11 @@ import clu.metrics
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import seqio
 from t5x import decoding, losses, models
 
+from equalinfo.ids import EOS_ID, ID_OFFSET
 from equalinfo.lm.model import Transformer
 from t5x_models.byte_metrics import PerByte
 from tasks.features import NUM_BYTES, ByteCountingLMFeatureConverter
@@ -47,6 +49,8 @@ class LanguageModel(models.DecoderOnlyModel):
         loss_normalizing_factor: float | str | None = None,
         tokens_per_window: int | None = None,
         m1_parameters: int = 0,
+        ends_with_eos: bool = True,
+        sampling_seed: int = 0,
     ) -> None:
         """Make the model.
 
@@ -63,6 +67,9 @@ class LanguageModel(models.DecoderOnlyModel):
             size of past gradients: the two differ as far as batches differ in padding.
           tokens_per_window: P; None or 1: no accuracy by position.
           m1_parameters: of the M1 that runs on every byte, 0 where none does.
+          ends_with_eos: the id 1 is sampled, too, and ends a text. False where windows hold the end
+            of a document as a symbol, and the model has never seen the id.
+          sampling_seed: of `t5x.infer`, which has none of its own.
         """
         known = module.config.vocab_size
         if known < vocabulary.vocab_size:
@@ -87,6 +94,10 @@ class LanguageModel(models.DecoderOnlyModel):
         )
         self._tokens_per_window = tokens_per_window or 1
         self._m1_parameters = m1_parameters
+        self._sampling_seed = sampling_seed
+        self._sampled = np.zeros(known, np.bool_)  # neither pad, unk nor what only pads the network
+        self._sampled[ID_OFFSET : vocabulary.vocab_size] = True
+        self._sampled[EOS_ID] = ends_with_eos
 
     def get_initial_variables(
         self,
@@ -124,18 +135,19 @@ class LanguageModel(models.DecoderOnlyModel):
         )
         if NUM_BYTES in batch:
             nats = (loss - z_loss) * divisor
-            metrics |= self._per_byte(nats, num_tokens, batch[NUM_BYTES])
+            tokens_read = jnp.sum(targets != 0)  # inputs without loss, too
+            metrics |= self._per_byte(nats, num_tokens, tokens_read, batch[NUM_BYTES])
         if self._tokens_per_window > 1:
             correct = (jnp.argmax(logits, axis=-1) == targets) * weights
             metrics |= accuracy_by_position(correct, weights, self._tokens_per_window)
         return loss, metrics
 
     def _per_byte(
-        self, nats: jax.Array, num_tokens: jax.Array, num_bytes: jax.Array
+        self, nats: jax.Array, num_tokens: jax.Array, tokens_read: jax.Array, num_bytes: jax.Array
     ) -> dict[str, clu.metrics.Metric]:
         total_bytes = jnp.sum(num_bytes)
         parameters = self.module.config.num_parameters
-        flops = 2.0 * parameters * num_tokens + 2.0 * self._m1_parameters * total_bytes
+        flops = 2.0 * parameters * tokens_read + 2.0 * self._m1_parameters * total_bytes
         return {
             "bits_per_byte": PerByte.from_sums(nats / math.log(2), num_bytes),
             "flops_per_byte": PerByte.from_sums(flops, num_bytes),
@@ -162,6 +174,57 @@ class LanguageModel(models.DecoderOnlyModel):
             jnp.sum(log_likelihood * weights, axis=-1),
             {CORRECT_TOKENS: jnp.sum(correct, axis=-1, dtype=jnp.int32)},
         )
+
+    def predict_batch_with_aux(
+        self, params: Any, batch: Batch, rng: jax.Array | None = None, **options: Any
+    ) -> Any:
+        """T5X's own, and with other seeds other samples; see `DecoderOnlyModel`."""
+        if rng is not None:
+            rng = jax.random.fold_in(rng, self._sampling_seed)
+        return super().predict_batch_with_aux(params, batch, rng, **options)
+
+    def _compute_logits_from_slice(
+        self, decoding_state: decoding.DecodingState, params: Any, max_decode_length: int
+    ) -> tuple[jax.Array, Mapping[str, jax.Array]]:
+        """Of the next token, float32[B, V]: ids without meaning get T5X's smallest logit."""
+        logits, cache = super()._compute_logits_from_slice(
+            decoding_state, params, max_decode_length
+        )
+        return jnp.where(self._sampled, logits, decoding.NEG_INF_VALUE), cache
+
+    def _compute_kv_cache(
+        self, params: Any, inputs: jax.Array, causal_attention_mask: jax.Array
+    ) -> tuple[Any, jax.Array]:
+        """The cache after the prompts, read token by token: the network reads no prefix at once.
+
+        Args:
+          params: of the network.
+          inputs: int32[B, L], 0, the prompt, zeros.
+          causal_attention_mask: not used, as the network is causal.
+
+        Returns:
+          (cache of L slots, int32[B] tokens of each prompt: the place of its last token, which is
+          not in the cache yet).
+        """
+        del causal_attention_mask
+        lengths = jnp.sum(inputs[:, 1:] != 0, axis=-1)
+
+        def read(variables: Any, tokens: jax.Array) -> Any:
+            _, changed = self.module.apply(
+                {"params": params, **variables}, tokens, decode=True, mutable=["cache"]
+            )
+            return changed["cache"]
+
+        def read_token(place: jax.Array, cache: Any) -> Any:
+            return read({"cache": cache}, jax.lax.dynamic_slice_in_dim(inputs, place, 1, axis=1))
+
+        empty = read({}, jnp.ones_like(inputs))
+        cache = jax.lax.fori_loop(0, jnp.max(lengths), read_token, empty)
+        # Shorter prompts have read zeros behind their end: the slots are written again before
+        # anything sees them, if places are counted from the end of the prompt.
+        return jax.tree_util.tree_map_with_path(
+            lambda path, leaf: lengths if path[-1].key == "cache_index" else leaf, cache
+        ), lengths
 
 
 def accuracy_by_position(

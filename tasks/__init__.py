@@ -5,6 +5,8 @@
   EQUALINFO_DATASETS.
 * `tasks.text.register_text_task(NAME, SOURCE)`: straight from text, with the compiled tokenizer.
 * `tasks.baselines`: `bytes` and `sentencepiece` straight from text.
+* `tasks.pairs`: spelling, and codecs as sequence-to-sequence tasks.
+* `tasks.prompts`: prompts for `t5x.infer`.
 * `tasks.sources`: where text comes from, C4 files or TFDS.
 * `tasks.batches.task_batches(NAME, ...)`: any of these for the local trainer, streamed.
 * `tasks.vocabulary` (a codec directory), `tasks.tokenizer_vocabulary` (a `.eqi` file),

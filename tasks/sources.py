@@ -9,6 +9,7 @@ Any other `seqio.DataSource` with a string `text` does as well.
 import functools
 import gzip
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -41,6 +42,30 @@ def json_lines(
     """
     return seqio.FileDataSource(
         functools.partial(_sequences_of_file, documents_per_sequence, verify), dict(splits)
+    )
+
+
+def text_files(
+    splits: Mapping[str, str], documents_per_sequence: int = DOCUMENTS_PER_SEQUENCE
+) -> seqio.DataSource:
+    """`json_lines` where patterns end in .json or .jsonl (also .gz); else a document is a line.
+
+    Args:
+      splits: from the name of a split to a file pattern, local or remote.
+      documents_per_sequence: documents that an element holds.
+    """
+    is_json = {re.search(r"\.jsonl?(\.gz)?$", pattern) is not None for pattern in splits.values()}
+    if len(is_json) > 1:
+        raise ValueError(f"{dict(splits)}: some patterns end in .json, some do not. Use one kind.")
+    if is_json == {True}:
+        return json_lines(splits, documents_per_sequence)
+    return seqio.FileDataSource(
+        lambda file: (
+            tf.data.TextLineDataset(file)
+            .map(lambda line: {"text": line})
+            .batch(documents_per_sequence)
+        ),
+        dict(splits),
     )
 
 

@@ -98,12 +98,14 @@ def _models(config: Config) -> Iterator[tuple[Method, str, int]]:
 
 
 def _pair_tasks(config: Config) -> Iterator[tuple[Method, str]]:
+    """(method, task); the byte LM is the same for all methods, and comes once."""
     by_name = {method.name: method for method in config.methods}
     if config.pairs:
-        for name, task in itertools.product(config.pairs.methods, ("decompress", "bytes")):
-            yield by_name[name], task
-        for name in config.pairs.compress:
-            yield by_name[name], "compress"
+        for name in config.pairs.methods[:1]:
+            yield by_name[name], "bytes"
+        for task in ("decompress", "compress"):
+            for name in config.pairs.methods if task == "decompress" else config.pairs.compress:
+                yield by_name[name], task
 
 
 def pair_run(store: Store, config: Config, text: Path, method: Method, task: str) -> Path:
@@ -129,30 +131,27 @@ def pair_run(store: Store, config: Config, text: Path, method: Method, task: str
 
 
 def _gather_pairs(store: Store, config: Config, text: Path) -> list[dict[str, Any]]:
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    gathered: list[dict[str, Any]] = []
+    byte_lm = None
     for method, task in _pair_tasks(config):
         try:
-            found[method.name, task] = result(pair_run(store, config, text, method, task))
+            accuracy = result(pair_run(store, config, text, method, task))["accuracy"]
         except _NotRunError:
             continue
-    return [
-        {
-            "method": method.name,
-            "paper": method.paper,
-            "task": task,
-            "accuracy": found[method.name, task]["accuracy"],
-            "byte_lm": _accuracy(found.get((method.name, "bytes")))
-            if task == "decompress"
-            else None,
-            "steps": config.pairs.steps if config.pairs else 0,
-        }
-        for method, task in _pair_tasks(config)
-        if task != "bytes" and (method.name, task) in found
-    ]
-
-
-def _accuracy(found: dict[str, Any] | None) -> float | None:
-    return None if found is None else found["accuracy"]
+        if task == "bytes":
+            byte_lm = accuracy
+            continue
+        gathered.append(
+            {
+                "method": method.name,
+                "paper": method.paper,
+                "task": task,
+                "accuracy": accuracy,
+                "byte_lm": byte_lm if task == "decompress" else None,
+                "steps": config.pairs.steps if config.pairs else 0,
+            }
+        )
+    return gathered
 
 
 def commands(config: Config) -> str:

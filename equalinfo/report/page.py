@@ -95,7 +95,7 @@ def findings_markdown(findings: list[Finding]) -> str:
     """The findings as a list."""
     lines = []
     for one in findings:
-        lines.append(f"- **{_verdict(one)[1]}**: {one.claim} {one.source}. {one.evidence}")
+        lines.append(f"- **{_verdict(one)[1]}**: {one.claim} ({one.source}). {one.evidence}")
         if one.reason:
             lines.append(f"  Likely reason: {one.reason}")
     return "\n".join(lines) + "\n"
@@ -111,10 +111,10 @@ def _findings(findings: list[Finding]) -> str:
     items = []
     for one in findings:
         kind, words = _verdict(one)
-        reason = f" Likely reason: {one.reason}" if one.reason else ""
+        reason = f". Likely reason: {one.reason}" if one.reason else ""
         items.append(
             f'<li><span class="{kind}">{words}</span>: {escape(one.claim)} '
-            f"{escape(one.source)}<br>{escape(one.evidence)}{escape(reason)}</li>"
+            f"({escape(one.source)})<br>{escape(one.evidence)}{escape(reason)}</li>"
         )
     return f"<ul>{''.join(items)}</ul>"
 

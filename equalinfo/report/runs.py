@@ -73,6 +73,10 @@ def _first_documents(patterns: Sequence[str], limit: int, split: str) -> list[by
     found, size = [], 0
     for name in expand(patterns):
         for document in read_documents(name):
+            try:
+                document.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise ValueError(f"{name}: document {len(found)} is not UTF-8: {error}.") from None
             found.append(document)
             size += len(document)
             if size >= limit:

@@ -1,10 +1,11 @@
-"""Runs of `t5x.train` and `t5x.eval`, several in one process: importing T5X takes most of the time.
+"""Runs of `t5x.train`, `t5x.eval` and `t5x.infer`, several in one process.
 
     python tests/t5x_models/t5x_main.py RUNS.json
 
-RUNS: [{"do": "run" | "build", "gin_files": [...], "bindings": [...]}, ...].
-"run" calls what `python -m t5x.train` calls, or `-m t5x.eval` for gin/runs/eval.gin, with gin set
-up as there. "build" evaluates every binding, and the model's shapes, and runs nothing.
+Importing T5X takes most of the time. RUNS: [{"do": "run" | "build", "gin_files": [...],
+"bindings": [...]}, ...]. "run" calls what `python -m t5x.train` calls, `-m t5x.eval` if the first
+file is gin/runs/eval.gin, `-m t5x.infer` if it is infer.gin, with gin set up as there. "build"
+evaluates every binding, and the model's shapes, and runs nothing.
 
 Environment: COORDINATOR, PROCESS: the process is one of two of jax.distributed.
 """
@@ -19,6 +20,7 @@ from typing import Any
 import jax
 from t5x import gin_utils
 from t5x.eval import evaluate as t5x_evaluate
+from t5x.infer import infer as t5x_infer
 from t5x.train import train as t5x_train
 
 import gin
@@ -27,7 +29,7 @@ built: dict[str, Any] = {}
 only_build = False
 
 
-# gin files find these two in __main__, as they do in T5X's scripts.
+# gin files find these three in __main__, as they do in T5X's scripts.
 def train(**arguments: Any) -> None:
     built.update(arguments)
     if not only_build:
@@ -38,6 +40,15 @@ def evaluate(**arguments: Any) -> None:
     built.update(arguments)
     if not only_build:
         t5x_evaluate(**arguments)
+
+
+def infer(**arguments: Any) -> None:
+    built.update(arguments)
+    if not only_build:
+        t5x_infer(**arguments)
+
+
+SCRIPTS = {"gin/runs/eval.gin": "evaluate", "gin/runs/infer.gin": "infer"}
 
 
 def check_built() -> None:
@@ -60,14 +71,14 @@ def check_built() -> None:
 def main() -> None:
     if "COORDINATOR" in os.environ:
         jax.distributed.initialize(os.environ["COORDINATOR"], 2, int(os.environ["PROCESS"]))
-    configured = {f.__name__: gin.configurable(f) for f in (train, evaluate)}
+    configured = {f.__name__: gin.configurable(f) for f in (train, evaluate, infer)}
     global only_build
     for run in json.loads(Path(sys.argv[1]).read_text()):
         gin.clear_config()
         built.clear()
         only_build = run["do"] == "build"
         gin_utils.parse_gin_flags(["."], run["gin_files"], run["bindings"])
-        configured["evaluate" if "gin/runs/eval.gin" in run["gin_files"] else "train"]()
+        configured[SCRIPTS.get(run["gin_files"][0], "train")]()
         if only_build:
             check_built()
 

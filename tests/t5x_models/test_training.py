@@ -1,4 +1,4 @@
-"""`t5x.train` and `t5x.eval` with the gin files, in processes of their own, all at once.
+"""`t5x.train`, `t5x.eval`, `t5x.infer` with the gin files, in processes of their own, all at once.
 
 The two things a user would not see go wrong: a restart that repeats or skips examples, and numbers
 that depend on the machine they were computed on.
@@ -19,11 +19,13 @@ import pytest
 
 from equalinfo.lm.data import Batch, TokenRows, make_batch
 from equalinfo.lm.evaluate import evaluate_dataset
+from equalinfo.lm.generate import generate
 from equalinfo.lm.load import load_model
 from equalinfo.lm.metrics import read
 from equalinfo.lm.optimizer import OptimizerConfig
 from equalinfo.lm.train import TrainConfig
 from equalinfo.lm.train import train as train_locally
+from tasks.vocabulary import CodecVocabulary
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +38,8 @@ FEW_STEPS = 10
 LONGEST = 600  # seconds, on a machine with other things to do
 PARTITIONS = (1, 2, 4)  # of the model, among 8 devices: data x model 8x1, 4x2, 2x4
 SPLIT = "validation"
+PROMPTS = ["It was ", "", "The house of the "]
+TEXT = Path(__file__).resolve().parents[2] / "demo" / "text"
 
 
 def training(directory: Path, steps: int = STEPS, **macros: Any) -> dict[str, Any]:
@@ -68,13 +72,47 @@ def evaluation(checkpoint: Path, directory: Path) -> dict[str, Any]:
     return {"do": "run", "gin_files": files, "bindings": bindings(values)}
 
 
+def sampling(checkpoint: Path, directory: Path, prompts: Path) -> dict[str, Any]:
+    prompts.write_text("\n".join(PROMPTS) + "\n")
+    values = {
+        "CHECKPOINT_PATH": str(checkpoint),
+        "INFER_OUTPUT_DIR": str(directory),
+        "MIXTURE_OR_TASK_NAME": TASK,
+        "PROMPT_FILES": str(prompts),
+        "PROMPT_TOKENS": 24,
+        "SAMPLED_TOKENS": 20,
+        "TEMPERATURE": 0.0,
+        "BATCH_SIZE": 2,  # the last batch is not full
+    }
+    files = ["gin/runs/infer.gin", "gin/test/tiny.gin"]
+    return {"do": "run", "gin_files": files, "bindings": bindings(values)}
+
+
+def spelling(checkpoint: Path, directory: Path) -> dict[str, Any]:
+    values = {
+        "INITIAL_CHECKPOINT_PATH": str(checkpoint),
+        "MODEL_DIR": str(directory),
+        "MIXTURE_OR_TASK_NAME": TASK,
+        "TEXT_FILES": str(TEXT / "validation-*.json.gz"),
+        "NUM_WORDS": 500,
+        "BATCH_SIZE": 16,
+        "TRAIN_STEPS": STEPS + 2,
+        "EVAL_STEPS": 1,
+        "EVAL_PERIOD": 2,
+        "CHECKPOINT_PERIOD": 2,
+        "train.stats_period": 1,
+    }
+    files = ["gin/runs/finetune_spelling.gin", "gin/test/tiny.gin"]
+    return {"do": "run", "gin_files": files, "bindings": bindings(values)}
+
+
 def bindings(values: Mapping[str, Any]) -> list[str]:
     return [f"{name} = {value!r}" for name, value in values.items()]
 
 
 @pytest.fixture(scope="module")
 def runs(start: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Directories `whole`, `killed`, `mesh1`, `mesh2`, `mesh4`, `hosts`, `eval`."""
+    """Directories `whole`, `killed`, `mesh1`, .., `hosts`, `eval`, `samples`, `spelling`."""
     root = tmp_path_factory.mktemp("runs")
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -86,7 +124,11 @@ def runs(start: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         for parts in PARTITIONS
     ]
-    killed = start([training(root / "killed", KILL_AT=KILL_AT)])
+    compiled = {  # once for the runs on one device: a third of a short run's time
+        "JAX_COMPILATION_CACHE_DIR": str(root / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    killed = start([training(root / "killed", KILL_AT=KILL_AT)], **compiled)
     others = [
         start(of_meshes, XLA_FLAGS="--xla_force_host_platform_device_count=8"),
         start(of_hosts, COORDINATOR=coordinator, PROCESS="0"),
@@ -95,8 +137,13 @@ def runs(start: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         assert killed.wait(LONGEST) == -signal.SIGKILL
         last = root / "killed" / f"checkpoint_{STEPS}"
-        rest = [training(root / "killed"), evaluation(last, root / "eval")]
-        others.append(start([training(root / "whole"), *rest]))
+        rest = [
+            training(root / "killed"),
+            evaluation(last, root / "eval"),
+            sampling(last, root / "samples", root / "prompts.txt"),
+            spelling(last, root / "spelling"),
+        ]
+        others.append(start([training(root / "whole"), *rest], **compiled))
         for process in others:
             finish(process)
     finally:
@@ -237,3 +284,27 @@ def test_the_summary_has_bytes_and_flops(runs: Path, data: Data) -> None:
         assert metrics(whole, "bytes_per_token")[step + 1] == pytest.approx(ratio, rel=1e-6)
         flops = 2 * load_model(runs / "whole")[0].num_parameters / ratio
         assert metrics(whole, "flops_per_byte")[step + 1] == pytest.approx(flops, rel=1e-6)
+
+
+def test_samples_are_text_and_the_ids_that_were_drawn(runs: Path, dataset: Path) -> None:
+    (file,) = (runs / "samples").glob("*.jsonl-00000-of-00001")
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [line["inputs"]["inputs_pretokenized"] for line in lines] == PROMPTS
+    vocabulary = CodecVocabulary(str(dataset / "codec"))
+    config, params, _ = load_model(runs / "killed")
+    prompts = [np.array(vocabulary.encode(prompt), np.int32) for prompt in PROMPTS]
+    stream = generate(config, params, prompts, 20, vocab_size=259, temperature=0, context=64)
+    local = np.stack(list(stream), 1)  # from the end of the empty prompt
+    for row, (line, prompt) in enumerate(zip(lines, prompts, strict=True)):
+        ids = line["prediction_tokens"]
+        assert ids == local[row, len(prompt) :][:20].tolist()
+        assert line["prediction"] == vocabulary.decode(ids) != ""
+
+
+def test_fine_tuning_goes_on_from_the_checkpoint(runs: Path) -> None:
+    bits = metrics(runs / "spelling" / "train", "bits_per_byte")
+    assert list(bits) == [STEPS + 1, STEPS + 2]
+    tuned, _, step = load_model(runs / "spelling")
+    assert step == STEPS + 2 and tuned == load_model(runs / "killed")[0]
+    counted = metrics(runs / "spelling" / "train", "non_padding_fraction/loss_weights")
+    assert max(counted.values()) < 0.5  # the loss is on targets only
