@@ -89,29 +89,42 @@ class Evaluation:
     """Totals of an evaluation. Losses are exact sums over tokens, bytes are exact counts.
 
     Attributes:
-      nats, correct, tokens: float64[L], by place in a row.
+      by_place: float64[3, L], nats, right predictions and tokens at each place of a row.
       num_bytes: bytes of text.
     """
 
-    nats: Floats
-    correct: Floats
-    tokens: Floats
+    by_place: Floats
     num_bytes: int
+
+    @property
+    def nats(self) -> float:
+        """Of all tokens."""
+        return float(self.by_place[0].sum())
+
+    @property
+    def correct(self) -> float:
+        """Tokens whose most likely prediction is right."""
+        return float(self.by_place[1].sum())
+
+    @property
+    def tokens(self) -> float:
+        """Padding not counted."""
+        return float(self.by_place[2].sum())
 
     @property
     def loss(self) -> float:
         """Nats per token."""
-        return float(self.nats.sum() / self.tokens.sum())
+        return self.nats / self.tokens
 
     @property
     def accuracy(self) -> float:
         """Share of tokens whose most likely prediction is right."""
-        return float(self.correct.sum() / self.tokens.sum())
+        return self.correct / self.tokens
 
     @property
     def bits_per_byte(self) -> float:
         """(L_oT / L_iT) * loss / ln 2 [paper 3.8], from totals."""
-        return float(self.nats.sum()) / math.log(2) / self.num_bytes
+        return self.nats / math.log(2) / self.num_bytes
 
     def accuracy_by_position(self, tokens_per_window: int) -> Floats:
         """Accuracy of the first, second, ... token of a window [paper 6.2].
@@ -122,9 +135,10 @@ class Evaluation:
         Returns:
           float64[tokens_per_window]; NaN for a place without tokens.
         """
-        places = np.arange(len(self.tokens)) % tokens_per_window
-        right = np.bincount(places, self.correct, tokens_per_window)
-        tokens = np.bincount(places, self.tokens, tokens_per_window)
+        _, correct, weights = self.by_place
+        places = np.arange(len(weights)) % tokens_per_window
+        right = np.bincount(places, correct, tokens_per_window)
+        tokens = np.bincount(places, weights, tokens_per_window)
         none = np.full(tokens_per_window, np.nan)
         return np.divide(right, tokens, out=none, where=tokens > 0)
 
@@ -222,14 +236,13 @@ def evaluate(
 ) -> Evaluation:
     """Score `num_batches` batches [paper 3.8: 20]."""
     step = _eval_step(model_config)
-    totals: Any = 0.0
+    totals: Any = 0.0  # float64[3, L]
     num_bytes = 0
     for i in tqdm(range(num_batches), "eval", leave=False, disable=not progress, unit="batch"):
         batch = batches.batch(i)
         totals += np.stack(step(params, to_device(batch))).astype(np.float64)
         num_bytes += int(batch.num_bytes.sum())
-    nats, correct, tokens = totals
-    return Evaluation(nats, correct, tokens, num_bytes)
+    return Evaluation(totals, num_bytes)
 
 
 def train(
@@ -283,8 +296,8 @@ def train(
             step += 1
             bar.update()
             if step % config.log_every == 0 or step == config.steps:
-                nats, correct, tokens = (np.array([x], np.float64) for x in sums)
-                scores = Evaluation(nats, correct, tokens, int(batch.num_bytes.sum()))
+                totals = np.array([[float(x)] for x in sums])
+                scores = Evaluation(totals, int(batch.num_bytes.sum()))
                 if not math.isfinite(scores.loss):
                     raise FloatingPointError(
                         f"loss is {scores.loss} at step {step}. The last checkpoint is step {last} "

@@ -70,7 +70,8 @@ def _first_documents(patterns: Sequence[str], limit: int, split: str) -> list[by
         raise ValueError(
             f"the config names no {split} text. Give --{split} GLOB, or `{split} = [...]` in it."
         )
-    found, size = [], 0
+    found: list[bytes] = []
+    size = 0
     for name in expand(patterns):
         for document in read_documents(name):
             try:
