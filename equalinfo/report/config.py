@@ -18,7 +18,7 @@ class Method:
       options: of `pipelines.compress`.
       paper: its name in the paper's tables, to compare with; empty: it is not there.
       m2: sizes of the M2s to train on it; none: its text is coded and counted only.
-      steps: of these M2s, where not the config's.
+      steps, batch_size: of these M2s, where not the config's.
       seeds: of these M2s, where not the config's.
       train_options: more options of `equalinfo train` for these M2s.
       train: compress the training text too; else the validation text only.
@@ -30,6 +30,7 @@ class Method:
     paper: str = ""
     m2: tuple[str, ...] = ()
     steps: int = 0
+    batch_size: int = 0
     seeds: tuple[int, ...] = ()
     train_options: tuple[str, ...] = ()
     train: bool = True
@@ -53,6 +54,10 @@ class Training:
     evaluations: int
     eval_batches: int
     options: tuple[str, ...] = ()
+
+    def of(self, method: Method) -> tuple[int, int]:
+        """(steps, batch size) of a method's M2s."""
+        return method.steps or self.steps, method.batch_size or self.batch_size
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 from equalinfo.analysis import matching
 from equalinfo.analysis.significance import summarize, welch
 from equalinfo.lm.config import SIZES, model_config
-from equalinfo.report import paper
+from equalinfo.report import findings, paper
 from equalinfo.report.results import MethodResults, Results
 from equalinfo.report.table import NOT_RUN, Cell, Table
 from equalinfo.report.token_tables import wrong_windows
@@ -87,8 +87,8 @@ def _tokens_seen(results: Results, one: MethodResults) -> float | None:
     training = results.config.training
     if training is None:
         return None
-    steps = one.method.steps or training.steps
-    return steps * training.batch_size * results.config.sequence_length / 1e6
+    steps, batch_size = training.of(one.method)
+    return steps * batch_size * results.config.sequence_length / 1e6
 
 
 def paper_models() -> Table:
@@ -115,7 +115,7 @@ def paper_models() -> Table:
 def byte_matched(results: Results) -> Table:
     """v=256 and v=65k after the same bytes of text, read off their runs."""
     rows: list[tuple[Cell, ...]] = []
-    for small, large in (("EqualInfo[16, 256]", "EqualInfo[16, 65k]"), ("GZip[256]", "GZip[65k]")):
+    for small, large in (*findings.VOCABULARIES, *findings.GZIP_VOCABULARIES):
         methods = [one for one in (results[small], results[large]) if one is not None]
         for size in dict.fromkeys(size for one in methods for size in one.method.m2):
             trained = [one for one in methods if size in one.models]
@@ -133,9 +133,12 @@ def byte_matched(results: Results) -> Table:
 
 
 def _matched(results: Results, methods: list[MethodResults], size: str) -> list[tuple[Cell, ...]]:
-    assert results.config.training is not None
-    batch_size = results.config.training.batch_size
-    curves = {one.name: one.curve(size, min(one.models[size]), batch_size) for one in methods}
+    training = results.config.training
+    assert training is not None
+    curves = {
+        one.name: one.curve(size, min(one.models[size]), training.of(one.method)[1])
+        for one in methods
+    }
     return [
         (name, size, at.step, at.tokens_seen / 1e6, at.bytes_seen / 1e6, at.bits_per_byte)
         for name, at in matching.byte_matched(curves).items()

@@ -189,7 +189,8 @@ def slug(name: str) -> str:
 def model(store: Store, config: Config, data: Path, method: Method, size: str, seed: int) -> Path:
     """A run of an M2 on a data set, trained and scored on the whole validation split."""
     training = _training(config)
-    every = max(1, _steps(training, method) // training.evaluations)
+    steps, batch_size = training.of(method)
+    every = max(1, steps // training.evaluations)
 
     def make(folder: Path) -> Any:
         run = folder / "run"
@@ -197,8 +198,8 @@ def model(store: Store, config: Config, data: Path, method: Method, size: str, s
             [
                 *("-m", "equalinfo.cli", "train", "--dataset", str(data), "--output", str(run)),
                 *("--size", size, "--seed", str(seed)),
-                *("--steps", str(_steps(training, method))),
-                *("--batch_size", str(training.batch_size)),
+                *("--steps", str(steps)),
+                *("--batch_size", str(batch_size)),
                 *("--eval_every", str(every), "--checkpoint_every", str(every)),
                 *("--eval_batches", str(training.eval_batches)),
                 *training.options,
@@ -224,12 +225,13 @@ def model_path(
 
 def _inputs(config: Config, data: Path, method: Method, size: str, seed: int) -> dict[str, Any]:
     training = _training(config)
+    steps, batch_size = training.of(method)
     return {
         "data": data.name,
         "size": size,
         "seed": seed,
-        "steps": _steps(training, method),
-        "batch_size": training.batch_size,
+        "steps": steps,
+        "batch_size": batch_size,
         "evaluations": training.evaluations,
         "eval_batches": training.eval_batches,
         "options": [*training.options, *method.train_options],
@@ -240,10 +242,6 @@ def _training(config: Config) -> Training:
     if config.training is None:
         raise ValueError(f"config {config.title!r} has no [training]: it trains no models here.")
     return config.training
-
-
-def _steps(training: Training, method: Method) -> int:
-    return method.steps or training.steps
 
 
 @functools.cache
