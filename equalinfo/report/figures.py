@@ -1,5 +1,6 @@
 """Figures of the report, drawn by matplotlib and seaborn from `Results`."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from equalinfo.report.results import MethodResults, Results
 _DPI = 110
 _PALETTE = "colorblind"
 _MAP_BITS = 128
+_SHOWN_WORDS = 100
 
 
 class Drawn:
@@ -144,8 +146,8 @@ def _against(
 
 
 def training(results: Results) -> Drawn:
-    """Bits/byte along training, from uniform."""
-    key, title = "training", "Not in the paper as such: bits/byte over training"
+    """Loss along training, from uniform."""
+    key, title = "training", "Not in the paper as such: loss over training, from uniform"
     trained = [one for one in results.methods if one.models]
     if not trained:
         return Drawn(key, title, None, "", "No M2 was trained.")
@@ -156,16 +158,17 @@ def training(results: Results) -> Drawn:
         for one, color in zip(trained, palette, strict=True):
             for number, (seed, run) in enumerate(sorted(one.models.get(size, {}).items())):
                 lines = [x for x in run["curve"] if "eval/bits_per_byte" in x]
-                uniform = one.scores["uniform"] if one.scores else np.nan
+                scores = run["scores"]
+                uniform = math.log(2) * scores["uniform"] * scores["bytes_per_token"]
                 panel.plot(
                     [x["step"] for x in lines],
-                    [100 * (x["eval/bits_per_byte"] / uniform - 1) for x in lines],
+                    [100 * (x["eval/loss"] / uniform - 1) for x in lines],
                     color=color,
                     alpha=1 if number == 0 else 0.5,
                     label=one.name if number == 0 else f"_{seed}",
                 )
         panel.axhline(0, color="black", linewidth=0.8)
-        panel.set(title=f"M2 {size}", xlabel="steps", ylabel="% above uniform bits/byte")
+        panel.set(title=f"M2 {size}", xlabel="steps", ylabel="% above uniform, loss per token")
         panel.set_yscale("symlog", linthresh=1)
         panel.legend(fontsize=6)
     return Drawn(
@@ -213,7 +216,9 @@ def stability(results: Results) -> Drawn:
         assert one.measures_folder is not None and one.measures is not None
         distances = measures.distances(one.measures_folder)
         tokens = max(1.0, one.measures["stability"]["tokens"])
-        image = panel.imshow(distances / tokens, vmin=0, vmax=1, cmap="viridis")
+        every = -(-len(distances) // _SHOWN_WORDS)
+        shown = distances[::every, ::every] / tokens
+        image = panel.imshow(shown, vmin=0, vmax=1, cmap="viridis", interpolation="nearest")
         panel.set_title(one.name, fontsize=8)
         panel.set_axis_off()
     for panel in list(axes.flat)[len(found) :]:
