@@ -12,7 +12,7 @@ from equalinfo.manifest import CODEC_DIRECTORY
 from equalinfo.report import measures, runs
 from equalinfo.report.config import Config, Method, Pairs
 from equalinfo.report.results import MethodResults, Results
-from equalinfo.report.store import Store, is_done, result
+from equalinfo.report.store import Store, is_done, result, slug
 
 
 class _NotRunError(Exception):
@@ -158,7 +158,7 @@ def commands(config: Config) -> str:
     """For a config without [training]: what to run, and what it costs [paper 3.5]."""
     lines = [f"# {config.title}: {config.about}"]
     for method in config.methods:
-        name = runs.slug(method.name)
+        name = slug(method.name)
         compress = f"python -m pipelines.compress {' '.join(method.options)}"
         lines.append(f"\n# {method.name}")
         lines.append(f"{compress} --input TRAIN --output DATA/{name} --runner DataflowRunner ...")

@@ -4,10 +4,9 @@ import atexit
 import functools
 import gzip
 import hashlib
-import importlib.util
+import importlib.machinery
 import json
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -181,11 +180,6 @@ def _sentencepiece(store: Store, config: Config, text_folder: Path) -> Path:
     return store.run("pieces", f"{config.sentencepiece_codes}", inputs, make)
 
 
-def slug(name: str) -> str:
-    """A method's name as one of a folder or a task."""
-    return re.sub(r"[^\w.]+", "_", name).strip("_").lower()
-
-
 def model(store: Store, config: Config, data: Path, method: Method, size: str, seed: int) -> Path:
     """A run of an M2 on a data set, trained and scored on the whole validation split."""
     training = _training(config)
@@ -261,24 +255,19 @@ def run_command(command: list[str], capture: bool = False) -> str:
     Raises:
       ValueError: it failed, or the pipeline is not here.
     """
-    if importlib.util.find_spec("pipelines") is None:
+    places = [*(x for x in sys.path if x), os.getcwd()]  # a console script has no "" in its path
+    if importlib.machinery.PathFinder.find_spec("pipelines", places) is None:
         raise ValueError(
-            "pipelines.compress is not on the path: run `equalinfo report` from a checkout of the "
-            "repository (with PYTHONPATH=.), since the package alone does not hold the pipeline."
+            "there is no pipelines.compress here: run `equalinfo report` in a checkout of the "
+            "repository, since the package alone does not hold the pipeline."
         )
     print("$ python " + shlex.join(command), file=sys.stderr, flush=True)
-    path = os.pathsep.join(x for x in sys.path if x) + os.pathsep + os.getcwd()
     done = subprocess.run(
         [sys.executable, *command],
         stdout=subprocess.PIPE if capture else None,
         text=True,
-        env={**_ALLOCATOR, **_cache(), **os.environ, "PYTHONPATH": path},
+        env={**_ALLOCATOR, **_cache(), **os.environ, "PYTHONPATH": os.pathsep.join(places)},
     )
     if done.returncode:
         raise ValueError(f"`python {shlex.join(command)}` failed ({done.returncode}), see above.")
     return done.stdout or ""
-
-
-def scores(path: Path) -> dict[str, Any]:
-    """Of a model's folder: `Scores.to_json()`."""
-    return result(path)["scores"]

@@ -25,8 +25,7 @@ class Store:
     def path(self, kind: str, label: str, inputs: dict[str, Any]) -> Path:
         """The folder of a step, whether or not it was run."""
         key = hashlib.sha256(json.dumps([kind, inputs], sort_keys=True).encode()).hexdigest()[:12]
-        name = re.sub(r"[^\w.]+", "_", label).strip("_").lower()
-        return self.directory / f"{kind}-{name}-{key}"
+        return self.directory / f"{kind}-{slug(label)}-{key}"
 
     def run(
         self, kind: str, label: str, inputs: dict[str, Any], make: Callable[[Path], Any]
@@ -54,6 +53,11 @@ class Store:
         return path
 
 
+def slug(label: str) -> str:
+    """A label as a name of folders and tasks."""
+    return re.sub(r"[^\w.]+", "_", label).strip("_").lower()
+
+
 def is_done(path: Path) -> bool:
     """True where the step was run to its end."""
     return (path / DONE).exists()
@@ -62,8 +66,3 @@ def is_done(path: Path) -> bool:
 def result(path: Path) -> Any:
     """What a step's function returned."""
     return json.loads((path / DONE).read_text())["result"]
-
-
-def seconds(path: Path) -> float:
-    """How long a step took."""
-    return float(json.loads((path / DONE).read_text())["seconds"])

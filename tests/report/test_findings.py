@@ -33,6 +33,10 @@ def test_equal_info_learns_below_unigram_and_uniform(bits, holds):
 def test_longer_windows_learn_less_per_token():
     falling = [equal_info(w, b) for w, b in ((16, 2.0), (32, 2.5), (64, 2.8), (128, 2.9))]
     assert findings.longer_windows_learn_less(results(*falling)).holds is True
+    none_of_the_long_ones = [
+        equal_info(w, b) for w, b in ((16, 2.9), (32, 3.0), (64, 2.999), (128, 3.01))
+    ]
+    assert findings.longer_windows_learn_less(results(*none_of_the_long_ones)).holds is True
     falling[1] = equal_info(32, 1.5)
     found = findings.longer_windows_learn_less(results(*falling))
     assert found.holds is False
