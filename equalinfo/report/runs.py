@@ -21,7 +21,7 @@ from equalinfo.codecs.base import file_sha256
 from equalinfo.lm import metrics
 from equalinfo.manifest import MANIFEST_FILE, Manifest
 from equalinfo.report.config import Config, Method, Training
-from equalinfo.report.store import Store, result
+from equalinfo.report.store import Store
 from equalinfo.text_files import expand, read_documents
 
 SPLITS = ("train", "validation")
