@@ -111,7 +111,7 @@ def _against(
     figure, (left, right) = _axes(2, 6.4, 5.0)
     names = [one.name for one in results.methods if one.models]
     colors = _colors([*paper.BITS_PER_BYTE, *names])
-    markers = {"16": "o", "32": "s", "64": "^", "128": "D", "24": "v"}
+    markers = {"12": "P", "16": "o", "32": "s", "64": "^", "128": "D", "24": "v"}
 
     def marker(name: str) -> str:  # of the window's width
         return markers.get(name.partition("[")[2].partition(",")[0], "o")
