@@ -18,13 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import sentencepiece
 import seqio
 from tqdm import tqdm
 
 import pipelines.compress
 import pipelines.count
 from equalinfo.cli import main as equalinfo
+from equalinfo.codecs.sentencepiece import train as train_sentencepiece
 from equalinfo.dataset import restore
 from equalinfo.lm.config import model_config
 from equalinfo.lm.data import RowBatches, TokenRows
@@ -219,21 +219,7 @@ def main() -> None:
         pattern = str(TEXT / SPLITS["train"])
         if pipelines.count.main(["--input", pattern, "--output", str(work / "static")]):
             raise SystemExit("counting failed, see above")
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=(text.decode() for text in documents("train")),
-            model_prefix=str(work / "sentencepiece"),
-            vocab_size=2000,
-            pad_id=0,
-            eos_id=1,
-            unk_id=2,
-            bos_id=-1,
-            byte_fallback=True,
-            normalization_rule_name="identity",
-            remove_extra_whitespaces=False,
-            add_dummy_prefix=False,
-            max_sentence_length=1 << 20,
-            minloglevel=2,
-        )
+        train_sentencepiece(documents("train"), work / "sentencepiece.model", 2000)
     if arguments.m1_steps:
         with stage("train M1 on bytes, freeze it"):
             train_m1(directories[rows_of[0]], work / "m1", m1, arguments.m1_steps)

@@ -1,5 +1,6 @@
 """Analyses of one method's data set: what needs its tokens or its codec, but no M2."""
 
+import functools
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,9 +61,7 @@ def _measure(folder: Path, config: Config, text: Path, data: Path) -> dict[str, 
     rows = TokenRows.load(data, measured, progress=False)
     counts = score.token_counts([rows.targets], manifest.vocab_size)
     documents = runs.documents(text, "validation")
-    words = stability.common_words(
-        (document.decode() for document in runs.documents(text, "train")), config.stability_words
-    )
+    words = _common_words(text, config.stability_words)
 
     def encode(texts: Sequence[bytes]) -> list[Ids]:
         return [one.ids for one in codec.encode([as_symbols(list(x)) for x in texts])]
@@ -93,6 +92,13 @@ def _measure(folder: Path, config: Config, text: Path, data: Path) -> dict[str, 
         "texts_of_tokens": _texts_of_tokens(codec, documents, per_window) if per_window else None,
         "deterministic": _deterministic(codec, documents),
     }
+
+
+@functools.lru_cache(maxsize=1)
+def _common_words(text: Path, number: int) -> list[str]:
+    """Of the training text, once for all methods."""
+    texts = (document.decode("utf-8") for document in runs.documents(text, "train"))
+    return stability.common_words(texts, number)
 
 
 def _bits(rows: TokenRows, codec: Codec) -> npt.NDArray[np.uint8]:

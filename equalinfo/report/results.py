@@ -1,7 +1,6 @@
 """All that was run of a config, gathered: what tables, figures and findings are made of."""
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +43,6 @@ class MethodResults:
         """Over seeds, on the whole validation split; None: not run."""
         found = self.models.get(size)
         return summarize([run["scores"]["model"] for run in found.values()]) if found else None
-
-    def nats_per_token(self, size: str) -> Sample | None:
-        """The same as a loss."""
-        found = self.models.get(size)
-        if not found or not self.scores:
-            return None
-        factor = math.log(2) * self.scores["num_bytes"] / self.scores["num_tokens"]
-        return summarize([factor * run["scores"]["model"] for run in found.values()])
 
     def curve(self, size: str, seed: int, batch_size: int) -> Curve:
         """Evaluations along a run, on the first batches of validation text."""

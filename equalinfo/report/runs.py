@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from equalinfo.codecs.base import file_sha256
+from equalinfo.codecs.sentencepiece import train as train_sentencepiece
 from equalinfo.lm import metrics
 from equalinfo.manifest import MANIFEST_FILE, Manifest
 from equalinfo.report.config import Config, Method, Training
@@ -128,6 +129,7 @@ def _wants_pieces(method: Method) -> bool:
     return "{sentencepiece}" in method.options
 
 
+@functools.cache
 def package_assets() -> dict[str, str]:
     """The codebooks and M1s of the package: methods that name none use them."""
     found = {}
@@ -158,23 +160,8 @@ def _static(store: Store, text_folder: Path) -> Path:
 
 def _sentencepiece(store: Store, config: Config, text_folder: Path) -> Path:
     def make(folder: Path) -> None:
-        import sentencepiece
-
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=(one.decode("utf-8") for one in documents(text_folder, "train")),
-            model_prefix=str(folder / "sentencepiece"),
-            vocab_size=config.sentencepiece_codes,
-            pad_id=0,
-            eos_id=1,
-            unk_id=2,
-            bos_id=-1,
-            byte_fallback=True,
-            normalization_rule_name="identity",
-            remove_extra_whitespaces=False,
-            add_dummy_prefix=False,
-            max_sentence_length=1 << 20,
-            minloglevel=2,
-        )
+        path = folder / "sentencepiece.model"
+        train_sentencepiece(documents(text_folder, "train"), path, config.sentencepiece_codes)
 
     inputs = {"text": text_folder.name, "codes": config.sentencepiece_codes}
     return store.run("pieces", f"{config.sentencepiece_codes}", inputs, make)

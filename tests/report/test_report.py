@@ -6,11 +6,14 @@ import re
 from pathlib import Path
 
 import matplotlib.image
+import matplotlib.pyplot as plt
 import pytest
 
 from equalinfo.cli import main
-from equalinfo.report.build import commands
+from equalinfo.report.build import commands, gather
 from equalinfo.report.config import Config
+from equalinfo.report.figures import all_figures
+from equalinfo.report.store import Store
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +45,19 @@ def test_all_sections_are_there_and_figures_are_not_empty(report, monkeypatch):
         assert len(rows) > 1, path.name
         assert path.with_suffix(".md").exists()
         assert f'id="t-{path.stem}"' in page
+
+
+@pytest.mark.slow
+def test_figures_hold_data(report, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    results = gather(Config.load("tiny"), Store(report / "steps"))
+    for drawn in all_figures(results):
+        drawn_axes = [axes for axes in drawn.figure.axes if axes.get_visible()]
+        assert drawn_axes, drawn.key
+        for axes in drawn_axes:
+            held = [*axes.lines, *axes.images, *axes.patches, *axes.collections]
+            assert held, f"{drawn.key}: {axes.get_title()!r} is empty"
+        plt.close(drawn.figure)
 
 
 @pytest.mark.slow
