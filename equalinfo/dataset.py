@@ -1,5 +1,6 @@
 """Read a dataset directory back: its records, and the documents they stand for."""
 
+import json
 import os
 from collections.abc import Generator, Iterator
 from itertools import groupby
@@ -10,8 +11,8 @@ import numpy as np
 from equalinfo import codecs
 from equalinfo.alphabet import EOS, Symbols
 from equalinfo.array_record import SUFFIX, read_array_records
-from equalinfo.codecs.base import Codec
-from equalinfo.manifest import CODEC_DIRECTORY, Manifest, Shard
+from equalinfo.codecs.base import CODEC_FILE, Codec
+from equalinfo.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, ManifestError, Shard
 from equalinfo.record_parsing import parse
 from equalinfo.records import Record, symbols_checksum
 from equalinfo.tfrecord import DamagedRecordsError, read_records
@@ -35,6 +36,24 @@ def read_dataset(directory: str | os.PathLike[str], split: str) -> Iterator[Reco
         yield from _read_shard(Path(directory), shard)
 
 
+def load_codec(directory: str | os.PathLike[str]) -> Codec:
+    """The codec that made a dataset.
+
+    Raises:
+      ManifestError: no such dataset, or its `codec/` is another one: ids mean other text there.
+      FileNotFoundError, ValueError: see `codecs.load`.
+    """
+    manifest = Manifest.load(directory)
+    place = Path(directory) / CODEC_DIRECTORY
+    codec = codecs.load(place)
+    if json.loads((place / CODEC_FILE).read_text("utf-8")) != dict(manifest.codec):
+        raise ManifestError(
+            f"{place} is not the codec that {MANIFEST_FILE} beside it names: the tokens of "
+            f"{directory} mean other text there. Restore that directory, or compress again."
+        )
+    return codec
+
+
 def restore(
     directory: str | os.PathLike[str], split: str, *, allow_errors: bool = False
 ) -> Iterator[bytes]:
@@ -47,6 +66,7 @@ def restore(
         and what ends a document may be wrong too.
 
     Raises:
+      ManifestError: see `load_codec`.
       LossyCodecError: the codec is not lossless and `allow_errors` is False.
       DamagedRecordsError: a record, or the text it decodes to, does not fit its checksum.
       ValueError: the dataset was trimmed: it does not hold all of the text.
@@ -58,7 +78,7 @@ def restore(
             f"{directory} was compressed with --trim={manifest.trim}: {trimmed} bytes of split "
             f"{split!r} are not in it. Compress with --trim=none to restore documents."
         )
-    codec = codecs.load(Path(directory) / CODEC_DIRECTORY)
+    codec = load_codec(directory)
     for shard in manifest.split(split).shards:
         unfinished = b""
         examples = groupby(_read_shard(Path(directory), shard), key=lambda record: record.source)

@@ -111,6 +111,7 @@ class Tokenizer:
 
     def encode_batch(self, texts: Sequence[str | bytes], *, num_threads: int = 1) -> list[Ids]:
         """Ids of many texts, each by itself: a list of int32[tokens]."""
+        _no_text(texts)
 
         def encode(group: Sequence[str | bytes]) -> list[Ids]:
             data = [as_bytes(text) for text in group]
@@ -135,6 +136,7 @@ class Tokenizer:
 
         A window may run on into the next document.
         """
+        _no_text(documents)
         symbols = alphabet.join(as_bytes(document) for document in documents)
         return (self.codebook.encode(symbols).astype(np.int32)) + np.int32(ID_OFFSET)
 
@@ -158,7 +160,12 @@ class Tokenizer:
     def decode_batch(
         self, batch: Sequence[npt.ArrayLike], *, num_threads: int = 1, errors: str = "replace"
     ) -> list[str]:
-        """Texts of many arrays of ids."""
+        """Texts of many arrays of ids.
+
+        Raises:
+          ValueError: an id out of range; names the text.
+          UnicodeDecodeError: with errors="strict".
+        """
 
         def decode(group: Sequence[npt.ArrayLike]) -> list[str]:
             arrays = [_integers(ids) for ids in group]
@@ -170,7 +177,15 @@ class Tokenizer:
                 for start, end in pairwise([0, *byte_ends.tolist()])
             ]
 
-        return _in_groups(decode, batch, _GROUP_TOKENS, num_threads)
+        try:
+            return _in_groups(decode, batch, _GROUP_TOKENS, num_threads)
+        except ValueError:
+            for index, ids in enumerate(batch):
+                try:
+                    self._checked(ids)
+                except ValueError as error:
+                    raise ValueError(f"text {index}: {error}") from None
+            raise
 
     def decode_documents(self, ids: npt.ArrayLike) -> list[bytes]:
         """Undo `encode_documents`; the last document may be unfinished."""
@@ -266,6 +281,15 @@ def _load_same(file: str | None, name: str | None, sha256: str) -> Tokenizer:
             "Use the same file, or the same version of equalinfo."
         )
     return tokenizer
+
+
+def _no_text(texts: object) -> None:
+    """A str is a sequence of texts, too, but hardly what was meant."""
+    if isinstance(texts, str | bytes | bytearray):
+        raise TypeError(
+            f"expected a list of texts, got one {type(texts).__name__} of {len(texts)}. Use "
+            "`encode(text)`, or put it in a list."
+        )
 
 
 def _integers(ids: npt.ArrayLike) -> npt.NDArray[np.integer]:

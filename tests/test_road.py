@@ -7,6 +7,7 @@ import pytest
 
 from equalinfo.cli import main as equalinfo
 from equalinfo.dataset import restore
+from equalinfo.lm import metrics
 from equalinfo.lm.data import TokenRows
 from equalinfo.manifest import Manifest
 from pipelines.compress import main as compress
@@ -47,7 +48,7 @@ def road(text, tmp_path_factory):
     assert equalinfo([*freeze, "--text", str(text / "train-0.json")]) == 0
     options = ["--method=equal_info", "--window_bits=12", "--token_bits=12", f"--m1={m1}"]
     compress_both(text, work / "equal_info", *options)
-    train(work / "equal_info", work / "m2")
+    train(work / "equal_info", work / "m2", "--eval_batches=0")
     return work
 
 
@@ -72,6 +73,9 @@ def test_eval_scores_the_model_and_the_tokens(road, capsys):
     assert scores["uniform"] == pytest.approx(12 / scores["bytes_per_token"])
     assert scores["unigram_entropy"] < scores["uniform"]
     assert scores["model"] > 0 and 0 <= scores["accuracy"] <= 1
+    # Training evaluates on the same rows, each once: those of the split, in their order.
+    along = [x for x in metrics.read(road / "m2") if "eval/bits_per_byte" in x]
+    assert along[-1]["eval/bits_per_byte"] == pytest.approx(scores["model"], rel=1e-5)
     # A codebook runs no M1: only M2's two FLOPs per parameter and token.
     assert scores["flops_per_byte"] == pytest.approx(
         2 * scores["parameters"] / scores["bytes_per_token"]

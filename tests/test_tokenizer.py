@@ -159,6 +159,13 @@ def test_wrong_input_is_named(tokenizer):
         tokenizer.decode([[1, 2]])
     with pytest.raises(TypeError, match="text is int, expected str or bytes"):
         tokenizer.encode(5)
+    for one in ("abc", b"abc"):
+        for method in (tokenizer.encode_batch, tokenizer.encode_documents):
+            with pytest.raises(TypeError, match="expected a list of texts, got one"):
+                method(one)
+    for bad in ([7, 8, end], np.array([7, 8, end], np.int32)):
+        with pytest.raises(ValueError, match=f"text 1: id {end} at place 2"):
+            tokenizer.decode_batch([[5, 6], bad, [-1]])
     with pytest.raises(UnicodeEncodeError):
         tokenizer.encode("\ud800")
     with pytest.raises(ValueError, match="num_threads=0"):

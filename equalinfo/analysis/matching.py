@@ -1,7 +1,7 @@
 """Runs compared after the same bytes of text, or the same tokens [paper 5.3, Table 6].
 
 At equal steps, a method with more bytes a token has read more text. Byte-matched, every run is read
-off where it had seen as much text as the others.
+off where it had seen as much text as the others: between two evaluations, on the line through them.
 """
 
 from collections.abc import Mapping
@@ -55,32 +55,31 @@ class Curve:
 
 @dataclass(frozen=True)
 class Point:
-    """One evaluation.
+    """A place on a curve.
 
     Attributes:
-      step: of the optimizer.
+      step: of the optimizer; a fraction between two evaluations.
       bytes_seen, tokens_seen: until then, in training.
       bits_per_byte: the score.
     """
 
-    step: int
+    step: float
     bytes_seen: float
     tokens_seen: float
     bits_per_byte: float
 
 
 def at_bytes(curve: Curve, num_bytes: float) -> Point:
-    """The last evaluation within a budget of bytes of training text.
+    """Where a run had seen so many bytes of training text.
 
     Raises:
-      ValueError: the budget ends before the first evaluation, or so far behind the last that the
-        run should have had another: it was stopped, and has not seen that text.
+      ValueError: that was before its first evaluation, or is after its last.
     """
     return _at(curve, curve.bytes_seen, num_bytes, "bytes")
 
 
 def at_tokens(curve: Curve, num_tokens: float) -> Point:
-    """The last evaluation within a budget of training tokens; raises as `at_bytes` does."""
+    """Where a run had seen so many training tokens; raises as `at_bytes` does."""
     return _at(curve, curve.tokens_seen, num_tokens, "tokens")
 
 
@@ -96,16 +95,14 @@ def _at(curve: Curve, seen: npt.NDArray[np.float64], budget: float, unit: str) -
             f"a budget of {budget:.0f} {unit} ends before the first evaluation, at {seen[0]:.0f} "
             f"{unit} (step {int(curve.steps[0])}). Evaluate earlier, or allow more."
         )
-    between = float(np.diff(seen, prepend=0).max())
-    if budget > seen[-1] and budget >= seen[-1] + between:
+    if budget > seen[-1] * (1 + 1e-9):
         raise ValueError(
             f"a budget of {budget:.0f} {unit} is more than the run has seen: {seen[-1]:.0f} at its "
             f"last step {int(curve.steps[-1])}. Train for more steps, or match a smaller budget."
         )
-    index = int(np.searchsorted(seen, budget, side="right")) - 1
     return Point(
-        int(curve.steps[index]),
-        float(curve.bytes_seen[index]),
-        float(curve.tokens_seen[index]),
-        float(curve.bits_per_byte[index]),
+        *(
+            float(np.interp(budget, seen, values))
+            for values in (curve.steps, curve.bytes_seen, curve.tokens_seen, curve.bits_per_byte)
+        )
     )

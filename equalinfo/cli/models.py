@@ -68,7 +68,7 @@ def _add_train(commands: Any) -> None:
         "every other example is cut into contexts of 16 symbols",
     )
     add("--eval_every", type=int, default=1000, help="steps")
-    add("--eval_batches", type=int, default=20, help="batches per evaluation")
+    add("--eval_batches", type=int, default=20, help="first batches of the split; 0: all")
     add("--checkpoint_every", type=int, default=1000, help="steps")
     add("--log_every", type=int, default=50, help="steps")
     add("--max_minutes", type=float, default=0, help="stop after this time, with a checkpoint")
@@ -110,23 +110,33 @@ def _train(arguments: argparse.Namespace) -> None:
         max_seconds=60 * arguments.max_minutes,
         tokens_per_window=_tokens_per_window(arguments.dataset),
     )
+    if arguments.eval_batches < 0:
+        raise ValueError(f"--eval_batches={arguments.eval_batches} is below 0, which means all.")
     segments = [int(x) for x in arguments.segment_lengths.split(",") if x]
     if segments and not arguments.length:
         raise ValueError("--segment_lengths needs --length.")
 
-    def batches(directory: Path, split: str, seed: int) -> data.Batches:
-        if arguments.length:
-            symbols = data.load_symbols(directory, split)
-            return data.ByteBatches(symbols, arguments.batch_size, arguments.length, segments, seed)
-        return data.RowBatches(data.TokenRows.load(directory, split), arguments.batch_size, seed)
+    batch_size = arguments.batch_size
+
+    def pieces(directory: Path, split: str, seed: int) -> data.Batches:
+        symbols = data.load_symbols(directory, split)
+        return data.ByteBatches(symbols, batch_size, arguments.length, segments, seed)
 
     eval_directory = arguments.eval_dataset or arguments.dataset
-    evaluated = None
+    evaluated: data.Batches | None = None
     if arguments.eval_split in Manifest.load(eval_directory).splits:
-        evaluated = batches(eval_directory, arguments.eval_split, arguments.seed + 1)
+        if arguments.length:
+            evaluated = pieces(eval_directory, arguments.eval_split, seed=0)
+        else:
+            rows = data.TokenRows.load(eval_directory, arguments.eval_split)
+            evaluated = data.OrderedBatches(rows, batch_size)
     elif arguments.eval_dataset:
         raise ValueError(f"{eval_directory} has no split {arguments.eval_split!r}.")
-    trained = batches(arguments.dataset, arguments.split, arguments.seed)
+    if arguments.length:
+        trained = pieces(arguments.dataset, arguments.split, arguments.seed)
+    else:
+        rows = data.TokenRows.load(arguments.dataset, arguments.split)
+        trained = data.RowBatches(rows, batch_size, arguments.seed)
     initial = None
     if arguments.init_from:
         architecture, initial, _ = load_params(arguments.init_from)
@@ -136,11 +146,13 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _tokens_per_window(dataset: Path) -> int:
+    """1 also where records are not whole windows: their places are not those of windows."""
     from equalinfo.codecs.base import CODEC_FILE, tokens_per_window
-    from equalinfo.manifest import CODEC_DIRECTORY
+    from equalinfo.manifest import CODEC_DIRECTORY, Manifest
 
     codec = json.loads((dataset / CODEC_DIRECTORY / CODEC_FILE).read_text("utf-8"))
-    return tokens_per_window(codec["options"]) or 1
+    number = tokens_per_window(codec["options"]) or 1
+    return 1 if Manifest.load(dataset).sequence_length % number else number
 
 
 def _or(value: Any, default: Any) -> Any:

@@ -68,7 +68,7 @@ class _ArithmeticCodec(Codec):
 
     @abstractmethod
     def _decode_bits(self, bits: list[Bits], lengths: list[int]) -> list[Symbols]:
-        """Undo `_encode_bits`; pad bits may follow."""
+        """Undo `_encode_bits`; fewer than N zeros may follow. ValueError: no code, or more."""
 
     def encode(self, examples: Sequence[Symbols]) -> list[Encoded]:
         """See `Codec.encode`. A token covers the symbols whose bits are settled at its end."""
@@ -148,10 +148,13 @@ class StaticAcCodec(_ArithmeticCodec):
         ]
 
     def _decode_bits(self, bits: list[Bits], lengths: list[int]) -> list[Symbols]:
-        return [
-            arithmetic.decode_static(of_example, self._cumulative, length, self._model.precision)
-            for of_example, length in zip(bits, lengths, strict=True)
-        ]
+        precision, decoded = self._model.precision, []
+        for index, (of_example, length) in enumerate(zip(bits, lengths, strict=True)):
+            text = arithmetic.decode_static(of_example, self._cumulative, length, precision)
+            ((code, _),) = self._encode_bits([text])
+            arithmetic.check_is_code(of_example, code, self._token_bits - 1, f"example {index}")
+            decoded.append(text)
+        return decoded
 
     def options(self) -> dict[str, Any]:
         """N, precision, sha256 of the distribution."""
@@ -216,7 +219,14 @@ class AcCodec(_ArithmeticCodec):
 
     def _decode_bits(self, bits: list[Bits], lengths: list[int]) -> list[Symbols]:
         lanes = lanes_for(self._context)
-        return decode_texts(bits, lengths, self._model, context=self._context, lanes=lanes)
+        return decode_texts(
+            bits,
+            lengths,
+            self._model,
+            context=self._context,
+            lanes=lanes,
+            max_padding=self._token_bits - 1,
+        )
 
     @cached_property
     def _described(self) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from equalinfo.codecs.base import (
 )
 from equalinfo.codecs.batch import join_examples, join_ids, parts
 from equalinfo.codecs.windows import CodedWindows, WindowCodec, WindowCodes
+from equalinfo.coding.exact import check_window_bits
 from equalinfo.coding.exact_lanes import ExactCode
 from equalinfo.coding.lanes import decode_windows, encode_windows
 from equalinfo.frequencies import DEFAULT_PRECISION
@@ -53,6 +54,7 @@ class EqualInfoCodec(WindowCodec):
         token_bits: int | None,
         m1_context: int,
     ) -> None:
+        check_window_bits(check_integer("window_bits", window_bits))
         num_codes = source.num_codes if isinstance(source, Codebook) else 1 << window_bits
         whole = num_codes < 1 << window_bits
         if token_bits is None:

@@ -113,6 +113,27 @@ def encode(
     return bits[:count].copy(), settled
 
 
+def check_is_code(bits: Bits, code: Bits, max_padding: int, what: str) -> None:
+    """Whether `bits` are `code` and at most `max_padding` zeros.
+
+    A decoder reads zeros behind the end and ignores what it does not need, so it makes some text of
+    bits that were cut off or that go on: coding the text again tells.
+
+    Raises:
+      ValueError: they are not; the message begins with `what`.
+    """
+    if len(bits) < len(code) or not np.array_equal(bits[: len(code)], code):
+        raise ValueError(
+            f"{what}: its {len(bits)} bits are no code of a text of this length. They are cut off, "
+            "changed, or those of another text, length or codec."
+        )
+    if len(bits) - len(code) > max_padding or bits[len(code) :].any():
+        raise ValueError(
+            f"{what}: {len(bits) - len(code)} bits are left over after its symbols, of which at "
+            f"most {max_padding} may be, all 0. Give the bits of one text only, and its own length."
+        )
+
+
 def decode_static(
     bits: Bits, cumulative: npt.NDArray[np.uint32], num_symbols: int, precision: int
 ) -> Symbols:

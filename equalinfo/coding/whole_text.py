@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import NUM_SYMBOLS, Symbols, as_symbols
-from equalinfo.coding.arithmetic import Bits, encode
+from equalinfo.coding.arithmetic import Bits, check_is_code, encode
 from equalinfo.coding.arithmetic_lanes import TextDecoder
 from equalinfo.coding.intervals import interval_of
 from equalinfo.coding.lanes import DEFAULT_LANES, Progress
@@ -89,6 +89,7 @@ def decode_texts(
     context: int,
     lanes: int = DEFAULT_LANES,
     progress: Progress | None = None,
+    max_padding: int | None = None,
 ) -> list[Symbols]:
     """Undo `encode_texts`, with the same model and context.
 
@@ -99,13 +100,16 @@ def decode_texts(
       context: as for `encode_texts`.
       lanes: texts read at the same time.
       progress: called with the number of symbols read since the last call.
+      max_padding: zeros that may follow a text's code; None: anything may, and bits that code no
+        text of this length are read as some text.
 
     Raises:
-      ValueError: not one length for each text.
+      ValueError: not one length for each text; bits that are no code, see `max_padding`.
     """
     if len(bits) != len(lengths):
         raise ValueError(f"{len(bits)} texts but {len(lengths)} lengths: expected one for each.")
     out = np.empty(sum(lengths), np.uint16)
+    starts, sizes = np.empty(out.size, np.uint32), np.empty(out.size, np.uint32)
     decoder = TextDecoder(max(1, min(lanes, len(bits))), model.precision)
 
     def read(
@@ -113,6 +117,8 @@ def decode_texts(
     ) -> npt.NDArray[np.int32]:
         symbols = decoder.descend(table, rows, lanes_here)
         out[places] = symbols
+        if max_padding is not None:
+            starts[places], sizes[places] = interval_of(table, rows, symbols)
         return symbols
 
     def begin(lane: int, job: int) -> None:
@@ -120,7 +126,12 @@ def decode_texts(
 
     _run(lengths, model, context, lanes, progress, begin, read)
     ends = np.cumsum(lengths, dtype=np.int64).tolist()
-    return [out[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+    places = [slice(end - length, end) for end, length in zip(ends, lengths, strict=True)]
+    if max_padding is not None:
+        for index, place in enumerate(places):
+            code, _ = encode(starts[place], sizes[place], model.precision)
+            check_is_code(bits[index], code, max_padding, f"text {index}")
+    return [out[place] for place in places]
 
 
 def _run(

@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -42,9 +42,15 @@ class Batch:
 
 
 class Batches(Protocol):
-    """Random access to training batches. `fingerprint` names the data and its order."""
+    """Random access to batches.
+
+    Attributes:
+      fingerprint: names the data and its order.
+      batches_per_epoch: after how many every example has come once; None: unknown.
+    """
 
     fingerprint: str
+    batches_per_epoch: int | None
 
     def batch(self, step: int) -> Batch:
         """The batch of a step, the same on every call."""
@@ -159,12 +165,10 @@ class RowBatches:
     def __init__(self, rows: TokenRows, batch_size: int, seed: int = 0) -> None:
         self._rows = rows
         self._epochs = Epochs(len(rows.targets), batch_size, seed)
-        self.batches_per_epoch = self._epochs.batches_per_epoch
-        digest = hashlib.sha256(np.ascontiguousarray(rows.targets).data).hexdigest()
-        self.fingerprint = f"rows:{digest[:16]}:{batch_size}:{seed}"
+        self.batches_per_epoch: int | None = self._epochs.batches_per_epoch
+        self.fingerprint = f"rows:{_digest(rows.targets)}:{batch_size}:{seed}"
         if rows.weights is not None:
-            digest = hashlib.sha256(np.ascontiguousarray(rows.weights).data).hexdigest()
-            self.fingerprint += f":{digest[:16]}"
+            self.fingerprint += f":{_digest(rows.weights)}"
 
     def batch(self, step: int) -> Batch:
         """See `Batches`."""
@@ -178,8 +182,8 @@ class OrderedBatches:
     def __init__(self, rows: TokenRows, batch_size: int) -> None:
         self._rows = rows
         self._batch_size = batch_size
-        self.batches_per_epoch = -(-len(rows.targets) // batch_size)
-        self.fingerprint = f"ordered:{len(rows.targets)}:{batch_size}"
+        self.batches_per_epoch: int | None = -(-len(rows.targets) // batch_size)
+        self.fingerprint = f"ordered:{_digest(rows.targets)}:{batch_size}"
 
     def batch(self, step: int) -> Batch:
         """See `Batches`."""
@@ -219,6 +223,7 @@ class IteratorBatches:
         self._iterator: Iterator[Batch] | None = None
         self._next = 0
         self.fingerprint = fingerprint
+        self.batches_per_epoch: int | None = None
 
     def batch(self, step: int) -> Batch:
         """See `Batches`. Going forward is cheap; going back starts the iterator again."""
@@ -273,9 +278,9 @@ class ByteBatches:
         self._segment_length = cycle[np.arange(batch_size) % len(cycle)]
         self._epochs = Epochs((len(symbols) - length) // length, batch_size, seed)
         self._seed = seed
-        self.batches_per_epoch = self._epochs.batches_per_epoch
+        self.batches_per_epoch: int | None = self._epochs.batches_per_epoch
         segments = "+".join(map(str, cycle))
-        self.fingerprint = f"bytes:{len(symbols)}:{length}:{batch_size}:{segments}:{seed}"
+        self.fingerprint = f"bytes:{_digest(symbols)}:{length}:{batch_size}:{segments}:{seed}"
 
     def batch(self, step: int) -> Batch:
         """See `Batches`."""
@@ -285,6 +290,11 @@ class ByteBatches:
         symbols = self._symbols[starts[:, None] + np.arange(self._length)[None, :]]
         num_bytes = np.asarray(np.sum(symbols != EOS, axis=1, dtype=np.int64))
         return make_batch(symbols_to_ids(symbols), num_bytes, self._segment_length)
+
+
+def _digest(array: npt.NDArray[Any]) -> str:
+    """Of an array's values, for fingerprints."""
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()[:16]
 
 
 def ids_to_symbols(ids: Int32) -> Symbols:

@@ -106,8 +106,7 @@ def evaluate_dataset(
                 f"{manifest.vocab_size}. It was trained on other tokens."
             )
         batches = OrderedBatches(rows, batch_size)
-        number = min(num_batches or batches.batches_per_epoch, batches.batches_per_epoch)
-        result = evaluate(config, params, batches, number, progress)
+        result = evaluate(config, params, batches, num_batches, progress)
         model, accuracy, parameters = result.bits_per_byte, result.accuracy, config.num_parameters
         flops = score.flops_per_byte(parameters, ratio, m1_parameters(directory))
     return Scores(

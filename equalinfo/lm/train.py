@@ -42,7 +42,8 @@ class TrainConfig:
       z_loss: weight of log(Z)^2, which keeps logits near normalised [paper 3.2].
       accumulate: micro-batches per step; the batch size must be a multiple of it.
       seed: of the initial parameters and dropout.
-      eval_every, eval_batches: steps between evaluations, and their length.
+      eval_every: steps between evaluations.
+      eval_batches: length of each, as of `evaluate`; 0: all.
       checkpoint_every: steps between checkpoints; the last step is always saved.
       log_every: steps between lines of metrics.
       max_seconds: stop (with a checkpoint) after this time; 0: no limit.
@@ -130,11 +131,19 @@ class Evaluation:
         """Accuracy of the first, second, ... token of a window [paper 6.2].
 
         Args:
-          tokens_per_window: rows begin with a window.
+          tokens_per_window: rows begin with a window, so it divides L.
 
         Returns:
           float64[tokens_per_window]; NaN for a place without tokens.
+
+        Raises:
+          ValueError: it does not divide L: a place of a row is not one of a window.
         """
+        if self.by_place.shape[1] % tokens_per_window:
+            raise ValueError(
+                f"rows of {self.by_place.shape[1]} tokens are not whole windows of "
+                f"{tokens_per_window}: their places are not those of windows."
+            )
         _, correct, weights = self.by_place
         places = np.arange(len(weights)) % tokens_per_window
         right = np.bincount(places, correct, tokens_per_window)
@@ -231,10 +240,27 @@ def evaluate(
     model_config: ModelConfig,
     params: PyTree,
     batches: Batches,
-    num_batches: int,
+    num_batches: int = 0,
     progress: bool = True,
 ) -> Evaluation:
-    """Score `num_batches` batches [paper 3.8: 20]."""
+    """Score batches from the first on.
+
+    Args:
+      model_config: of the model.
+      params: its parameters.
+      batches: validation data.
+      num_batches: at most; 0: all of an epoch. No example is scored twice. Paper: 20 [3.8].
+      progress: draw a bar.
+
+    Raises:
+      ValueError: all are wanted of batches that do not know how many they are.
+    """
+    whole = batches.batches_per_epoch
+    num_batches = min(num_batches or whole or 0, whole or num_batches)
+    if num_batches < 1:
+        raise ValueError(
+            f"num_batches={num_batches}, and the data does not tell its length. Set it above 0."
+        )
     step = _eval_step(model_config)
     totals: Any = 0.0  # float64[3, L]
     num_bytes = 0
@@ -259,7 +285,8 @@ def train(
       config: the run.
       batches: training data.
       directory: of the run; an earlier run of the same config and data there is continued.
-      eval_batches: validation data; its first `config.eval_batches` batches are scored.
+      eval_batches: validation data; its first `config.eval_batches` batches are scored, the same
+        at every step.
       progress: draw a bar.
       initial: parameters to begin with, of the same architecture; None: random ones.
 

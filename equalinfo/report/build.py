@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from equalinfo.manifest import CODEC_DIRECTORY
 from equalinfo.report import measures, runs
 from equalinfo.report.config import Config, Method, Pairs
 from equalinfo.report.results import MethodResults, Results
-from equalinfo.report.store import Store, is_done, result, slug
+from equalinfo.report.store import Store, is_done, key_of, result, slug
 
 
 class _NotRunError(Exception):
@@ -126,7 +127,7 @@ def pair_run(store: Store, config: Config, text: Path, method: Method, task: str
         return json.loads(runs.run_command(command, capture=True))
 
     return store.run(
-        "pairs", f"{method.name} {task}", {"data": data.name, "task": task, **values}, make
+        "pairs", f"{method.name} {task}", {"data": key_of(data), "task": task, **values}, make
     )
 
 
@@ -159,12 +160,15 @@ def commands(config: Config) -> str:
     lines = [f"# {config.title}: {config.about}"]
     for method in config.methods:
         name = slug(method.name)
-        compress = f"python -m pipelines.compress {' '.join(method.options)}"
+        compress = "python -m pipelines.compress"
+        second = shlex.join(runs.second_split_options(method.options, f"DATA/{name}/codec"))
         lines.append(f"\n# {method.name}")
-        lines.append(f"{compress} --input TRAIN --output DATA/{name} --runner DataflowRunner ...")
+        first = shlex.join(method.options)
         lines.append(
-            "python -m pipelines.compress --input VALIDATION --split validation "
-            f"--codec DATA/{name}/codec --output DATA/{name}"
+            f"{compress} {first} --input TRAIN --output DATA/{name} --runner DataflowRunner ..."
+        )
+        lines.append(
+            f"{compress} {second} --input VALIDATION --split validation --output DATA/{name}"
         )
         for size in method.m2:
             for seed in method.seeds or config.seeds:

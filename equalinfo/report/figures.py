@@ -171,9 +171,7 @@ def training(results: Results) -> Drawn:
         panel.set(title=f"M2 {size}", xlabel="steps", ylabel="% above uniform, loss per token")
         panel.set_yscale("symlog", linthresh=1)
         panel.legend(fontsize=6)
-    return Drawn(
-        key, title, figure, "On the first batches of validation text; symmetric log axis below 1%."
-    )
+    return Drawn(key, title, figure, "On validation text; symmetric log axis below 1%.")
 
 
 def ratio_by_window(results: Results) -> Drawn:

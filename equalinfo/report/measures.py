@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from equalinfo import codecs, score
+from equalinfo import score
 from equalinfo.alphabet import EOS, Symbols, as_symbols, cut, from_bytes, join, split
 from equalinfo.analysis import divergence, stability, windows
 from equalinfo.codecs.base import Codec, Ids, tokens_per_window
+from equalinfo.dataset import load_codec
 from equalinfo.lm.data import TokenRows
 from equalinfo.lm.evaluate import evaluate_dataset
-from equalinfo.manifest import CODEC_DIRECTORY, Manifest
+from equalinfo.manifest import Manifest
 from equalinfo.report import runs
 from equalinfo.report.config import Config, Method
-from equalinfo.report.store import Store
+from equalinfo.report.store import Store, key_of
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, and nobody in the village was surprised."
 """Tokenized side by side, and what words are put before."""
@@ -26,6 +27,7 @@ SENTENCE = "The quick brown fox jumps over the lazy dog, and nobody in the villa
 STREAMS = ("ac", "static_ac", "gzip", "equal_info", "equal_info_ac")
 """Methods whose tokens are N bits of a stream each."""
 
+_VERSION = 1  # of what `_measure` finds: another number, and all is measured again
 _DISTANCES = "distances.npy"
 _TEXT_BYTES = 200_000  # for texts of tokens
 _SHOWN_IDS, _SHOWN_TEXTS = 3, 6
@@ -35,8 +37,9 @@ _DETERMINISM_EXAMPLES, _DETERMINISM_BYTES = 12, 1500
 def measure(store: Store, config: Config, text: Path, data: Path, method: Method) -> Path:
     """The folder of a method's analyses; its result is the dictionary that `_measure` returns."""
     inputs = {
-        "data": data.name,
-        "text": text.name,
+        "version": _VERSION,
+        "data": key_of(data),
+        "text": key_of(text),
         "samples": config.samples,
         "stream_bits": config.stream_bits,
         "ngrams": config.ngrams,
@@ -56,7 +59,7 @@ def distances(folder: Path) -> npt.NDArray[np.int64]:
 
 def _measure(folder: Path, config: Config, text: Path, data: Path) -> dict[str, Any]:
     manifest = Manifest.load(data)
-    codec = codecs.load(data / CODEC_DIRECTORY)
+    codec = load_codec(data)
     measured = "train" if "train" in manifest.splits else "validation"
     rows = TokenRows.load(data, measured, progress=False)
     counts = score.token_counts([rows.targets], manifest.vocab_size)

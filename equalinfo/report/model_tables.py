@@ -59,7 +59,7 @@ def models(results: Results) -> Table:
                     else None,
                     None if flops is None else flops / 1e6,
                     first.get("bytes_per_token"),
-                    _tokens_seen(results, one),
+                    _tokens_seen(results, one, size),
                 )
             )
     return Table(
@@ -83,12 +83,11 @@ def models(results: Results) -> Table:
     )
 
 
-def _tokens_seen(results: Results, one: MethodResults) -> float | None:
-    training = results.config.training
-    if training is None:
+def _tokens_seen(results: Results, one: MethodResults, size: str) -> float | None:
+    """Millions; padding is not counted."""
+    if size not in one.models:
         return None
-    steps, batch_size = training.of(one.method)
-    return steps * batch_size * results.config.sequence_length / 1e6
+    return float(results.curve(one, size).tokens_seen[-1]) / 1e6
 
 
 def paper_models() -> Table:
@@ -127,20 +126,15 @@ def byte_matched(results: Results) -> Table:
         "Table 6: vocabularies compared after the same bytes of text",
         ("method", "size", "step", "M tokens seen", "M bytes seen", "bits/byte"),
         rows,
-        "Evaluations along the runs of the lowest seed, on the first batches of validation text: "
-        "each at the last one within the bytes that both have seen.",
+        "Read off the runs of the lowest seed where both have seen as many bytes of text; between "
+        "two evaluations, on the line through them.",
     )
 
 
 def _matched(results: Results, methods: list[MethodResults], size: str) -> list[tuple[Cell, ...]]:
-    training = results.config.training
-    assert training is not None
-    curves = {
-        one.name: one.curve(size, min(one.models[size]), training.of(one.method)[1])
-        for one in methods
-    }
+    curves = {one.name: results.curve(one, size) for one in methods}
     return [
-        (name, size, at.step, at.tokens_seen / 1e6, at.bytes_seen / 1e6, at.bits_per_byte)
+        (name, size, round(at.step), at.tokens_seen / 1e6, at.bytes_seen / 1e6, at.bits_per_byte)
         for name, at in matching.byte_matched(curves).items()
     ]
 

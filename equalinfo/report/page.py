@@ -101,9 +101,24 @@ def findings_markdown(findings: list[Finding]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _seeds(results: Results) -> str:
+    """How many of the M2s that the config asks for were trained."""
+    config = results.config
+    if config.training is None:
+        return "No M2 is trained here."
+    wanted = [
+        seed in one.models.get(size, {})
+        for one in results.methods
+        for size in one.method.m2
+        for seed in one.method.seeds or config.seeds
+    ]
+    seeds = ", ".join(map(str, config.seeds))
+    return f"Seeds: {seeds}; {sum(wanted)} of {len(wanted)} M2s were trained."
+
+
 def _verdict(one: Finding) -> tuple[str, str]:
     if one.holds is None:
-        return "open", "not run"
+        return "open", "not decided here" if one.reason else "not run"
     return ("holds", "holds") if one.holds else ("fails", "does not hold here")
 
 
@@ -152,7 +167,7 @@ def _page(results: Results, sections: list[tuple[str, str, str]]) -> str:
         'content="width=device-width,initial-scale=1">'
         f"<title>equalinfo report: {escape(config.title)}</title><style>{_STYLE}</style></head>"
         f"<body><h1>Training LLMs over Neurally Compressed Text: report “{escape(config.title)}”"
-        f"</h1><p>{escape(config.about)}</p><p>{escape(size)}. Seeds: "
-        f"{', '.join(map(str, config.seeds))}.</p><p class='note'>{_UNKNOWN}</p><nav><ul>{links}"
-        f"</ul></nav>{''.join(body for _, _, body in sections)}</body></html>\n"
+        f"</h1><p>{escape(config.about)}</p><p>{escape(size)}. {_seeds(results)}</p>"
+        f"<p class='note'>{_UNKNOWN}</p><nav><ul>{links}</ul></nav>"
+        f"{''.join(body for _, _, body in sections)}</body></html>\n"
     )

@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     batches = pairs.OrderedPairBatches(rows["validation"], options.batch_size)
     trained = pairs.PairBatches(rows["train"], options.batch_size, options.seed)
     params = train(config, trained, options.output, batches)
-    result = evaluate(config.model, params, batches, batches.batches_per_epoch, progress=False)
+    result = evaluate(config.model, params, batches, progress=False)
     values = {
         "accuracy": result.accuracy,
         "loss": result.loss,

@@ -44,18 +44,6 @@ class MethodResults:
         found = self.models.get(size)
         return summarize([run["scores"]["model"] for run in found.values()]) if found else None
 
-    def curve(self, size: str, seed: int, batch_size: int) -> Curve:
-        """Evaluations along a run, on the first batches of validation text."""
-        assert self.measures is not None
-        lines = [x for x in self.models[size][seed]["curve"] if "eval/bits_per_byte" in x]
-        totals = self.measures["totals"]["train"]
-        return Curve(
-            np.array([int(x["step"]) for x in lines]),
-            np.array([x["eval/bits_per_byte"] for x in lines]),
-            batch_size * totals["tokens"] / totals["records"],
-            totals["bytes"] / totals["tokens"],
-        )
-
     def accuracy_by_position(self, size: str, seed: int) -> tuple[list[int], list[list[float]]]:
         """(steps, accuracy at each position of a window); empty where windows are one token."""
         key = "eval/accuracy_window_position_"
@@ -89,3 +77,23 @@ class Results:
     def __getitem__(self, name: str) -> MethodResults | None:
         """A method's results by its name; None: the config has no such method."""
         return next((one for one in self.methods if one.name == name), None)
+
+    def curve(self, one: MethodResults, size: str, seed: int | None = None) -> Curve:
+        """Evaluations along a run, on the first batches of the validation split.
+
+        Args:
+          one: the method.
+          size: of its M2.
+          seed: of the run; None: the lowest.
+        """
+        assert self.config.training is not None and one.measures is not None
+        runs = one.models[size]
+        lines = runs[min(runs) if seed is None else seed]["curve"]
+        lines = [x for x in lines if "eval/bits_per_byte" in x]
+        totals = one.measures["totals"]["train"]
+        return Curve(
+            np.array([int(x["step"]) for x in lines]),
+            np.array([x["eval/bits_per_byte"] for x in lines]),
+            self.config.training.of(one.method)[1] * totals["tokens"] / totals["records"],
+            totals["bytes"] / totals["tokens"],
+        )

@@ -5,6 +5,7 @@ import functools
 import gzip
 import hashlib
 import importlib.machinery
+import itertools
 import json
 import os
 import shlex
@@ -17,15 +18,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from equalinfo.codecs.base import file_sha256
+from equalinfo.codecs.base import FORMAT_VERSION, file_sha256
 from equalinfo.codecs.sentencepiece import train as train_sentencepiece
 from equalinfo.lm import metrics
 from equalinfo.manifest import MANIFEST_FILE, Manifest
 from equalinfo.report.config import Config, Method, Training
-from equalinfo.report.store import Store
+from equalinfo.report.store import Store, key_of
 from equalinfo.text_files import expand, read_documents
 
 SPLITS = ("train", "validation")
+_VERSION = 2  # of what `model` finds: another number, and all is trained again
 _PARTS = {"train": 4, "validation": 1}
 # glibc gives large arrays back to the system after every step, and faults their pages in again.
 _ALLOCATOR = {
@@ -99,13 +101,15 @@ def dataset(store: Store, config: Config, text_folder: Path, method: Method) -> 
     options = [_asset(store, config, text_folder, word) for word in method.options]
     splits = list(SPLITS if method.train else SPLITS[1:])
     inputs: dict[str, Any] = {
-        "text": text_folder.name,
+        "text": key_of(text_folder),
         "options": list(method.options),
+        "files": _contents(method.options),
         "sequence_length": config.sequence_length,
         "sentencepiece_codes": config.sentencepiece_codes if _wants_pieces(method) else 0,
         "splits": splits,
         "verify": method.verify,
         "package": package_assets(),
+        "format": FORMAT_VERSION,
     }
 
     def make(folder: Path) -> Any:
@@ -116,13 +120,30 @@ def dataset(store: Store, config: Config, text_folder: Path, method: Method) -> 
             command = ["-m", "pipelines.compress", "--output", str(folder), "--split", split]
             command += ["--input", str(text_folder / f"{split}-*.json.gz")]
             command += ["--sequence_length", str(config.sequence_length)]
-            command += options if first else ["--codec", str(folder / "codec")]
+            command += options if first else second_split_options(options, folder / "codec")
             if method.verify and split == "validation":
                 command.append("--verify")
             run_command(command)
         return {split: Manifest.load(folder).split(split).totals for split in splits}
 
     return store.run("tokens", method.name, inputs, make)
+
+
+def _contents(options: Sequence[str]) -> dict[str, str]:
+    """sha256 of the files that options name, as `--m1 FILE` or `--m1=FILE`."""
+    words = (word.partition("=")[2] if word.startswith("--") else word for word in options)
+    return {word: file_sha256(word) for word in words if Path(word).is_file()}
+
+
+def second_split_options(options: Sequence[str], codec: Path | str) -> list[str]:
+    """For `pipelines.compress`: the first split's codec, and what all splits must share."""
+    shared = ("--trim", "--example_bytes", "--documents_per_sequence", "--sequence_length")
+    found = ["--codec", str(codec)]
+    for option, value in itertools.pairwise([*options, ""]):
+        name, equals, _ = option.partition("=")
+        if name in shared:
+            found += [option] if equals else [option, value]
+    return found
 
 
 def _wants_pieces(method: Method) -> bool:
@@ -155,7 +176,7 @@ def _static(store: Store, text_folder: Path) -> Path:
         command = ["-m", "pipelines.count", "--input", str(text_folder / "train-*.json.gz")]
         run_command([*command, "--output", str(folder / "static.safetensors")])
 
-    return store.run("static", "byte counts", {"text": text_folder.name}, make)
+    return store.run("static", "byte counts", {"text": key_of(text_folder)}, make)
 
 
 def _sentencepiece(store: Store, config: Config, text_folder: Path) -> Path:
@@ -163,7 +184,7 @@ def _sentencepiece(store: Store, config: Config, text_folder: Path) -> Path:
         path = folder / "sentencepiece.model"
         train_sentencepiece(documents(text_folder, "train"), path, config.sentencepiece_codes)
 
-    inputs = {"text": text_folder.name, "codes": config.sentencepiece_codes}
+    inputs = {"text": key_of(text_folder), "codes": config.sentencepiece_codes}
     return store.run("pieces", f"{config.sentencepiece_codes}", inputs, make)
 
 
@@ -208,7 +229,8 @@ def _inputs(config: Config, data: Path, method: Method, size: str, seed: int) ->
     training = _training(config)
     steps, batch_size = training.of(method)
     return {
-        "data": data.name,
+        "version": _VERSION,
+        "data": key_of(data),
         "size": size,
         "seed": seed,
         "steps": steps,

@@ -1,8 +1,9 @@
 """Results of steps, found again by what went into them.
 
-A step is a folder `KIND-LABEL-KEY`, KEY being the sha256 of all that determines it: options, and
-the keys of the steps it reads. `step.json` comes last, so a folder that has one is complete; a
-step that was cut off is done again (a training run is continued).
+A step is a folder `KIND-LABEL-KEY`, KEY being the sha256 of all that determines it: options,
+contents of files they name, and the keys of the steps it reads. LABEL is for people: a step is
+found whatever it is called. `step.json` comes last, so a folder that has one is complete; a step
+that was cut off is done again (a training run is continued).
 """
 
 import hashlib
@@ -25,7 +26,9 @@ class Store:
     def path(self, kind: str, label: str, inputs: dict[str, Any]) -> Path:
         """The folder of a step, whether or not it was run."""
         key = hashlib.sha256(json.dumps([kind, inputs], sort_keys=True).encode()).hexdigest()[:12]
-        return self.directory / f"{kind}-{slug(label)}-{key}"
+        named = self.directory / f"{kind}-{slug(label)}-{key}"
+        others = sorted(self.directory.glob(f"{kind}-*-{key}"))
+        return named if named in others or not others else others[0]
 
     def run(
         self, kind: str, label: str, inputs: dict[str, Any], make: Callable[[Path], Any]
@@ -56,6 +59,11 @@ class Store:
 def slug(label: str) -> str:
     """A label as a name of folders and tasks."""
     return re.sub(r"[^\w.]+", "_", label).strip("_").lower()
+
+
+def key_of(path: Path) -> str:
+    """KEY of a step's folder: what goes into the inputs of steps that read it."""
+    return path.name.rpartition("-")[2]
 
 
 def is_done(path: Path) -> bool:

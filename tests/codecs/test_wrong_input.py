@@ -42,6 +42,11 @@ def test_wrong_lengths(static_codecs):
                 codec.decode([ids])
             with pytest.raises(ValueError, match="0 ids for 3 symbols"):
                 codec.decode([ids[:0]], [3])
+            for cut in (ids[:1], ids[:-1]):
+                with pytest.raises(ValueError, match="1: its .* bits are no code of a text of"):
+                    codec.decode([ids, cut], [len(TEXT)] * 2)
+            with pytest.raises(ValueError, match="bits are left over after its symbols"):
+                codec.decode([np.concatenate([ids, ids])], [len(TEXT)])
         else:
             np.testing.assert_array_equal(codec.decode([ids])[0], TEXT)
             with pytest.raises(ValueError, match=r"example 0"):
@@ -93,6 +98,7 @@ def test_create_says_what_is_wrong(method, options, message):
     ("method", "options", "message"),
     [
         ("equal_info", {"window_bits": 32.0}, "window_bits=32.0 is not an integer"),
+        ("equal_info", {"window_bits": -1}, "window_bits=-1 is outside 9"),
         ("equal_info", {"window_bits": 24, "m1_context": -1}, "m1_context=-1 is less than 0"),
         ("equal_info_ac", {"m1_context": 4.5}, "m1_context=4.5 is not an integer"),
         ("equal_info_ac", {"m1_reset": True}, "m1_reset=True is not an integer"),

@@ -72,6 +72,30 @@ def test_texts_round_trip_whatever_follows_the_bits(
     assert [text.tolist() for text in read] == texts
 
 
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_only_a_code_is_read_where_padding_is_limited(lanes: int) -> None:
+    model = HashModel(2, 14, 12)
+    texts = [np.random.default_rng(n).integers(0, 257, n).astype(np.uint16) for n in (40, 0, 90)]
+    lengths = [len(text) for text in texts]
+    codes = [out.bits for out in encode_texts(texts, model, context=8)]
+
+    def read(*bits: arithmetic.Bits) -> list[list[int]]:
+        found = decode_texts(bits, lengths, model, context=8, lanes=lanes, max_padding=7)
+        return [text.tolist() for text in found]
+
+    def padded(bits: arithmetic.Bits, *more: int) -> arithmetic.Bits:
+        return np.concatenate([bits, np.array(more, np.uint8)])
+
+    assert read(*(padded(code, *[0] * 7) for code in codes)) == [text.tolist() for text in texts]
+    for wrong, message in (
+        (codes[2][:-1], "text 2: its .* bits are no code"),
+        (padded(codes[2], *[0] * 8), "text 2: 8 bits are left over"),
+        (padded(codes[2], 0, 1), "text 2: 2 bits are left over"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read(*codes[:2], wrong)
+
+
 def test_static_text_costs_its_entropy() -> None:
     rng = np.random.default_rng(0)
     row = from_counts(rng.integers(0, 1000, 257) ** 2, 14)

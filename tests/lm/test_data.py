@@ -79,6 +79,11 @@ def test_byte_examples_are_runs_of_the_text_and_begin_anywhere():
     assert len(starts) > 60  # every epoch cuts at other places
 
 
+def test_another_text_of_the_same_length_is_other_data():
+    one, two = (ByteBatches(np.full(4000, x, np.uint16), 4, 64) for x in (65, 66))
+    assert one.fingerprint != two.fingerprint
+
+
 def test_byte_examples_count_bytes_without_eos():
     symbols = join([b"abc"] * 100)
     batch = ByteBatches(symbols, batch_size=2, length=40).batch(0)

@@ -143,6 +143,19 @@ def test_accuracy_by_position_of_a_window():
     assert scores.accuracy_by_position(2).tolist() == [6 / 8, 1 / 4]
     assert scores.accuracy == 7 / 12
     assert np.isnan(scores.accuracy_by_position(4)[3])
+    with pytest.raises(ValueError, match="rows of 4 tokens are not whole windows of 3"):
+        scores.accuracy_by_position(3)
+
+
+def test_no_example_is_scored_twice():
+    params = init_params(Transformer(MODEL), 0)
+    rows = text_rows(6)
+    whole = evaluate(MODEL, params, OrderedBatches(rows, 4), progress=False)
+    assert whole.num_bytes == rows.num_bytes.sum()
+    more = evaluate(MODEL, params, OrderedBatches(rows, 4), 20, progress=False)
+    assert (more.num_bytes, more.nats) == (whole.num_bytes, whole.nats)
+    first = evaluate(MODEL, params, OrderedBatches(rows, 4), 1, progress=False)
+    assert first.num_bytes == rows.num_bytes[:4].sum()
 
 
 def test_bits_per_byte_from_totals():

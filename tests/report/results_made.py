@@ -4,6 +4,18 @@ from equalinfo.report.config import Config, Method, Training
 from equalinfo.report.results import MethodResults, Results
 
 
+def totals(windows=50, errors=0, verified=0, bytes_per_token=2.0):
+    """Of the manifest of a data set: 100 tokens a record in training."""
+    return {
+        "train": {"tokens": 1000, "records": 10, "bytes": int(1000 * bytes_per_token)},
+        "validation": {
+            "windows": windows,
+            "window_errors": errors,
+            "verified_examples": verified,
+        },
+    }
+
+
 def measures(ratio: float, uniform: float, unigram: float, **more):
     return {
         "scores": {
@@ -14,7 +26,7 @@ def measures(ratio: float, uniform: float, unigram: float, **more):
             "num_bytes": 1000,
             "num_tokens": int(1000 / ratio),
         },
-        "totals": {"validation": {"windows": 50, "window_errors": 0, "verified_examples": 0}},
+        "totals": totals(),
         "token_bits": 8,
         "window_bits": None,
         "tokens_per_window": None,

@@ -1,6 +1,6 @@
 import pytest
 
-from equalinfo.report.store import Store, is_done, result
+from equalinfo.report.store import Store, is_done, key_of, result
 
 
 def test_a_step_runs_once_and_keeps_what_it_returned(tmp_path):
@@ -17,6 +17,13 @@ def test_a_step_runs_once_and_keeps_what_it_returned(tmp_path):
     other = store.run("kind", "A [b]", {"x": 2}, make)
     assert other != first
     assert len(calls) == 2
+
+
+def test_a_step_is_found_whatever_it_is_called(tmp_path):
+    store = Store(tmp_path)
+    first = store.run("kind", "A", {"x": 1}, lambda folder: 1)
+    assert store.run("kind", "B", {"x": 1}, lambda folder: 2) == first
+    assert first.name.endswith("-" + key_of(first))
 
 
 def test_a_step_that_failed_is_run_again_in_its_folder(tmp_path):

@@ -1,10 +1,12 @@
 import csv
 import io
 
+import pytest
+
 from equalinfo.analysis.significance import Sample
 from equalinfo.report import model_tables, page, token_tables
 from equalinfo.report.table import Table, show
-from report.results_made import method, results
+from report.results_made import method, results, totals
 
 
 def test_cells():
@@ -36,16 +38,14 @@ def test_models_carry_seeds_mean_and_spread():
     assert row[:3] == ("Bytes", "tiny", "0, 1")
     assert row[3].n == 2
     assert row[3].mean == 2.1
-    assert row[8] == 20 * 4 * 512 / 1e6
+    assert row[8] == 20 * 4 * 100 / 1e6  # as many tokens as the records hold, not their length
 
 
 def test_byte_matched_rows_have_seen_the_same_bytes():
     # Tokens of 2 and of 4 bytes: the second has seen as much text after half the steps.
-    train = {"train": {"tokens": 1000, "records": 10, "bytes": 2000}}
-    other = {"train": {"tokens": 500, "records": 5, "bytes": 2000}}
     found = results(
-        method("GZip[256]", 2.0, 3.5, 3.5, [3.4], totals=train),
-        method("GZip[65k]", 4.0, 3.5, 3.5, [3.45], totals=other),
+        method("GZip[256]", 2.0, 3.5, 3.5, [3.4]),
+        method("GZip[65k]", 4.0, 3.5, 3.5, [3.45], totals=totals(bytes_per_token=4.0)),
     )
     rows = model_tables.byte_matched(found).rows
     assert [row[:3] for row in rows[:2]] == [("GZip[256]", "tiny", 20), ("GZip[65k]", "tiny", 10)]
@@ -53,10 +53,19 @@ def test_byte_matched_rows_have_seen_the_same_bytes():
     assert rows[1][5] == 3.45 + 1
 
 
-def test_a_lossy_method_that_was_not_verified_is_not_run():
-    lossy = method("EqualInfoAC[16, 256]", 2.0, 3.0, 3.0, lossless=False, window_bits=16)
-    assert token_tables.wrong_windows(lossy) is None
-    assert token_tables.wrong_windows(method("Bytes", 1.0, 8.0, 4.6)) == 0.0
+@pytest.mark.parametrize("lossless", [True, False])
+def test_windows_that_were_not_verified_are_not_run(lossless):
+    one = method("A", 2.0, 3.0, 3.0, lossless=lossless, window_bits=16)
+    assert token_tables.wrong_windows(one) is None
+    found = totals(errors=7, verified=3)
+    one = method("A", 2.0, 3.0, 3.0, lossless=lossless, window_bits=16, totals=found)
+    assert token_tables.wrong_windows(one) == 7 / 50
+
+
+def test_the_page_tells_how_many_models_were_trained(tmp_path):
+    found = results(method("Bytes", 1.0, 8.0, 4.6, [2.0]))  # of seeds 0 and 1
+    text = page.write(found, tmp_path).read_text()
+    assert "Seeds: 0, 1; 1 of 2 M2s were trained." in text
 
 
 def test_all_tables_are_there_and_rectangular():

@@ -1,0 +1,24 @@
+"""Reading a data set back, beside what `tests/pipelines` tests of whole ones."""
+
+import json
+import shutil
+
+import pytest
+
+from equalinfo import codecs
+from equalinfo.dataset import restore
+from equalinfo.manifest import ManifestError
+from pipelines.compress import main as compress
+
+
+def test_a_codec_of_another_data_set_is_refused(tmp_path):
+    text = tmp_path / "a.json"
+    text.write_text(json.dumps({"text": "the quick brown fox"}) + "\n")
+    data = tmp_path / "data"
+    argv = ["--input", str(text), "--output", str(data), "--method=gzip", "--token_bits=8"]
+    assert compress([*argv, "--no-progress"]) == 0
+    assert list(restore(data, "train")) == [b"the quick brown fox"]
+    shutil.rmtree(data / "codec")
+    codecs.create("gzip", token_bits=16).save(data / "codec")
+    with pytest.raises(ManifestError, match="is not the codec that manifest.json beside it names"):
+        next(restore(data, "train"))
