@@ -31,6 +31,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except ModuleNotFoundError as error:
+        print(
+            f"equalinfo {arguments.command}: {error}. The core is installed without what trains, "
+            "scores or draws. In a checkout: pip install '.[all]' -c constraints.txt",
+            file=sys.stderr,
+        )
+        return 1
     except (ValueError, OSError, ImportError) as error:
         print(f"equalinfo {arguments.command}: {error}", file=sys.stderr)
         return 1

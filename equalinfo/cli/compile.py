@@ -15,7 +15,7 @@ def add(commands: Any) -> None:
     add = parser.add_argument
     add("m1", type=Path, nargs="?", help="frozen M1 (.eqm), as freeze writes it")
     add(
-        "--from-text",
+        *("--from-text", "--from_text"),
         nargs="+",
         metavar="GLOB",
         help="in place of M1: count text. Files of JSON lines with a field `text` (.json, .jsonl) "
@@ -25,6 +25,7 @@ def add(commands: Any) -> None:
     add("--codes", type=int, default=1 << 16, help="V, 257..2^20; plan interval: a power of two")
     add(
         "--plan",
+        choices=("best_first", "interval"),
         default="best_first",
         help="best_first: the V likeliest texts. interval: those of the exact W-bit code, V = 2^W",
     )

@@ -28,11 +28,21 @@ def _add_train(commands: Any) -> None:
     add("--eval_dataset", type=Path, help="directory to evaluate on; default: --dataset")
     add("--eval_split", default="validation", help="skipped if the data set lacks it")
     add("--output", type=Path, required=True, help="run directory; an earlier run is continued")
-    add("--size", default="3m", help="tiny, or a size of the paper: 3m, 25m, 113m, 403m, 2b")
-    add("--steps", type=int, default=200_000, help="optimizer steps")
+    add(
+        "--size",
+        default="3m",
+        help="tiny or small, to try (0.1, 0.5 million parameters), or a size of the paper: 3m, "
+        "25m, 113m, 403m, 2b",
+    )
+    add("--steps", type=int, default=200_000, help="optimizer steps; more continue a longer run")
     add("--batch_size", type=int, default=256, help="examples per step")
     add("--accumulate", type=int, default=1, help="micro-batches per step, to fit memory")
-    add("--optimizer", default="adafactor", help="adafactor, as in the paper, or muon: short runs")
+    add(
+        "--optimizer",
+        choices=("adafactor", "muon"),
+        default="adafactor",
+        help="adafactor: as in the paper; muon: for short runs",
+    )
     add(
         "--learning_rate",
         type=float,
@@ -52,7 +62,12 @@ def _add_train(commands: Any) -> None:
     add("--init_from", type=Path, help="run directory whose newest parameters this run begins with")
     add("--cooldown_steps", type=int, default=0, help="last steps, in which the rate falls to 0")
     add("--z_loss", type=float, default=1e-4, help="weight of log(Z)^2")
-    add("--dtype", default="auto", help="of activations: bfloat16, float32; auto: float32 on a CPU")
+    add(
+        "--dtype",
+        choices=("auto", "bfloat16", "float32"),
+        default="auto",
+        help="of activations; auto: float32 on a CPU, else bfloat16",
+    )
     add("--seed", type=int, default=0, help="of parameters and order")
     add(
         "--length",
@@ -86,6 +101,10 @@ def _train(arguments: argparse.Namespace) -> None:
             f"--batch_size={arguments.batch_size} is not a multiple of "
             f"--accumulate={arguments.accumulate}."
         )
+    if arguments.cooldown_steps > arguments.steps:
+        raise ValueError(
+            f"--cooldown_steps={arguments.cooldown_steps} is more than --steps={arguments.steps}."
+        )
     muon = arguments.optimizer == "muon"
     config = TrainConfig(
         model=model_config(
@@ -96,7 +115,7 @@ def _train(arguments: argparse.Namespace) -> None:
             learning_rate=_or(arguments.learning_rate, 0.02 if muon else 1.0),
             warmup_steps=_or(arguments.warmup_steps, 100 if muon else 10_000),
             adam_learning_rate=arguments.adam_learning_rate,
-            total_steps=arguments.steps,
+            total_steps=arguments.steps if arguments.cooldown_steps else 0,
             cooldown_steps=arguments.cooldown_steps,
         ),
         steps=arguments.steps,
@@ -170,7 +189,13 @@ def _add_eval(commands: Any) -> None:
     add("--train_dataset", type=Path, help="where the training split lies; default: --dataset")
     add("--train_split", default="train", help="unigram frequencies come from here")
     add("--batch_size", type=int, default=32, help="records per batch")
-    add("--batches", type=int, default=20, help="batches the model is scored on; 0: all")
+    add(
+        "--batches",
+        type=int,
+        default=20,
+        help="first batches of the split, on which the model is scored; 0: all. Uniform and "
+        "unigram are always of all",
+    )
     add("--json", action="store_true", help="print one JSON object")
 
 
@@ -200,7 +225,10 @@ def _eval(arguments: argparse.Namespace) -> None:
     print(f"uniform           {show(scores.uniform, ' bits/byte')}")
     print(f"unigram           {show(scores.unigram, ' bits/byte')} (of the training split)")
     print(f"unigram entropy   {show(scores.unigram_entropy, ' bits/byte')} (of this split itself)")
-    print(f"model             {show(scores.model, ' bits/byte')}")
+    part = ""
+    if scores.model_bytes not in (None, scores.num_bytes):
+        part = f" (of the first {scores.model_bytes:,} bytes; --batches 0: of all)"
+    print(f"model             {show(scores.model, ' bits/byte')}{part}")
     print(f"accuracy          {show(scores.accuracy)}")
     print(f"FLOPs/byte        {show(flops, ' million')}")
 

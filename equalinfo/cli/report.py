@@ -17,7 +17,13 @@ def add(commands: Any) -> None:
     )
     add = parser.add_argument
     add("--config", required=True, help="tiny, laptop, gpu, paper, or a TOML file like theirs")
-    add("--out", type=Path, required=True, help="gets report.html, tables/, figures/ and steps/")
+    add(
+        *("--out", "--output", "-o"),
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="gets report.html, tables/, figures/ and steps/",
+    )
     add("--train", nargs="+", default=[], metavar="GLOB", help="text, in place of the config's")
     add("--validation", nargs="+", default=[], metavar="GLOB", help="text of the other split")
     add("--only_draw", action="store_true", help="run nothing: draw what is there")

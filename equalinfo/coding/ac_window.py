@@ -71,7 +71,7 @@ def check_widths(window_bits: int, precision: int) -> None:
         raise ValueError(
             f"window_bits={window_bits} cannot hold every symbol at precision={precision}: the "
             f"rarest byte costs {precision} bits. Use window_bits >= {precision}, or "
-            f"precision <= {window_bits}."
+            "method 'equal_info', which takes 9 and more."
         )
 
 

@@ -37,8 +37,8 @@ class Checkpoints:
         self._manager.close()
 
 
-# A run may be continued with other values of these: they do not touch the parameters.
-_FREE = ("eval_every", "eval_batches", "checkpoint_every", "log_every", "max_seconds")
+# A run may be continued with other values of these: they do not touch the parameters of a step.
+_FREE = ("steps", "eval_every", "eval_batches", "checkpoint_every", "log_every", "max_seconds")
 
 
 def claim(directory: Path, identity: dict[str, Any]) -> None:
@@ -59,7 +59,7 @@ def claim(directory: Path, identity: dict[str, Any]) -> None:
                 raise ValueError(
                     f"{directory} holds a run with {key}={theirs.get(key)!r}, but this one has "
                     f"{key}={ours.get(key)!r}. Continue it with the same settings, or use another "
-                    "directory."
+                    "directory (which may begin with its parameters: --init_from)."
                 )
     path.write_text(json.dumps(identity, indent=2) + "\n")
 

@@ -32,7 +32,8 @@ class Scores:
       accuracy: of M2, share of tokens.
       parameters: of M2 without embeddings.
       flops_per_byte: of M2, and of M1 where it runs.
-      num_bytes, num_tokens: of the scored split; the model may have seen its first batches only.
+      num_bytes, num_tokens: of the scored split.
+      model_bytes: of its first batches, of which `model` and `accuracy` are.
     """
 
     method: str
@@ -46,6 +47,7 @@ class Scores:
     flops_per_byte: float | None
     num_bytes: int
     num_tokens: int
+    model_bytes: int | None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -97,7 +99,7 @@ def evaluate_dataset(
         train_counts = score.token_counts([train_rows.targets], manifest.vocab_size)
         unigram = score.unigram_bits_per_byte(train_counts, counts, num_bytes)
 
-    model = accuracy = flops = parameters = None
+    model = accuracy = flops = parameters = model_bytes = None
     if run is not None:
         config, params, _ = load_model(run)
         if config.vocab_size < manifest.vocab_size:
@@ -108,6 +110,7 @@ def evaluate_dataset(
         batches = OrderedBatches(rows, batch_size)
         result = evaluate(config, params, batches, num_batches, progress)
         model, accuracy, parameters = result.bits_per_byte, result.accuracy, config.num_parameters
+        model_bytes = result.num_bytes
         flops = score.flops_per_byte(parameters, ratio, m1_parameters(directory))
     return Scores(
         method=manifest.method,
@@ -121,6 +124,7 @@ def evaluate_dataset(
         flops_per_byte=flops,
         num_bytes=num_bytes,
         num_tokens=int(np.count_nonzero(rows.targets)),
+        model_bytes=model_bytes,
     )
 
 

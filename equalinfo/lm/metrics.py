@@ -53,4 +53,6 @@ class MetricsWriter:
 def read(directory: Path) -> list[dict[str, float]]:
     """The lines of a run's `metrics.jsonl`, as dictionaries with `step`."""
     path = Path(directory) / "metrics.jsonl"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist: {directory} is no run of equalinfo train.")
     return [json.loads(line) for line in path.read_text().splitlines()]

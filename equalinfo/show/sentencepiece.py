@@ -28,6 +28,7 @@ def of_sentencepiece(model: Path, text: bytes, *, eos: bool = False) -> Panel:
       eos: end it with the model's end-of-sentence id.
 
     Raises:
+      FileNotFoundError: there is no such file.
       ImportError: the package sentencepiece is not installed.
       ValueError: the file is no SentencePiece model, or has no eos id.
     """
@@ -39,6 +40,8 @@ def of_sentencepiece(model: Path, text: bytes, *, eos: bool = False) -> Panel:
             "--sentencepiece needs the package sentencepiece. "
             "Install it with: pip install 'equalinfo[seqio]'"
         ) from error
+    if not model.is_file():
+        raise FileNotFoundError(f"SentencePiece model {model} does not exist.")
     content = model.read_bytes()
     try:
         proto = sentencepiece_model_pb2.ModelProto.FromString(content)

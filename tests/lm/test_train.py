@@ -99,6 +99,17 @@ def test_a_killed_run_goes_on_with_the_same_losses(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_finished_run_goes_on_to_more_steps(tmp_path):
+    batches = RowBatches(text_rows(), 8)
+    for steps in (4, 9):
+        train(dataclasses.replace(CONFIG, steps=steps), batches, tmp_path / "two", progress=False)
+    train(dataclasses.replace(CONFIG, steps=9), batches, tmp_path / "one", progress=False)
+    for a, b in zip(
+        *(jax.tree.leaves(load_params(tmp_path / name)[1]) for name in ("one", "two")), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_another_config_in_the_same_directory_is_refused(tmp_path):
     batches = RowBatches(text_rows(), 8)
     train(dataclasses.replace(CONFIG, steps=4), batches, tmp_path, progress=False)

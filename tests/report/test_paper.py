@@ -15,8 +15,8 @@ NAMES = {
     "equal_info_ac": "EqualInfoAC",
 }
 LINE = re.compile(
-    r"^#   (?P<method>\w+?)(?:_b(?P<bits>\d+))?(?:_v(?P<codes>\w+?))?(?P<delay>_delay)?(?:_trimmed)? +[\d.]+ +[\d.]+"
-    r"(?P<scores>(?: +[\d.-]+){4})$",
+    r"^#   (?P<method>\w+?)(?:_b(?P<bits>\d+))?(?:_v(?P<codes>\w+?))?(?P<delay>_delay)?"
+    r"(?:_trimmed)? +[\d.]+ +[\d.]+(?P<scores>(?: +[\d.-]+){4})$",
     re.MULTILINE,
 )
 
