@@ -16,6 +16,13 @@ from equalinfo.report.results import MethodResults, Results
 from equalinfo.report.store import Store, is_done, key_of, result, slug
 
 
+_FILES = (
+    "# First the files that options name: M1.eqm (gin/runs/train_m1.gin, then equalinfo freeze),",
+    "# STATIC (python -m pipelines.count --input TRAIN --output STATIC), SPM.model (T5's).",
+)
+"""For `commands`, of the config `paper`."""
+
+
 class _NotRunError(Exception):
     """A step that is not there, in a store that runs nothing."""
 
@@ -157,7 +164,7 @@ def _gather_pairs(store: Store, config: Config, text: Path) -> list[dict[str, An
 
 def commands(config: Config) -> str:
     """For a config without [training]: what to run, and what it costs [paper 3.5]."""
-    lines = [f"# {config.title}: {config.about}"]
+    lines = [f"# {config.title}: {config.about}", *_FILES]
     for method in config.methods:
         name = slug(method.name)
         compress = "python -m pipelines.compress"

@@ -45,7 +45,7 @@ class Training:
       steps: optimizer steps.
       batch_size: records a step.
       evaluations: along a run, at equal distances.
-      eval_batches: of each.
+      eval_batches: first batches of the validation split in each; 0: all of it.
       options: more, of `equalinfo train`.
     """
 
