@@ -16,5 +16,5 @@ def check_precision(precision: int) -> None:
         raise ValueError(
             f"precision={precision} is outside {MIN_PRECISION}..{MAX_PRECISION}: frequencies of "
             f"{NUM_SYMBOLS} symbols sum to 2^precision, each at least 1. "
-            f"Use {DEFAULT_PRECISION} (default) or {AC_PRECISION} (the paper's AC)."
+            f"Use {DEFAULT_PRECISION}, or {AC_PRECISION} for ac and static_ac, as in the paper."
         )

@@ -4,7 +4,10 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+import numpy as np
+
 from equalinfo import codecs
+from equalinfo.alphabet import EOS
 from equalinfo.codecs.base import Codec
 from equalinfo.manifest import Manifest, ManifestError
 from pipelines import dask_cluster, graph, output, sinks, sources, storage, worker
@@ -18,7 +21,7 @@ from pipelines.shard import Layout, ShardTask
 
 
 class CodecError(ValueError):
-    """The codec cannot be loaded, or not be made with these options."""
+    """The codec cannot be loaded or made, or not encode with these options."""
 
 
 INTERRUPTED = 130
@@ -59,7 +62,11 @@ def run_share(options: CompressOptions) -> int:
     mine = tasks[index::number]
     with shard_bar(job, mine, options.progress):
         for task in mine:
-            worker.compress(job, task)
+            try:
+                worker.compress(job, task)
+            except ValueError as error:
+                reason = f"{task.file.name}: {type(error).__name__}: {error}"
+                raise JobFailedError(reason) from error
     return len(mine)
 
 
@@ -129,20 +136,25 @@ def _run_beam(options: CompressOptions, job: Job, tasks: Sequence[ShardTask], co
 
 
 def make_codec(options: CompressOptions) -> Codec:
-    """The codec that the options name or describe.
+    """The codec that the options name or describe; it has encoded a short text.
 
     Raises:
-      CodecError: it cannot be loaded or made; says why.
+      CodecError: it cannot be loaded or made, or not encode; says why.
     """
     try:
         with ExitStack() as copies:  # of what lies on gs://
             if options.codec is not None:
-                return codecs.load(copies.enter_context(storage.local_copy(options.codec)))
-            given = dict(options.codec_options)
-            for name in {"model", "codebook"} & given.keys():
-                given[name] = copies.enter_context(storage.local_copy(given[name]))
-            return codecs.create(options.method or "equal_info", **given)
-    except (ValueError, OSError) as error:
+                codec = codecs.load(copies.enter_context(storage.local_copy(options.codec)))
+            else:
+                given = dict(options.codec_options)
+                for name in {"model", "codebook"} & given.keys():
+                    given[name] = copies.enter_context(storage.local_copy(given[name]))
+                codec = codecs.create(options.method or "equal_info", **given)
+            # Some limits, as that of M1's context, show only here; workers would meet them when
+            # --overwrite has taken the old split away.
+            codec.encode([np.array([ord("a"), EOS], np.uint16)])
+            return codec
+    except (ValueError, OSError, RuntimeError) as error:
         raise CodecError(str(error)) from error
 
 

@@ -3,6 +3,7 @@
 Reads the same sources as `pipelines.compress` and writes the frequencies of the 257 symbols.
 """
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -92,7 +93,7 @@ class _AddCounts(beam.CombineFn):
 
 
 class _Save(beam.DoFn):
-    """All Counts -> nothing; writes the model, or the reason why there is none."""
+    """All Counts -> nothing; writes the model, and the outcome: why there is none, or no text."""
 
     def __init__(
         self, output: str, files: int, precision: int, limits: Limits, local: bool
@@ -107,9 +108,11 @@ class _Save(beam.DoFn):
         try:
             save(counts, self._output, self._files, self._precision, self._limits)
         except JobFailedError as error:
-            storage.write_text(_failure(self._output), f"{error}\n")
+            storage.write_text(_outcome(self._output), str(error))
             if not self._local:
                 raise
+        else:
+            storage.write_text(_outcome(self._output), "")
 
 
 def save(counts: Counts, output: str, files: int, precision: int, limits: Limits) -> None:
@@ -138,9 +141,9 @@ def run(options: CountOptions) -> None:
     """Count, and wait until it is done.
 
     Raises:
-      sources.InputError: no such input.
+      sources.InputError: no such input, or the output is one of them.
       JobFailedError: a worker failed, or too much of the input could not be used; nothing is
-        written.
+        written, and an older output stays.
     """
     files = sources.find(
         options.source.input,
@@ -148,8 +151,14 @@ def run(options: CountOptions) -> None:
         split=options.source.tfds_split,
         data_dir=options.source.data_dir,
     )
+    for file in files:
+        if _place(file.path) == _place(options.output):
+            raise sources.InputError(
+                f"--output={options.output!r} is the input {file.path}: the counts would replace "
+                "the text. Choose another --output."
+            )
     limits = Limits(options.max_reject_fraction, options.allow_damaged_files)
-    storage.delete([options.output, _failure(options.output)])
+    storage.delete([_outcome(options.output)])
 
     def build(pipeline: beam.Pipeline) -> None:
         _ = (
@@ -167,20 +176,35 @@ def run(options: CountOptions) -> None:
     try:
         run_pipeline(options.runner, build)
     except Exception as error:
-        if not storage.exists(_failure(options.output)):
+        reason = _take_outcome(options.output)
+        if not reason:
             # What a worker raised comes as the text of its whole stack, the cause at the end.
             cause = str(error).rstrip().rpartition("\n")[2]
             raise JobFailedError(f"the runner: {type(error).__name__}: {cause}") from error
-    if storage.exists(_failure(options.output)):
-        reason = storage.read_text(_failure(options.output)).strip()
-        storage.delete([_failure(options.output)])
-        raise JobFailedError(reason)
-    if not storage.exists(options.output):
+    else:
+        reason = _take_outcome(options.output)
+    if reason is None:
         raise JobFailedError(f"the pipeline ended without an error, and without {options.output}.")
+    if reason:
+        raise JobFailedError(reason)
 
 
-def _failure(output: str) -> str:
-    return f"{output}.failed.txt"
+def _place(path: str) -> str:
+    return os.path.realpath(path) if storage.is_local(path) else path
+
+
+def _outcome(output: str) -> str:
+    return f"{output}.outcome"
+
+
+def _take_outcome(output: str) -> str | None:
+    """Why `_Save` failed, empty where it did not, None where it did not run; deletes its file."""
+    path = _outcome(output)
+    if not storage.exists(path):
+        return None
+    reason = storage.read_text(path)
+    storage.delete([path])
+    return reason
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -188,7 +212,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse_count(argv)
     try:
         run(options)
-    except (sources.InputError, JobFailedError) as error:
+    except (sources.InputError, JobFailedError, OSError) as error:
         print(f"pipelines.count: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     print(f"{options.output}: ready for `python -m pipelines.compress --method static_ac --static`")

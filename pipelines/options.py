@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from equalinfo import codecs
 from equalinfo.codebook import PLANS
+from equalinfo.precision import check_precision
 from pipelines import sinks
 from pipelines.runner import LOCAL, RunnerError, RunnerOptions
 
@@ -218,10 +219,14 @@ def parse_count(argv: Sequence[str] | None = None) -> CountOptions:
     _add_input(parser)
     add = parser.add_argument
     add("--output", required=True, metavar="FILE", help="frequencies, for compress --static")
-    add("--precision", type=_positive, default=14, help="frequencies sum to 2^P (default: 14)")
+    add("--precision", type=int, default=14, help="frequencies sum to 2^P (default: 14)")
     _add_limits(parser)
     _add_runner(parser)
     options, beam_flags = parser.parse_known_args(argv)
+    try:
+        check_precision(options.precision)
+    except ValueError as error:
+        parser.error(f"--{error}")
     return CountOptions(
         source=_input(options, "train"),
         output=options.output,

@@ -179,10 +179,13 @@ def _difference(job: Job, manifest: Manifest, others: Mapping[str, Split]) -> st
     differs = job.head.made_alike(manifest)
     if not others or not differs:
         return ""
+    options = ("trim", "sequence_length", "example_bytes", "documents_per_sequence")
+    same = f"--{differs}={getattr(manifest, differs)}" if differs in options else None
     return (
         f"{job.directory} holds the splits {sorted(others)} made with {differs}="
         f"{getattr(manifest, differs)!r}, this job has {getattr(job.head, differs)!r}. "
-        "Splits of one dataset share everything but their input: choose another --output."
+        "Splits of one dataset share everything but their input: give "
+        f"{same or f'--codec={job.directory}/codec'}, too, or choose another --output."
     )
 
 

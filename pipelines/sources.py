@@ -75,7 +75,9 @@ def find(
         if pattern.startswith(TFDS_PREFIX):
             files = _find_tfds(pattern, field, split, data_dir)
         else:
-            paths = storage.match(pattern)
+            # A name may look like a glob that fits other files: a[1].txt.
+            named = storage.is_local(pattern) and os.path.isfile(pattern)
+            paths = [pattern] if named else storage.match(pattern)
             files = [InputFile(path, _format(path), field, _size(path)) for path in paths]
             if not files:
                 if os.path.isdir(pattern):
@@ -133,7 +135,7 @@ def _find_tfds(pattern: str, field: str, split: str, data_dir: str | None) -> li
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise InputError(
-            f"--input={pattern!r} needs tensorflow-datasets: pip install 'tensorflow-datasets'."
+            f"--input={pattern!r} needs tensorflow-datasets: pip install 'equalinfo[seqio]'."
         ) from error
     name = pattern.removeprefix(TFDS_PREFIX)
     try:

@@ -40,11 +40,9 @@ def base_name(path: str) -> str:
 
 
 def match(pattern: str) -> list[str]:
-    """Files that fit a glob pattern (or the file itself), sorted."""
+    """Files that fit a glob pattern, sorted."""
     if is_local(pattern):
         paths = glob.glob(pattern, recursive=True, include_hidden=True)
-        if not paths and os.path.isfile(pattern):  # a name with brackets in it
-            paths = [pattern]
         return sorted(path for path in paths if not os.path.isdir(path))
     found = _file_system(pattern).match([pattern])[0].metadata_list
     return sorted(metadata.path for metadata in found)

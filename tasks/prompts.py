@@ -22,7 +22,8 @@ def register_prompts(
 
     Args:
       task: a registered task or mixture, whose targets' vocabulary the prompts are encoded with.
-      files: pattern of `tasks.sources.text_files`, a prompt a line. None: one empty prompt.
+      files: pattern of `tasks.sources.text_files`, a prompt a line; blank lines of a .txt are none,
+        an empty prompt is JSON. None: one empty prompt.
       samples: examples of each prompt, one after the other.
       module: imported first; it registers `task`.
 

@@ -10,7 +10,8 @@ import functools
 import gzip
 import json
 import re
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ def json_lines(
 ) -> seqio.DataSource:
     """Text in the AllenAI C4 layout: a JSON object with a string "text" per line, .gz or plain.
 
-    Sequences are made within a file, in its order. A line without text is an error, and names the
-    file and the line; a `.gz` that breaks off is one too.
+    Sequences are made within a file, in its order. Blank lines are skipped. A line without text is
+    an error, and names the file and the line; a `.gz` that breaks off is one too.
 
     Args:
       splits: from the name of a split to file patterns, local or remote.
@@ -48,24 +49,30 @@ def json_lines(
 def text_files(
     splits: Mapping[str, str], documents_per_sequence: int = DOCUMENTS_PER_SEQUENCE
 ) -> seqio.DataSource:
-    """`json_lines` where patterns end in .json or .jsonl (also .gz); else a document is a line.
+    """`json_lines` where patterns end in .json or .jsonl; in .txt, a line is a document; also .gz.
+
+    The documents of a .txt are those of `pipelines.compress`: lines end in LF or CRLF, blank ones
+    are skipped, and one that is not UTF-8 is an error. Such a file is in memory as a whole.
 
     Args:
       splits: from the name of a split to a file pattern, local or remote.
       documents_per_sequence: documents that an element holds.
     """
-    is_json = {re.search(r"\.jsonl?(\.gz)?$", pattern) is not None for pattern in splits.values()}
+    is_json = set()
+    for pattern in splits.values():
+        suffix = re.search(r"\.(jsonl?|txt)(\.gz)?$", pattern)
+        if suffix is None:
+            raise ValueError(
+                f"{pattern!r} does not end in .json, .jsonl or .txt, with or without .gz, so its "
+                "format is not known. Rename the files, decompress them, or end the pattern so."
+            )
+        is_json.add(suffix[1] != "txt")
     if len(is_json) > 1:
-        raise ValueError(f"{dict(splits)}: some patterns end in .json, some do not. Use one kind.")
+        raise ValueError(f"{dict(splits)}: some patterns end in .json, some in .txt. Use one kind.")
     if is_json == {True}:
         return json_lines(splits, documents_per_sequence)
     return seqio.FileDataSource(
-        lambda file: (
-            tf.data.TextLineDataset(file)
-            .map(lambda line: {"text": line})
-            .batch(documents_per_sequence)
-        ),
-        dict(splits),
+        functools.partial(_sequences_of_text_file, documents_per_sequence), dict(splits)
     )
 
 
@@ -90,15 +97,22 @@ def join_documents(dataset: tf.data.Dataset, *, documents: int) -> tf.data.Datas
     return dataset.batch(documents) if dataset.element_spec["text"].shape.rank == 0 else dataset
 
 
+def _sequences_of_text_file(documents: int, file: tf.Tensor) -> tf.data.Dataset:
+    """File name -> {"text": string[<= documents]}, one element per sequence."""
+
+    def read(name: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"text": _strings(_lines_of_file, [name])}
+
+    return tf.data.Dataset.from_tensors(file).map(read).rebatch(documents)
+
+
 def _sequences_of_file(documents: int, verify: bool, file: tf.Tensor) -> tf.data.Dataset:
     """File name -> {"text": string[<= documents]}, one element per sequence."""
 
     def texts(sequence: tf.Tensor, lines: tf.Tensor) -> dict[str, tf.Tensor]:
         # A sequence a call: a call a line would take longer than all that follows.
         first = sequence * documents + 1
-        found = tf.numpy_function(_texts, [file, first, lines], tf.string, stateful=False)
-        found.set_shape(lines.shape)
-        return {"text": found}
+        return {"text": _strings(_texts_of_json, [file, first, lines])}
 
     def lines(name: tf.Tensor, compression: str) -> tf.data.Dataset:
         checked = tf.data.Dataset.from_tensors(name)
@@ -115,7 +129,16 @@ def _sequences_of_file(documents: int, verify: bool, file: tf.Tensor) -> tf.data
     everything = packed.flat_map(lambda name: lines(name, "GZIP")).concatenate(
         plain.flat_map(lambda name: lines(name, ""))
     )
-    return everything.batch(documents).enumerate().map(texts, num_parallel_calls=tf.data.AUTOTUNE)
+    sequences = everything.batch(documents).enumerate()
+    # `rebatch` passes full sequences on, and fills up those that blank lines were skipped in.
+    return sequences.map(texts, num_parallel_calls=tf.data.AUTOTUNE).rebatch(documents)
+
+
+def _strings(function: Callable[..., npt.NDArray[Any]], inputs: list[tf.Tensor]) -> tf.Tensor:
+    """What a Python function gives: string[n]."""
+    found = tf.numpy_function(function, inputs, tf.string, stateful=False)
+    found.set_shape([None])
+    return found
 
 
 def _checked(file: tf.Tensor) -> tf.Tensor:
@@ -126,31 +149,63 @@ def _checked(file: tf.Tensor) -> tf.Tensor:
 
 def _check_gzip(file: bytes) -> bytes:
     """The name of a .gz that can be read to its end, checksums included."""
-    with tf.io.gfile.GFile(file, "rb") as stream, gzip.GzipFile(fileobj=stream) as text:
-        try:
-            while text.read(_CHUNK_BYTES):
-                pass
-        except (EOFError, OSError) as error:
-            raise ValueError(
-                f"{file.decode()} is damaged: {error} Copy it again, or leave it out."
-            ) from error
+    for _ in _decompressed(file):
+        pass
     return file
 
 
-def _texts(file: bytes, first: int, lines: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The texts of lines `first`, `first` + 1, ... of a file, as UTF-8."""
-    # dtype=object: NumPy's own strings would drop NUL at the end.
-    texts = np.empty(len(lines), object)
-    for index, line in enumerate(lines.tolist()):
+def _decompressed(file: bytes) -> Iterator[bytes]:
+    with tf.io.gfile.GFile(file, "rb") as stream, gzip.GzipFile(fileobj=stream) as text:
         try:
-            content = json.loads(line.decode("utf-8"))
-            text = content["text"] if isinstance(content, dict) else None
-            if not isinstance(text, str):
-                raise ValueError('it is not an object with a string "text"')
-            texts[index] = text.encode("utf-8")
+            while chunk := text.read(_CHUNK_BYTES):
+                yield chunk
+        except (EOFError, OSError, zlib.error) as error:
+            raise ValueError(
+                f"{file.decode()} is damaged: {error} Copy it again, or leave it out."
+            ) from error
+
+
+def _lines_of_file(file: bytes) -> npt.NDArray[Any]:
+    """The documents of a .txt or .txt.gz."""
+    if file.endswith(b".gz"):
+        content = b"".join(_decompressed(file))
+    else:
+        with tf.io.gfile.GFile(file, "rb") as stream:
+            content = stream.read()
+    return _texts(file, 1, content.split(b"\n"), _text_of_line)
+
+
+def _texts_of_json(file: bytes, first: int, lines: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return _texts(file, first, lines.tolist(), _text_of_json)
+
+
+def _texts(
+    file: bytes, first: int, lines: list[bytes], text_of: Callable[[bytes], bytes]
+) -> npt.NDArray[Any]:
+    """The texts of lines `first`, `first` + 1, ... of a file, as UTF-8, without blank lines."""
+    texts = []
+    for number, line in enumerate(lines, first):
+        if not line or line.isspace():
+            continue
+        try:
+            texts.append(text_of(line))
         except (ValueError, KeyError) as error:  # UnicodeError is a ValueError
             raise ValueError(
-                f"{file.decode()}, line {first + index} has no text: {error}. "
+                f"{file.decode()}, line {number} has no text: {error}. "
                 "Repair the line or remove it."
             ) from error
-    return texts
+    # dtype=object: NumPy's own strings would drop NUL at the end.
+    return np.array(texts, object)
+
+
+def _text_of_json(line: bytes) -> bytes:
+    content = json.loads(line.decode("utf-8"))
+    text = content["text"] if isinstance(content, dict) else None
+    if not isinstance(text, str):
+        raise ValueError('it is not an object with a string "text"')
+    return text.encode("utf-8")
+
+
+def _text_of_line(line: bytes) -> bytes:
+    line.decode("utf-8")
+    return line.removesuffix(b"\r")

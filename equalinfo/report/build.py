@@ -15,7 +15,6 @@ from equalinfo.report.config import Config, Method, Pairs
 from equalinfo.report.results import MethodResults, Results
 from equalinfo.report.store import Store, is_done, key_of, result, slug
 
-
 _FILES = (
     "# First the files that options name: M1.eqm (gin/runs/train_m1.gin, then equalinfo freeze),",
     "# STATIC (python -m pipelines.count --input TRAIN --output STATIC), SPM.model (T5's).",

@@ -170,6 +170,20 @@ def test_wrong_codecs_are_errors_of_one_line(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("more", [[], ["--task_index=0", "--num_tasks=2"]])
+def test_a_codec_that_cannot_encode_takes_no_split_away(
+    inputs: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    """A context of 1 is refused when M1 runs, not when the codec is made."""
+    out = tmp_path / "out"
+    _run(inputs, out, "--method=gzip")
+    before = _digest(out)
+    argv = ["--input", inputs, "--output", str(out), "--overwrite", "--no-progress", *more]
+    assert compress.main([*argv, "--method=ac", "--m1_context=1"]) == 1
+    assert "CodecError: context=1 is too short: use 2 or more" in capsys.readouterr().err
+    assert _digest(out) == before
+
+
 def test_an_empty_glob_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="fits no file"):
         _run(tmp_path / "*.json", tmp_path / "out", "--method=gzip")

@@ -111,3 +111,13 @@ def test_count() -> None:
     options = parse_count(["--input", "a", "b", "--output", "f", "--workers", "2"])
     assert options.source.input == ("a", "b")
     assert (options.precision, options.runner.workers) == (14, 2)
+
+
+@pytest.mark.parametrize("precision", ["-1", "8", "21"])
+def test_count_refuses_a_precision_before_it_counts(
+    precision: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse_count([*BASE, "--precision", precision])
+    assert caught.value.code == 2
+    assert f"error: --precision={precision} is outside 9..20" in capsys.readouterr().err

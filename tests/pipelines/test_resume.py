@@ -88,6 +88,22 @@ def test_a_task_array_in_any_order(
     assert {path: path.stat().st_mtime_ns for path in shards} == shards  # nothing was done twice
 
 
+def test_a_part_that_fails_says_why(
+    inputs: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError("another codec")
+
+    monkeypatch.setattr(worker, "load_codec", refuse)
+    argv = ["--input", inputs, "--output", str(tmp_path / "out"), *BASE]
+    assert compress.main([*argv, "--task_index=0", "--num_tasks=3"]) == 1
+    error = capsys.readouterr().err
+    assert error == "pipelines.compress: JobFailedError: a.json: ValueError: another codec\n"
+
+
 def test_a_dask_cluster(inputs: str, expected: dict[str, bytes], tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
     with distributed.LocalCluster(

@@ -70,6 +70,10 @@ def test_names_with_brackets_are_found(tmp_path: Path) -> None:
     path = tmp_path / "a[1].json"
     path.touch()
     assert find([str(path)]) == [InputFile(str(path), "json", "text", 0)]
+    # As a glob it fits this one; both are what a shell makes of *.json.
+    other = tmp_path / "a1.json"
+    other.touch()
+    assert [file.path for file in find([str(other), str(path)])] == [str(other), str(path)]
 
 
 def test_a_name_that_records_cannot_hold_is_an_error(tmp_path: Path) -> None:
