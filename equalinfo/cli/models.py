@@ -36,7 +36,13 @@ def _add_train(commands: Any) -> None:
     )
     add("--steps", type=int, default=200_000, help="optimizer steps; more continue a longer run")
     add("--batch_size", type=int, default=256, help="examples per step")
-    add("--accumulate", type=int, default=1, help="micro-batches per step, to fit memory")
+    add(
+        "--accumulate",
+        type=int,
+        default=0,
+        help="micro-batches per step, to fit memory; 0: as many as keep the logits of each below "
+        "4 GB, on a CPU 0.5 GB",
+    )
     add(
         "--optimizer",
         choices=("adafactor", "muon"),
@@ -91,15 +97,18 @@ def _add_train(commands: Any) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     from equalinfo.lm import data
-    from equalinfo.lm.config import model_config
+    from equalinfo.lm.config import micro_batches, model_config
     from equalinfo.lm.optimizer import OptimizerConfig
     from equalinfo.lm.train import TrainConfig, load_params, train
     from equalinfo.manifest import Manifest
 
-    if arguments.batch_size % arguments.accumulate:
+    manifest = Manifest.load(arguments.dataset)
+    batch_size = arguments.batch_size
+    length = arguments.length or manifest.sequence_length
+    accumulate = arguments.accumulate or micro_batches(batch_size, length, manifest.vocab_size)
+    if batch_size % accumulate:
         raise ValueError(
-            f"--batch_size={arguments.batch_size} is not a multiple of "
-            f"--accumulate={arguments.accumulate}."
+            f"--batch_size={batch_size} is not a multiple of --accumulate={accumulate}."
         )
     if arguments.cooldown_steps > arguments.steps:
         raise ValueError(
@@ -107,9 +116,7 @@ def _train(arguments: argparse.Namespace) -> None:
         )
     muon = arguments.optimizer == "muon"
     config = TrainConfig(
-        model=model_config(
-            arguments.size, Manifest.load(arguments.dataset).vocab_size, arguments.dtype
-        ),
+        model=model_config(arguments.size, manifest.vocab_size, arguments.dtype),
         optimizer=OptimizerConfig(
             name=arguments.optimizer,
             learning_rate=_or(arguments.learning_rate, 0.02 if muon else 1.0),
@@ -120,10 +127,10 @@ def _train(arguments: argparse.Namespace) -> None:
         ),
         steps=arguments.steps,
         z_loss=arguments.z_loss,
-        accumulate=arguments.accumulate,
+        accumulate=accumulate,
         seed=arguments.seed,
         eval_every=arguments.eval_every,
-        eval_batches=arguments.eval_batches,
+        eval_batches=arguments.eval_batches * accumulate,
         checkpoint_every=arguments.checkpoint_every,
         log_every=arguments.log_every,
         max_seconds=60 * arguments.max_minutes,
@@ -135,24 +142,24 @@ def _train(arguments: argparse.Namespace) -> None:
     if segments and not arguments.length:
         raise ValueError("--segment_lengths needs --length.")
 
-    batch_size = arguments.batch_size
-
-    def pieces(directory: Path, split: str, seed: int) -> data.Batches:
+    def pieces(directory: Path, split: str, size: int, seed: int) -> data.Batches:
         symbols = data.load_symbols(directory, split)
-        return data.ByteBatches(symbols, batch_size, arguments.length, segments, seed)
+        return data.ByteBatches(symbols, size, arguments.length, segments, seed)
 
     eval_directory = arguments.eval_dataset or arguments.dataset
     evaluated: data.Batches | None = None
     if arguments.eval_split in Manifest.load(eval_directory).splits:
         if arguments.length:
-            evaluated = pieces(eval_directory, arguments.eval_split, seed=0)
+            evaluated = pieces(
+                eval_directory, arguments.eval_split, batch_size // accumulate, seed=0
+            )
         else:
             rows = data.TokenRows.load(eval_directory, arguments.eval_split)
-            evaluated = data.OrderedBatches(rows, batch_size)
+            evaluated = data.OrderedBatches(rows, batch_size // accumulate)
     elif arguments.eval_dataset:
         raise ValueError(f"{eval_directory} has no split {arguments.eval_split!r}.")
     if arguments.length:
-        trained = pieces(arguments.dataset, arguments.split, arguments.seed)
+        trained = pieces(arguments.dataset, arguments.split, batch_size, arguments.seed)
     else:
         rows = data.TokenRows.load(arguments.dataset, arguments.split)
         trained = data.RowBatches(rows, batch_size, arguments.seed)

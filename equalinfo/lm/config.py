@@ -85,6 +85,26 @@ def padded_vocab_size(vocab_size: int) -> int:
     return -(-vocab_size // 128) * 128
 
 
+def micro_batches(batch_size: int, length: int, vocab_size: int) -> int:
+    """Micro-batches that keep the logits of each, the largest array, below 4 GB (CPU: 0.5 GB).
+
+    Args:
+      batch_size: rows of a step.
+      length: L, tokens of a row.
+      vocab_size: ids of the data; padded here.
+
+    Returns:
+      A divisor of `batch_size`, for `TrainConfig.accumulate`.
+    """
+    limit = 2**29 if jax.default_backend() == "cpu" else 2**32
+    rows = max(1, limit // (4 * length * padded_vocab_size(vocab_size)))
+    return next(
+        number
+        for number in range(1, batch_size + 1)
+        if batch_size % number == 0 and batch_size // number <= rows
+    )
+
+
 def model_config(size: str, vocab_size: int, dtype: Any = jnp.bfloat16) -> ModelConfig:
     """The configuration of a size of the paper.
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from equalinfo.lm.config import model_config, padded_vocab_size
+from equalinfo.lm.config import micro_batches, model_config, padded_vocab_size
 from equalinfo.lm.model import Transformer, _add_bias, relative_bucket
 from equalinfo.lm.train import init_params
 
@@ -65,6 +65,15 @@ def test_vocabulary_is_padded_to_128():
     assert padded_vocab_size(259) == 384
     assert padded_vocab_size(65_539) == 65_664
     assert padded_vocab_size(128) == 128
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "length", "vocab_size", "expected"),
+    # 0.5 GB on a CPU: 3 rows of 512 tokens and 65,664 logits, so 2 of a power of two.
+    [(16, 512, 259, 1), (8, 512, 65_539, 4), (256, 512, 65_539, 128), (1, 10_240, 65_539, 1)],
+)
+def test_logits_of_a_micro_batch_fit_memory(batch_size, length, vocab_size, expected):
+    assert micro_batches(batch_size, length, vocab_size) == expected
 
 
 def test_unknown_size_names_the_known_ones():
