@@ -3,9 +3,13 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equalinfo.cli.command import add_command
+
+if TYPE_CHECKING:  # JAX; --help is fast without
+    from equalinfo.lm.data import Batches
+    from equalinfo.lm.train import TrainConfig
 
 
 def add(commands: Any) -> None:
@@ -96,26 +100,42 @@ def _add_train(commands: Any) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from equalinfo.lm import data
+    from equalinfo.lm.train import load_params, train
+
+    config = _train_config(arguments)
+    trained, evaluated = _train_batches(arguments, config.accumulate)
+    initial = None
+    if arguments.init_from:
+        architecture, initial, _ = load_params(arguments.init_from)
+        if architecture != config.model:
+            raise ValueError(f"{arguments.init_from} is of another architecture: {architecture}.")
+    train(config, trained, arguments.output, evaluated, initial=initial)
+
+
+def _train_config(arguments: argparse.Namespace) -> "TrainConfig":
     from equalinfo.lm.config import micro_batches, model_config
     from equalinfo.lm.optimizer import OptimizerConfig
-    from equalinfo.lm.train import TrainConfig, load_params, train
+    from equalinfo.lm.train import TrainConfig
     from equalinfo.manifest import Manifest
 
     manifest = Manifest.load(arguments.dataset)
-    batch_size = arguments.batch_size
     length = arguments.length or manifest.sequence_length
-    accumulate = arguments.accumulate or micro_batches(batch_size, length, manifest.vocab_size)
-    if batch_size % accumulate:
+    for name in ("accumulate", "eval_batches", "cooldown_steps"):
+        if getattr(arguments, name) < 0:
+            raise ValueError(f"--{name}={getattr(arguments, name)} is below 0.")
+    accumulate = arguments.accumulate or micro_batches(
+        arguments.batch_size, length, manifest.vocab_size
+    )
+    if arguments.batch_size % accumulate:
         raise ValueError(
-            f"--batch_size={batch_size} is not a multiple of --accumulate={accumulate}."
+            f"--batch_size={arguments.batch_size} is not a multiple of --accumulate={accumulate}."
         )
     if arguments.cooldown_steps > arguments.steps:
         raise ValueError(
             f"--cooldown_steps={arguments.cooldown_steps} is more than --steps={arguments.steps}."
         )
     muon = arguments.optimizer == "muon"
-    config = TrainConfig(
+    return TrainConfig(
         model=model_config(arguments.size, manifest.vocab_size, arguments.dtype),
         optimizer=OptimizerConfig(
             name=arguments.optimizer,
@@ -130,45 +150,45 @@ def _train(arguments: argparse.Namespace) -> None:
         accumulate=accumulate,
         seed=arguments.seed,
         eval_every=arguments.eval_every,
-        eval_batches=arguments.eval_batches * accumulate,
+        # Records are evaluated in micro-batches, see `_train_batches`.
+        eval_batches=arguments.eval_batches * (1 if arguments.length else accumulate),
         checkpoint_every=arguments.checkpoint_every,
         log_every=arguments.log_every,
         max_seconds=60 * arguments.max_minutes,
         tokens_per_window=_tokens_per_window(arguments.dataset),
     )
-    if arguments.eval_batches < 0:
-        raise ValueError(f"--eval_batches={arguments.eval_batches} is below 0, which means all.")
+
+
+def _train_batches(
+    arguments: argparse.Namespace, accumulate: int
+) -> tuple["Batches", "Batches | None"]:
+    """Of the training split, shuffled; and of the other, in its order, in micro-batches."""
+    from equalinfo.lm import data
+    from equalinfo.manifest import Manifest
+
     segments = [int(x) for x in arguments.segment_lengths.split(",") if x]
     if segments and not arguments.length:
         raise ValueError("--segment_lengths needs --length.")
+    scored = arguments.eval_dataset or arguments.dataset
+    is_scored = arguments.eval_split in Manifest.load(scored).splits
+    if arguments.eval_dataset and not is_scored:
+        raise ValueError(f"{scored} has no split {arguments.eval_split!r}.")
 
-    def pieces(directory: Path, split: str, size: int, seed: int) -> data.Batches:
-        symbols = data.load_symbols(directory, split)
-        return data.ByteBatches(symbols, size, arguments.length, segments, seed)
-
-    eval_directory = arguments.eval_dataset or arguments.dataset
-    evaluated: data.Batches | None = None
-    if arguments.eval_split in Manifest.load(eval_directory).splits:
-        if arguments.length:
-            evaluated = pieces(
-                eval_directory, arguments.eval_split, batch_size // accumulate, seed=0
-            )
-        else:
-            rows = data.TokenRows.load(eval_directory, arguments.eval_split)
-            evaluated = data.OrderedBatches(rows, batch_size // accumulate)
-    elif arguments.eval_dataset:
-        raise ValueError(f"{eval_directory} has no split {arguments.eval_split!r}.")
     if arguments.length:
-        trained = pieces(arguments.dataset, arguments.split, batch_size, arguments.seed)
-    else:
-        rows = data.TokenRows.load(arguments.dataset, arguments.split)
-        trained = data.RowBatches(rows, batch_size, arguments.seed)
-    initial = None
-    if arguments.init_from:
-        architecture, initial, _ = load_params(arguments.init_from)
-        if architecture != config.model:
-            raise ValueError(f"{arguments.init_from} is of another architecture: {architecture}.")
-    train(config, trained, arguments.output, evaluated, initial=initial)
+
+        def pieces(directory: Path, split: str, seed: int) -> data.ByteBatches:
+            symbols = data.load_symbols(directory, split)
+            return data.ByteBatches(symbols, arguments.batch_size, arguments.length, segments, seed)
+
+        trained = pieces(arguments.dataset, arguments.split, arguments.seed)
+        return trained, pieces(scored, arguments.eval_split, 0) if is_scored else None
+
+    rows = data.TokenRows.load(arguments.dataset, arguments.split)
+    shuffled = data.RowBatches(rows, arguments.batch_size, arguments.seed)
+    if not is_scored:
+        return shuffled, None
+    rows = data.TokenRows.load(scored, arguments.eval_split)
+    return shuffled, data.OrderedBatches(rows, arguments.batch_size // accumulate)
 
 
 def _tokens_per_window(dataset: Path) -> int:
