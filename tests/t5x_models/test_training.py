@@ -73,7 +73,7 @@ def evaluation(checkpoint: Path, directory: Path) -> dict[str, Any]:
 
 
 def sampling(checkpoint: Path, directory: Path, prompts: Path) -> dict[str, Any]:
-    prompts.write_text("\n".join(PROMPTS) + "\n")
+    prompts.write_text("".join(json.dumps({"text": prompt}) + "\n" for prompt in PROMPTS))
     values = {
         "CHECKPOINT_PATH": str(checkpoint),
         "INFER_OUTPUT_DIR": str(directory),
@@ -140,7 +140,7 @@ def runs(start: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         rest = [
             training(root / "killed"),
             evaluation(last, root / "eval"),
-            sampling(last, root / "samples", root / "prompts.txt"),
+            sampling(last, root / "samples", root / "prompts.jsonl"),
             spelling(last, root / "spelling"),
         ]
         others.append(start([training(root / "whole"), *rest], **compiled))
