@@ -224,6 +224,8 @@ def _equations(jaxpr: Any) -> Iterator[Any]:
 def matmul_flops(function: Any, *arguments: Any) -> int:
     """FLOPs of all matrix products of a function: 2 for a multiplication and an addition.
 
+    A product with a vector is none: with ones, as in `equalinfo.lm.model`, it is a sum.
+
     Args:
       function: traced, not run.
       *arguments: trees of shapes.
@@ -232,7 +234,9 @@ def matmul_flops(function: Any, *arguments: Any) -> int:
     for equation in _equations(jax.make_jaxpr(function)(*arguments).jaxpr):
         if equation.primitive.name == "dot_general":
             contracted = equation.params["dimension_numbers"][0][0]
-            shape = equation.invars[0].aval.shape
+            shape, other = (operand.aval.shape for operand in equation.invars)
+            if min(len(shape), len(other)) < 2:
+                continue
             total += 2 * equation.outvars[0].aval.size * math.prod(shape[i] for i in contracted)
     return total
 
