@@ -141,7 +141,7 @@ def parse_compress(argv: Sequence[str] | None = None) -> CompressOptions:
         "that of the package",
     )
     add("--plan", choices=PLANS, help="equal_info: what to compile --m1 to (default: best_first)")
-    add("--window_bits", type=_positive, help="W: 9..128 (default: 16, or the codebook's)")
+    add("--window_bits", type=_positive, help="W: 9..128, equal_info_ac from 14 (default: 16)")
     add("--token_bits", type=_positive, help="N: 1..16, or W up to 20 (default: W, at most 16)")
     add("--delay", action="store_true", default=None, help="equal_info_ac: the paper's Delay [A.5]")
     add("--m1_reset", type=_not_negative, help="reset M1 every k-th window, 0: never (default: 1)")
@@ -249,7 +249,7 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
         required=True,
         nargs="+",
         metavar="GLOB",
-        help=".json[.gz], .jsonl[.gz], .txt[.gz] (a document a line), .parquet, or "
+        help=".json, .jsonl or .txt (a document a line), also .gz or .zst; .parquet; or "
         "tfds:NAME[/CONFIG][:VERSION] such as tfds:c4/en:3.1.0",
     )
     add("--text_field", default="text", help="field or column of the text (default: %(default)s)")
