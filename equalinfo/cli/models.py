@@ -38,7 +38,7 @@ def _add_train(commands: Any) -> None:
         help="tiny or small, to try (0.1, 0.5 million parameters), or a size of the paper: 3m, "
         "25m, 113m, 403m, 2b",
     )
-    add("--steps", type=int, default=200_000, help="optimizer steps; more continue a longer run")
+    add("--steps", type=int, default=200_000, help="optimizer steps; a run of fewer is continued")
     add("--batch_size", type=int, default=256, help="examples per step")
     add(
         "--accumulate",

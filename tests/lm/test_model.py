@@ -72,7 +72,8 @@ def test_vocabulary_is_padded_to_128():
     # 0.5 GB on a CPU: 3 rows of 512 tokens and 65,664 logits, so 2 of a power of two.
     [(16, 512, 259, 1), (8, 512, 65_539, 4), (256, 512, 65_539, 128), (1, 10_240, 65_539, 1)],
 )
-def test_logits_of_a_micro_batch_fit_memory(batch_size, length, vocab_size, expected):
+def test_logits_of_a_micro_batch_fit_memory(batch_size, length, vocab_size, expected, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     assert micro_batches(batch_size, length, vocab_size) == expected
 
 
