@@ -1,6 +1,7 @@
 """A bar for runs that write to a local directory: shards, MB/s of input, and when it will end."""
 
 import os
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from pipelines.output import Job
 from pipelines.shard import ShardTask
 
 _SECONDS = 0.5
+_SECONDS_IN_LOGS = 30
+"""Each time is a line where no terminal redraws it."""
 
 
 @contextmanager
@@ -27,12 +30,13 @@ def shard_bar(job: Job, tasks: Sequence[ShardTask], show: bool) -> Iterator[None
         return
     sizes = {task.output_name(job.layout): storage.size(task.file.path) for task in tasks}
     stop = threading.Event()
+    seconds = _SECONDS if sys.stderr.isatty() else _SECONDS_IN_LOGS
     with tqdm(
         total=sum(sizes.values()), unit="B", unit_scale=True, desc=job.layout.split, mininterval=0
     ) as bar:
 
         def watch() -> None:
-            while not stop.wait(_SECONDS):
+            while not stop.wait(seconds):
                 _update(bar, job.directory, sizes)
 
         thread = threading.Thread(target=watch, daemon=True)

@@ -38,16 +38,22 @@ class ReadOnlyStore(Store):
 
 
 def run_all(config: Config, store: Store) -> None:
-    """Run every step that is missing: data sets first, then models, seed by seed."""
+    """Run every step that is missing: data sets, models of the first seed, pairs, other seeds.
+
+    So a run that is stopped early has something for every section.
+    """
     text = runs.text(store, config)
     measures.random_baseline(store, config)
     for method in config.methods:
         data = runs.dataset(store, config, text, method)
         measures.measure(store, config, text, data, method)
-    for method, size, seed in _models(config):
+    first, others = _models(config)
+    for method, size, seed in first:
         runs.model(store, config, runs.dataset(store, config, text, method), method, size, seed)
     for method, task in _pair_tasks(config):
         pair_run(store, config, text, method, task)
+    for method, size, seed in others:
+        runs.model(store, config, runs.dataset(store, config, text, method), method, size, seed)
 
 
 def gather(config: Config, store: Store) -> Results:
@@ -92,16 +98,19 @@ def _gather_method(store: Store, config: Config, text: Path, method: Method) -> 
     return MethodResults(method, found, folder, models)
 
 
-def _models(config: Config) -> Iterator[tuple[Method, str, int]]:
-    """(method, size, seed), the config's first seed for all before its second."""
-    if config.training is None:
-        return
-    longest = max((len(method.seeds or config.seeds) for method in config.methods), default=0)
-    for turn, method in itertools.product(range(longest), config.methods):
-        seeds = method.seeds or config.seeds
-        if turn < len(seeds):
-            for size in method.m2:
-                yield method, size, seeds[turn]
+_Model = tuple[Method, str, int]
+"""method, size, seed"""
+
+
+def _models(config: Config) -> tuple[list[_Model], list[_Model]]:
+    """Of the config's first seed, and of the others: its second for all before its third."""
+    by_turn: list[list[_Model]] = [[]]
+    for method in config.methods if config.training else ():
+        for turn, seed in enumerate(method.seeds or config.seeds):
+            if turn == len(by_turn):
+                by_turn.append([])
+            by_turn[turn] += [(method, size, seed) for size in method.m2]
+    return by_turn[0], list(itertools.chain(*by_turn[1:]))
 
 
 def _pair_tasks(config: Config) -> Iterator[tuple[Method, str]]:

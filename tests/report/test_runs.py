@@ -1,8 +1,10 @@
 """What steps of a report are named after, and the options of their commands."""
 
+import dataclasses
+
 import pytest
 
-from equalinfo.report import runs
+from equalinfo.report import build, runs
 from equalinfo.report.config import Config, Method
 from equalinfo.report.store import Store
 from pipelines.options import parse_compress
@@ -35,6 +37,23 @@ def test_tokens_are_named_after_what_is_in_the_files_they_are_made_with(tmp_path
 def test_a_title_and_names_of_methods_change_nothing(tmp_path):
     names = [path_of(Paths(tmp_path), Method(name, ("--method", "bytes"))).name for name in "ab"]
     assert len({name.rpartition("-")[2] for name in names}) == 1
+
+
+def test_a_run_that_is_stopped_early_has_something_for_every_section(tmp_path):
+    order = []
+
+    class Recorded(Paths):
+        def run(self, kind, label, inputs, make):
+            if kind in ("model", "pairs") and order[-1:] != [(kind, inputs.get("seed"))]:
+                order.append((kind, inputs.get("seed")))
+            return super().run(kind, label, inputs, make)
+
+    text = tmp_path / "text.txt"
+    text.write_text("some words\n")
+    config = build.with_text(Config.load("laptop"), [str(text)], [str(text)])
+    config = dataclasses.replace(config, train_bytes=1, validation_bytes=1)
+    build.run_all(config, Recorded(tmp_path))
+    assert order == [("model", 0), ("pairs", None), ("model", 1), ("model", 2)]
 
 
 @pytest.mark.parametrize("name", ["tiny", "laptop", "gpu", "paper"])
