@@ -1,5 +1,6 @@
 """Figures of the report, drawn by matplotlib and seaborn from `Results`."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -155,7 +156,7 @@ def training(results: Results) -> Drawn:
     figure, axes = _axes(len(sizes), 6.4, 4.6)
     palette = sns.color_palette("husl", len(trained))
     for panel, size in zip(axes, sizes, strict=True):
-        for one, color in zip(trained, palette, strict=True):
+        for one, color, marker in zip(trained, palette, itertools.cycle("osv^DPX*"), strict=False):
             for number, (seed, run) in enumerate(sorted(one.models.get(size, {}).items())):
                 lines = [x for x in run["curve"] if "eval/bits_per_byte" in x]
                 scores = run["scores"]
@@ -164,13 +165,15 @@ def training(results: Results) -> Drawn:
                     [x["step"] for x in lines],
                     [100 * (x["eval/loss"] / uniform - 1) for x in lines],
                     color=color,
+                    marker=marker,
+                    markersize=4,
                     alpha=1 if number == 0 else 0.5,
                     label=one.name if number == 0 else f"_{seed}",
                 )
         panel.axhline(0, color="black", linewidth=0.8)
         panel.set(title=f"M2 {size}", xlabel="steps", ylabel="% above uniform, loss per token")
         panel.set_yscale("symlog", linthresh=1)
-        panel.legend(fontsize=6)
+        panel.legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5))
     return Drawn(key, title, figure, "On validation text; symmetric log axis below 1%.")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from equalinfo.analysis.matching import at_bytes
 from equalinfo.report import paper
 from equalinfo.report.results import MethodResults, Results
+from equalinfo.report.table import NOT_RUN
 from equalinfo.report.token_tables import wrong_windows
 
 WINDOWS = (16, 32, 64, 128)
@@ -282,16 +283,21 @@ def _gain(one: MethodResults | None) -> float | None:
 
 @dataclasses.dataclass(frozen=True)
 class _Compared:
-    """Bits/byte of M2s of one size over two vocabularies, after the same bytes of text."""
+    """Bits/byte of M2s of one size over two vocabularies, after the same bytes of text.
+
+    `unigrams`: what frequencies alone reach, as texts: below it an M2 has learned more than those.
+    """
 
     names: tuple[str, str]
     small: float
     large: float
+    unigrams: tuple[str, str]
     num_bytes: float
 
     def __str__(self) -> str:
         return (
-            f"{self.names[1]} {self.large:.4f}, {self.names[0]} {self.small:.4f} bits/byte after "
+            f"{self.names[1]} {self.large:.4f} (unigram {self.unigrams[1]}), {self.names[0]} "
+            f"{self.small:.4f} (unigram {self.unigrams[0]}) bits/byte after "
             f"{self.num_bytes / 1e6:.1f} MB"
         )
 
@@ -315,8 +321,13 @@ def _after_the_same_bytes(
             float(np.mean([at_bytes(curve, budget).bits_per_byte for curve in of_one]))
             for of_one in curves
         )
-        out.append(_Compared(names, small, large, budget))
+        out.append(_Compared(names, small, large, (_unigram(a), _unigram(b)), budget))
     return out
+
+
+def _unigram(one: MethodResults) -> str:
+    score = (one.scores or {}).get("unigram")
+    return NOT_RUN if score is None else f"{score:.4f}"
 
 
 _TESTS = (

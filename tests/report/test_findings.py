@@ -63,7 +63,7 @@ def test_vocabularies_are_compared_after_the_same_bytes():
     large = method("EqualInfo[16, 65k]", 4.0, 3.5, 3.5, [2.4], totals=totals(bytes_per_token=4.0))
     found = findings.large_vocabulary_helps(results(small, large))
     assert found.holds is False
-    assert "3.4000" in found.evidence
+    assert "3.4000 (unigram 3.5000)" in found.evidence
 
 
 def test_gzips_that_learned_nothing_decide_nothing():
