@@ -1,7 +1,6 @@
 """Run what a config asks for and is not there yet, and gather what is."""
 
 import dataclasses
-import itertools
 import json
 import shlex
 import sys
@@ -47,13 +46,12 @@ def run_all(config: Config, store: Store) -> None:
     for method in config.methods:
         data = runs.dataset(store, config, text, method)
         measures.measure(store, config, text, data, method)
-    first, others = _models(config)
-    for method, size, seed in first:
-        runs.model(store, config, runs.dataset(store, config, text, method), method, size, seed)
-    for method, task in _pair_tasks(config):
-        pair_run(store, config, text, method, task)
-    for method, size, seed in others:
-        runs.model(store, config, runs.dataset(store, config, text, method), method, size, seed)
+    for turn, models in enumerate(_models(config)):
+        for method, size, seed in models:
+            data = runs.dataset(store, config, text, method)
+            runs.model(store, config, data, method, size, seed)
+        for method, task in _pair_tasks(config) if turn == 0 else ():
+            pair_run(store, config, text, method, task)
 
 
 def gather(config: Config, store: Store) -> Results:
@@ -98,19 +96,18 @@ def _gather_method(store: Store, config: Config, text: Path, method: Method) -> 
     return MethodResults(method, found, folder, models)
 
 
-_Model = tuple[Method, str, int]
-"""method, size, seed"""
+def _models(config: Config) -> list[list[tuple[Method, str, int]]]:
+    """(method, size, seed) of the first seed of all methods, of their second, and so on.
 
-
-def _models(config: Config) -> tuple[list[_Model], list[_Model]]:
-    """Of the config's first seed, and of the others: its second for all before its third."""
-    by_turn: list[list[_Model]] = [[]]
+    There is always a first list, if an empty one.
+    """
+    by_turn: list[list[tuple[Method, str, int]]] = [[]]
     for method in config.methods if config.training else ():
         for turn, seed in enumerate(method.seeds or config.seeds):
             if turn == len(by_turn):
                 by_turn.append([])
             by_turn[turn] += [(method, size, seed) for size in method.m2]
-    return by_turn[0], list(itertools.chain(*by_turn[1:]))
+    return by_turn
 
 
 def _pair_tasks(config: Config) -> Iterator[tuple[Method, str]]:

@@ -285,7 +285,7 @@ def _gain(one: MethodResults | None) -> float | None:
 class _Compared:
     """Bits/byte of M2s of one size over two vocabularies, after the same bytes of text.
 
-    `unigrams`: what frequencies alone reach, as texts: below it an M2 has learned more than those.
+    `unigrams`: what frequencies alone reach, as it is shown: an M2 below it has learned more.
     """
 
     names: tuple[str, str]
