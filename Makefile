@@ -7,15 +7,21 @@ STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo lint format clean
+.PHONY: help setup test test-all demo lint format clean
 
 help: ## say what each target does
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## make .venv and install equalinfo into it, with the versions of constraints.txt
 
-test: lint ## lint, then run the tests
-	@$(BIN)/python -m pytest
+# Two processes: each imports TensorFlow, Beam and JAX, which takes 20 s and 2 GB.
+PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+
+test: lint ## lint, then run the tests that are not slow (4 minutes on two cores)
+	@$(PYTEST)
+
+test-all: lint ## lint, then run every test (CONTRIBUTING.md says when)
+	@$(PYTEST) -m 'slow or not slow'
 
 demo: $(STAMP) ## compress the text in demo/text, train on the tokens, print the table (6 minutes)
 	@PYTHONPATH="$(CURDIR)" $(BIN)/python demo/run.py

@@ -1,6 +1,9 @@
 """Settings of all tests. The environment is set before any test module imports what reads it."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,12 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Through the environment, so that JAX need not be imported here, nor installed.
 os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Compiling takes most of the time of tests with JAX: what one compiled, others and the processes
+# they start find there.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="equalinfo-tests-jax-")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 # deadline=None: the first example of a test compiles numba or JAX code, which takes seconds.
 settings.register_profile("local", deadline=None)

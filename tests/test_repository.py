@@ -15,7 +15,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-MAX_LINES = 400
 TEXT = ROOT / "demo" / "text"
 
 # No path of one machine and no package index: a clone must work anywhere.
@@ -81,15 +80,6 @@ def test_no_trace_of_one_machine(what: str) -> None:
 )
 def test_the_search_finds_what_it_looks_for(what: str, line: str) -> None:
     assert FORBIDDEN[what].search(line)
-
-
-def test_files_are_short() -> None:
-    long = {
-        path.relative_to(ROOT).as_posix(): lines
-        for path in source_files()
-        if path.suffix == ".py" and (lines := len(path.read_text().splitlines())) > MAX_LINES
-    }
-    assert not long, f"over {MAX_LINES} lines: {long}. Cut them by what they hold."
 
 
 def test_no_junk_drawers() -> None:

@@ -115,6 +115,7 @@ def run_script(arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_script_runs_on_a_few_kilobytes(tmp_path: Path) -> None:
     pytest.importorskip("psutil")
     kinds = ["equalinfo", "tiktoken BPE", "SentencePiece Unigram"]

@@ -45,13 +45,14 @@ def test_files_are_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_run_as_a_checkpoint_of_t5x(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # What tests/lm/test_train.py compiles, too.
     config = TrainConfig(
         ModelConfig(128, 16, 2, 1, 8, 32, dtype=np.dtype("float32")),
-        OptimizerConfig(),
+        OptimizerConfig(warmup_steps=50),
         steps=3,
     )
-    rows = TokenRows(np.full((4, 8), 5, np.int32), np.full(4, 8))
-    params = train(config, RowBatches(rows, 2), tmp_path / "run", progress=False)
+    rows = TokenRows(np.full((8, 16), 5, np.int32), np.full(8, 16))
+    params = train(config, RowBatches(rows, 8), tmp_path / "run", progress=False)
     assert main(["export", str(tmp_path / "run"), "--t5x", str(tmp_path / "t5x")]) == 0
     assert Path(capsys.readouterr().out.strip()) == tmp_path / "t5x" / "checkpoint_3"
     _, restored, step = load_t5x_params(tmp_path / "t5x")

@@ -14,10 +14,10 @@ pytest.importorskip("apache_beam")
 from pipelines import compress, storage
 
 
-@pytest.fixture
-def local(inputs: list[Path], tmp_path: Path) -> dict[str, bytes]:
+@pytest.fixture(scope="module")
+def local(inputs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The dataset of a local run: file -> content."""
-    output = tmp_path / "local"
+    output = tmp_path_factory.mktemp("local") / "out"
     assert compress_text(str(inputs[0].parent / "*.gz"), str(output)) == 0
     files = [path for path in output.rglob("*") if path.is_file()]
     return {path.relative_to(output).as_posix(): path.read_bytes() for path in files}

@@ -84,16 +84,6 @@ def test_the_gpu_libraries_are_pinned(repository: Path) -> None:
     assert {"nvidia-cublas-cu12", "nvidia-cudnn-cu12", "nvidia-cusolver-cu12"} <= names.keys()
 
 
-def test_both_roles_are_in_the_image(instructions: dict[str, list[tuple[str, str]]]) -> None:
-    cpu = instructions["cpu"]
-    boot, launcher = "/opt/apache/beam", "/opt/google/dataflow/python_template_launcher"
-    assert ("COPY", f"--from=sdk {boot} {boot}") in cpu
-    assert ("COPY", f"--from=launcher {launcher} {launcher}") in cpu
-    assert ("ENTRYPOINT", '["/opt/apache/beam/boot"]') in cpu
-    assert ("ENV", "FLEX_TEMPLATE_PYTHON_PY_FILE=/template/main.py") in cpu
-    assert not [rest for _, rest in cpu if "REQUIREMENTS_FILE" in rest]
-
-
 def test_all_that_is_copied_is_sent_to_docker(
     folder: Path, repository: Path, instructions: dict[str, list[tuple[str, str]]]
 ) -> None:

@@ -101,7 +101,7 @@ def test_a_job_that_fails_is_an_error(
     assert "a worker failed" in capsys.readouterr().err  # what the service's log says
 
 
-@pytest.mark.parametrize("spread", ["files", "batches"])
+@pytest.mark.parametrize("spread", ["files", pytest.param("batches", marks=pytest.mark.slow)])
 def test_a_flex_template_launch_gives_the_bytes_of_a_local_run(
     in_cloud: FakeCloud,
     source: str,

@@ -10,11 +10,11 @@ import pytest
 
 from equalinfo import cli, codecs
 from equalinfo.alphabet import EOS
-from equalinfo.lm.config import model_config
+from equalinfo.lm.config import ModelConfig
 from equalinfo.lm.generate import generate
 from equalinfo.lm.model import Transformer
 
-CONFIG = model_config("tiny", 384, jnp.float32)
+CONFIG = ModelConfig(384, 16, 2, 1, 8, 32, dtype=jnp.float32)
 EMPTY = np.empty(0, np.int32)
 
 

@@ -85,17 +85,15 @@ def test_round_trip_counts_and_rejects(inputs: str, texts: Sequence[str], tmp_pa
     assert str(tmp_path) not in (out / "manifest.json").read_text()
 
 
-def test_workers_and_places_change_no_byte(inputs: str, tmp_path: Path) -> None:
+def test_places_change_no_byte(inputs: str, tmp_path: Path) -> None:
     directory = Path(inputs).parent
     flags = ["--method=gzip", "--max_reject_fraction=0.01"]
     (directory / "c.json").write_bytes(b'{"text": "x"}\nbad\n')
     _run(inputs, tmp_path / "one", *flags)
-    _run(inputs, tmp_path / "two", *flags, "--workers=2")
     moved = tmp_path / "moved"
     directory.rename(moved)
-    _run(moved / "*", tmp_path / "three", *flags)
-    digests = {_digest(tmp_path / name) for name in ("one", "two", "three")}
-    assert len(digests) == 1
+    _run(moved / "*", tmp_path / "two", *flags)
+    assert _digest(tmp_path / "one") == _digest(tmp_path / "two")
     assert '"c.json:2"' in (tmp_path / "one" / "rejects-train.jsonl").read_text()
 
 

@@ -1,9 +1,11 @@
 """The same bytes however the work is shared out, and whatever an interrupted job has left."""
 
+import gzip
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,19 +16,27 @@ from pipelines.compress import run, run_share
 from pipelines.limits import JobFailedError
 from pipelines.options import parse_compress
 
+TEXTS = [f"Document {number}: " + "some more words, ü, " * (number % 7) for number in range(300)]
 BASE = ("--method=gzip", "--example_bytes=1000", "--max_reject_fraction=0.5", "--no-progress")
 
 
-@pytest.fixture
-def inputs(write_json: Callable[..., Path], texts: Sequence[str]) -> str:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four inputs, three with text; two have a bad line, one nothing else."""
-    for name, some in (("a.json", texts[:200]), ("b.json.gz", texts[150:]), ("c.json", texts[:5])):
-        write_json(name, some)
-    folder = write_json("d.json", []).parent
-    for name in ("c.json", "d.json"):
-        with open(folder / name, "ab") as file:
-            file.write(b"bad\n")
-    return str(folder / "*")
+    folder = tmp_path_factory.mktemp("made")
+    parts = {"a.json": TEXTS[:200], "b.json.gz": TEXTS[150:], "c.json": TEXTS[:5], "d.json": []}
+    for name, some in parts.items():
+        lines = b"".join(json.dumps({"text": text}).encode() + b"\n" for text in some)
+        lines += b"bad\n" * (name in ("c.json", "d.json"))
+        data = gzip.compress(lines, mtime=0) if name.endswith(".gz") else lines
+        (folder / name).write_bytes(data)
+    return folder
+
+
+@pytest.fixture
+def inputs(made: Path, tmp_path: Path) -> str:
+    """A copy of them: some tests touch or delete one."""
+    return str(shutil.copytree(made, tmp_path / "in") / "*")
 
 
 def _files(directory: Path) -> dict[str, bytes]:
@@ -38,11 +48,12 @@ def _options(inputs: str, out: Path, *more: str):  # type: ignore[no-untyped-def
     return parse_compress(["--input", inputs, "--output", str(out), *BASE, *more])
 
 
-@pytest.fixture
-def expected(inputs: str, tmp_path: Path) -> dict[str, bytes]:
+@pytest.fixture(scope="module")
+def expected(made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The files of a job that nothing disturbs."""
-    run(_options(inputs, tmp_path / "expected"))
-    files = _files(tmp_path / "expected")
+    out = tmp_path_factory.mktemp("expected") / "out"
+    run(_options(str(made / "*"), out))
+    files = _files(out)
     assert {name for name in files if not name.startswith(("train.", "codec"))} == {
         "COMPLETED",
         "info.train.json",
@@ -150,16 +161,16 @@ def test_the_next_job_goes_on(
     _interrupted(inputs, out, monkeypatch, after)
     (out / ".tmp-train.tfrecord-00003-of-00004-0123456789ab").write_bytes(b"of a killed worker")
     (out / "train.tfrecord-00007-of-00009").write_bytes(b"of a job with more inputs")
-    made: list[str] = []
+    again: list[str] = []
     real = worker.compress_shard
 
     def counting(task, *more):  # type: ignore[no-untyped-def]
-        made.append(task.file.name)
+        again.append(task.file.name)
         return real(task, *more)
 
     monkeypatch.setattr(worker, "compress_shard", counting)
     run(_options(inputs, out))
-    assert len(made) == 4 - after
+    assert len(again) == 4 - after
     assert _files(out) == expected
 
 

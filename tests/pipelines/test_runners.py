@@ -51,18 +51,21 @@ def expected(files: list[str], tmp_path_factory: pytest.TempPathFactory) -> str:
     return directory_sha256(out)
 
 
+def slow(*settings: str) -> list[object]:
+    return [pytest.param(setting, marks=pytest.mark.slow) for setting in settings]
+
+
 @pytest.mark.parametrize(
     "setting",
     [
         "in_memory, batches",
         "bundles twice",
-        "bundles twice, batches",
         "task array",
         "reversed input",
         "other batches",
-        "other batches, batches",
-        "multi_processing 1",
         "multi_processing 2, batches",
+        *slow("bundles twice, batches", "other batches, batches"),
+        *slow("multi_processing 1", "multi_processing 2"),
     ],
 )
 def test_the_same_bytes(setting: str, files: list[str], expected: str, tmp_path: Path) -> None:
@@ -71,7 +74,7 @@ def test_the_same_bytes(setting: str, files: list[str], expected: str, tmp_path:
     assert directory_sha256(tmp_path / "out") == expected
 
 
-@pytest.mark.parametrize("setting", ["loopback", "loopback, batches", "external pool, batches"])
+@pytest.mark.parametrize("setting", slow("loopback", "loopback, batches", "external pool, batches"))
 def test_the_same_bytes_through_a_job_service(
     setting: str, files: list[str], expected: str, endpoints: tuple[str, str], tmp_path: Path
 ) -> None:

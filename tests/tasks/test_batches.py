@@ -1,5 +1,7 @@
 """M2 trains straight from text: no data set on disk, no model but the codebook."""
 
+import gzip
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ pytest.importorskip("jax", reason="the trainer needs JAX: pip install 'equalinfo
 import jax.numpy as jnp
 
 from equalinfo.lm import metrics
-from equalinfo.lm.config import model_config
+from equalinfo.lm.config import ModelConfig
 from equalinfo.lm.optimizer import OptimizerConfig
 from equalinfo.lm.train import TrainConfig, train
 from tasks.batches import task_batches
@@ -21,9 +23,18 @@ from tasks.text import register_text_task
 DEMO = Path(__file__).resolve().parents[2] / "demo" / "text"
 
 
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 documents of the demo's text."""
+    path = tmp_path_factory.mktemp("text") / "text.json"
+    with gzip.open(DEMO / "validation-00000-of-00001.json.gz") as file:
+        path.write_bytes(b"".join(itertools.islice(file, 40)))
+    return path
+
+
 @pytest.fixture
-def task(codebook: Path) -> str:
-    return register_text_task("demo", json_lines({"train": f"{DEMO}/validation-*"}), codebook)
+def task(codebook: Path, text: Path) -> str:
+    return register_text_task("demo", json_lines({"train": str(text)}), codebook)
 
 
 def test_rows_are_the_examples(task: str) -> None:
@@ -59,7 +70,7 @@ def test_equal_arguments_give_equal_batches(task: str) -> None:
 
 def test_m2_trains_straight_from_text(task: str, tmp_path: Path) -> None:
     config = TrainConfig(
-        model_config("tiny", 1536, jnp.float32),
+        ModelConfig(1536, 16, 2, 1, 8, 32, dtype=jnp.float32),
         OptimizerConfig(warmup_steps=10),
         steps=3,
         log_every=1,

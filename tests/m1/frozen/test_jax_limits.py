@@ -27,6 +27,7 @@ def test_sums_at_their_limit() -> None:
     check_texts(JaxEngine(wide_model(), "int8"), [TEXT], 16)
 
 
+@pytest.mark.slow
 def test_jit_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jax_engine, "_MULTIPLE", 1)  # one lane: few shapes to compile
     engine = JaxEngine(random_model(), "int8")
