@@ -218,6 +218,8 @@ def _work(model: FrozenM1, rows: int, slots: int) -> kernels.Work:
         x=np.zeros((rows, shape.embed_dim), np.int32),
         small=np.zeros(rows * max(shape.embed_dim, shape.inner_dim), np.uint8),
         hidden=np.zeros(rows * shape.mlp_dim, np.uint8),
+        wide=np.zeros(rows * max(shape.embed_dim, shape.inner_dim, shape.mlp_dim), np.int16),
+        wide_weights=np.zeros(tiles.ROWS * slots, np.int16),
         sums=np.zeros((rows, widest), np.int32),
         gate=np.zeros((rows, hidden), np.int32),
         up=np.zeros((rows, hidden), np.int32),
