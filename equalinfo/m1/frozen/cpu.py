@@ -9,13 +9,23 @@ from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.m1.frozen import cpu_kernels as kernels
 from equalinfo.m1.frozen import tiles
 from equalinfo.m1.frozen.arithmetic import norm_bits
-from equalinfo.m1.frozen.file import START, FrozenM1
+from equalinfo.m1.frozen.file import START, FrozenM1, Shape
 from equalinfo.m1.frozen.threads import num_threads, spread
 
 Logits = npt.NDArray[np.int16]
 
 _BLOCK = 96  # rows of a block: their activations stay in the second-level cache
 _CHUNK = 192  # symbols of a text that pass a layer together
+
+
+def misfit(shape: Shape) -> str:
+    """Why the tiles do not fit a network; empty where they do."""
+    if shape.head_dim % 32 or shape.embed_dim % 4 or shape.mlp_dim % 4:
+        return (
+            f"head_dim={shape.head_dim} must be a multiple of 32 on a CPU, embed_dim="
+            f"{shape.embed_dim} and mlp_dim={shape.mlp_dim} of 4"
+        )
+    return ""
 
 
 class CpuState:
@@ -45,30 +55,39 @@ class CpuEngine:
 
         Args:
           model: the frozen M1.
-          kernel: one of `tiles.KERNELS`; None: the fastest this CPU can run.
+          kernel: one of `tiles.KERNELS`; None: see `tiles.choose`.
           threads: None: as many as there are CPUs for this process.
 
         Raises:
           ValueError: a kernel that this CPU lacks, or a shape that the tiles do not fit.
         """
         shape = model.shape
-        able = tiles.able()
-        if kernel is not None and kernel not in able:
-            raise ValueError(f"kernel={kernel!r}: this CPU can run {', '.join(able)}.")
-        if shape.head_dim % 32 or shape.embed_dim % 4 or shape.mlp_dim % 4:
-            raise ValueError(
-                f"head_dim={shape.head_dim} must be a multiple of 32 here, embed_dim="
-                f"{shape.embed_dim} and mlp_dim={shape.mlp_dim} of 4. Use the JAX engine."
-            )
+        self.kernel = tiles.choose(kernel)
+        if why := misfit(shape):
+            raise ValueError(f"{why}. Use the JAX engine.")
         self.model = model
-        self.name = kernel or able[0]
         self.threads = threads or num_threads()
-        self._kernel = tiles.KERNELS[self.name]
+        self._kernel = tiles.KERNELS[self.kernel]
         self._bits = norm_bits(shape.embed_dim)
         self._layers = [_pack_layer(model, layer) for layer in range(shape.num_layers)]
         self._logits = _pack(model.tensors["logits"])
         self._biases: dict[int, list[npt.NDArray[np.int32]]] = {}
         self._marker: tuple[list[npt.NDArray[np.int8]], list[npt.NDArray[np.int8]]] | None = None
+
+    @property
+    def name(self) -> str:
+        """The kernel and the threads, for people."""
+        return f"{self.kernel}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+
+    @property
+    def slow(self) -> str:
+        """What to do about its speed; empty where it is as fast as a CPU gets."""
+        if self.kernel != "portable":
+            return ""
+        return (
+            "A CPU with AVX2 (x86 since 2013) or VNNI takes half the time or less, a GPU or TPU "
+            "(EQUALINFO_BACKEND=jax) less again; windows of up to 20 bits need no M1 at all"
+        )
 
     def start(self, lanes: int, context: int) -> CpuState:
         """Caches for `lanes` empty texts."""

@@ -202,8 +202,8 @@ def attend_step(
             widen(kernel, weights, wide_weights, slots)
             for part in range(0, head_dim, 32):
                 _values_tile(
-                    kernel, weights, wide_weights, 0, 0, own_values, 4 * part, 4 * head_dim, 64, slots // 4,
-                    _ZEROS, 0, sums, part, 0,
+                    kernel, weights, wide_weights, 0, 0, own_values, 4 * part, 4 * head_dim, 64,
+                    slots // 4, _ZEROS, 0, sums, part, 0,
                 )  # fmt: skip
             _finish_head(
                 sums, total, out_scale[begin : begin + head_dim], out_shift,
@@ -249,8 +249,8 @@ def attend_sequence(
             widen(kernel, weights, wide_weights, ROWS * span)
             for part in range(0, head_dim, 32):
                 _values_tile_rows(
-                    kernel, weights, wide_weights, 0, span, own_values, low * head_dim + 4 * part, 4 * head_dim,
-                    64, span // 4, _ZEROS, 0, sums, part, head_dim,
+                    kernel, weights, wide_weights, 0, span, own_values, low * head_dim + 4 * part,
+                    4 * head_dim, 64, span // 4, _ZEROS, 0, sums, part, head_dim,
                 )  # fmt: skip
             for r in range(ROWS):
                 at = (row + r) * heads * head_dim + begin

@@ -113,11 +113,12 @@ def project(
 ) -> None:  # fmt: skip
     """out[:rows, :columns] = x[rows, inputs] @ matrix, [columns / 64, inputs / 4, 64, 4]; raw sums.
 
-    Columns are taken to the next multiple of 64, rows to that of ROWS where it is near. `wide` is
-    what `widen` made of x.
+    Columns are taken to the next multiple of 64, rows to that of ROWS where it is near. `wide`
+    int16[any] is scratch memory for x.
     """
     stride = out.shape[1]
     flat = out.reshape(-1)
+    widen(kernel, x, wide, rows * inputs)
     for block in range((columns + 63) // 64):
         row = 0
         while row + ROWS // 2 < rows:
@@ -232,7 +233,6 @@ def _before_attention(kernel: int, layer: Layer, work: Work, bits: int, rows: in
     x, y = work.x, work.small
     norm(x, layer.attention_norm, layer.attention_norm_shift, bits, y, rows)
     width, inner = x.shape[1], work.query.shape[1]
-    widen(kernel, y, work.wide, rows * width)
     project(kernel, y, work.wide, layer.query, layer.query_start, work.sums, inner, rows, width)
     scale_to_int8(work.sums, layer.query_scale, layer.query_shift, work.query, rows)
     project(kernel, y, work.wide, layer.key, layer.key_start, work.sums, inner, rows, width)
@@ -246,19 +246,22 @@ def _after_attention(kernel: int, layer: Layer, work: Work, bits: int, rows: int
     """What attention gave (in `work.small`) and the gated layer, added to the residual stream."""
     x = work.x
     width, inner, hidden = x.shape[1], work.query.shape[1], layer.gate_scale.shape[0]
-    widen(kernel, work.small, work.wide, rows * inner)
-    project(kernel, work.small, work.wide, layer.out, layer.out_start, work.sums, width, rows, inner)
+    project(
+        kernel, work.small, work.wide, layer.out, layer.out_start, work.sums, width, rows, inner
+    )
     scale_and_add(work.sums, layer.out_scale, layer.out_shift, x, rows)
     norm(x, layer.mlp_norm, layer.mlp_norm_shift, bits, work.small, rows)
-    widen(kernel, work.small, work.wide, rows * width)
-    project(kernel, work.small, work.wide, layer.gate, layer.gate_start, work.gate, hidden, rows, width)
+    project(
+        kernel, work.small, work.wide, layer.gate, layer.gate_start, work.gate, hidden, rows, width
+    )
     project(kernel, work.small, work.wide, layer.up, layer.up_start, work.up, hidden, rows, width)
     gate_hidden(
         work.gate, work.up, layer.gate_scale, layer.gate_shift, layer.up_scale, layer.up_shift,
         work.hidden, work.exponents, rows,
     )  # fmt: skip
-    widen(kernel, work.hidden, work.wide, rows * hidden)
-    project(kernel, work.hidden, work.wide, layer.down, layer.down_start, work.sums, width, rows, hidden)
+    project(
+        kernel, work.hidden, work.wide, layer.down, layer.down_start, work.sums, width, rows, hidden
+    )
     add_hidden(work.sums, layer.down_scale, layer.down_shift, work.exponents, x, rows)
 
 
@@ -309,7 +312,6 @@ def last_layer(
 ) -> None:  # fmt: skip
     """Logits int16[rows, 257] of the residual stream."""
     norm(work.x, final_norm, norm_shift, bits, work.small, rows)
-    widen(kernel, work.small, work.wide, rows * work.x.shape[1])
     project(kernel, work.small, work.wide, logits, start, work.sums, columns, rows, work.x.shape[1])
     finish_logits(work.sums, scale, shift, out, rows)
 

@@ -3,10 +3,11 @@
 One kernel serves projections and attention: `tile` multiplies R rows of four-byte groups by
 V vectors of columns. Where a CPU has VNNI, `vpdpbusd` adds four products of an unsigned and a
 signed byte to an int32 in one instruction, without saturation. Without it bytes are widened to 16
-bits, and a product of pairs (`vpmaddwd` in AVX2, whatever LLVM finds elsewhere) adds two: twice
-the products of a float32 FMA in an instruction, from half the memory. numba reaches all through LLVM.
+bits, and a product of pairs (`vpmaddwd` in AVX2, what LLVM finds elsewhere) adds two: as many in
+an instruction as two of float32, from a quarter of the memory. numba reaches all through LLVM.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ ROWS = 6
 
 PORTABLE, AVX2, AVX_VNNI, AVX512_VNNI = range(4)
 KERNELS = {"portable": PORTABLE, "avx2": AVX2, "avx_vnni": AVX_VNNI, "avx512_vnni": AVX512_VNNI}
+KERNEL_VARIABLE = "EQUALINFO_KERNEL"
 
 
 def able() -> list[str]:
@@ -38,6 +40,30 @@ def able() -> list[str]:
     if features("avx512vnni"):
         out.insert(0, "avx512_vnni")
     return out
+
+
+def choose(kernel: str | None = None) -> str:
+    """The kernel to run: the one given, else what EQUALINFO_KERNEL says, else the fastest.
+
+    Raises:
+      ValueError: there is no such kernel, or this CPU lacks its instructions.
+    """
+    wanted = kernel or os.environ.get(KERNEL_VARIABLE)
+    runs_here = able()
+    if not wanted:
+        return runs_here[0]
+    if wanted not in runs_here:
+        source = "kernel" if kernel else KERNEL_VARIABLE
+        why = (
+            f"is no kernel. There are {', '.join(KERNELS)}"
+            if wanted not in KERNELS
+            else "needs instructions that are missing here"
+        )
+        raise ValueError(
+            f"{source}={wanted!r} {why}; this CPU can run {', '.join(runs_here)}. Leave it out to "
+            "get the fastest."
+        )
+    return wanted
 
 
 def _features() -> Callable[..., bool]:
@@ -221,9 +247,7 @@ class _Pairs:
     def _add_neighbours(self, x: Any, y: Any) -> Any:
         """Eight sums of neighbours in x and y, or in x alone where it has 16."""
         even, odd = (
-            self._builder.shuffle_vector(
-                x, y, ir.Constant(self.sums, list(range(first, 16, 2)))
-            )
+            self._builder.shuffle_vector(x, y, ir.Constant(self.sums, list(range(first, 16, 2))))
             for first in (0, 1)
         )
         return self._builder.add(even, odd)
@@ -290,8 +314,6 @@ def _store(builder: Any, value: Any, address: Any) -> None:
 def _spread(builder: Any, address: Any, times: int, kind: Any, out: Any) -> Any:
     """One integer of `kind`, so many times, as a vector of another type."""
     undefined = ir.Constant(ir.VectorType(kind, times), ir.Undefined)
-    one = builder.insert_element(
-        undefined, _load(builder, address, kind), ir.Constant(_I32, 0)
-    )
+    one = builder.insert_element(undefined, _load(builder, address, kind), ir.Constant(_I32, 0))
     all_first = ir.Constant(ir.VectorType(_I32, times), [0] * times)
     return builder.bitcast(builder.shuffle_vector(one, undefined, all_first), out)
