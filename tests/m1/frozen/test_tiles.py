@@ -11,7 +11,7 @@ import numba
 import numpy as np
 import pytest
 
-from benchmarks import avx2_only
+from benchmarks.instructions import environment
 from equalinfo.m1.frozen import model as model_module
 from equalinfo.m1.frozen import tiles
 from equalinfo.m1.frozen.cpu import CpuEngine
@@ -138,10 +138,10 @@ print(engine.kernel)
 @pytest.mark.skipif("avx2" not in tiles.able(), reason="needs a CPU with AVX2")
 def test_a_cpu_with_no_more_than_avx2() -> None:
     """On a newer one LLVM makes other instructions of the same kernel."""
-    environment = {**os.environ, **avx2_only.environment(), "PYTHONPATH": os.pathsep.join(sys.path)}
+    variables = {**environment("avx2"), "PYTHONPATH": os.pathsep.join(sys.path)}
     found = subprocess.run(
         [sys.executable, "-c", _AS_OTHER_CPU],
-        env=environment,
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         check=False,
