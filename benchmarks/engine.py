@@ -5,7 +5,12 @@
 
 Times the frozen M1's engines by steps (windows of several sizes, full caches) and on whole texts,
 in turns with the float model of the same size: in JAX as this package runs it, in PyTorch, and one
-stream at a time. Also the rate of this machine's matrix products, and the share that each reaches.
+stream at a time. Also the rate of this machine's matrix products, and the share of NumPy's in
+float32 that each reaches. With --kernels, kernels of the CPU engine beside JAX and PyTorch alone:
+
+    OPENBLAS_CORETYPE=Haswell python -m benchmarks.engine --kernels avx2 avx512_vnni portable \
+        --lanes 1 64 1024 --torch_python TORCH_VENV/bin/python
+
 JSON lines go to --output or to standard output, tables to --table or to standard error.
 benchmarks/README.md says what each figure is.
 """
@@ -25,11 +30,13 @@ import numba
 import numpy as np
 
 from benchmarks.engine_speed import floats, report
+from benchmarks.engine_speed.kernels import Kernel
 from benchmarks.engine_speed.measure import Speed, Turn, in_turns
-from benchmarks.engine_speed.ours import Ours, operations, products
+from benchmarks.engine_speed.ours import Ours, blas, operations, products
 from benchmarks.engine_speed.report import Figure
 from benchmarks.engine_speed.torch_peer import TorchPeer
 from benchmarks.engine_speed.windows import MEAN_LENGTHS, Pattern, full_rings, texts, windows
+from benchmarks.engine_speed.worker import Worker
 from equalinfo.alphabet import Symbols
 from equalinfo.m1.frozen import tiles
 from equalinfo.m1.frozen.file import FrozenM1
@@ -73,6 +80,11 @@ class _Bench:
         frozen = FrozenM1.load(options.m1) if options.m1 else shipped_m1().frozen
         self.shape = frozen.shape
         self.ours = Ours(frozen, options.threads)
+        frozen.save(scratch / "m1.eqm")
+        self.kernels = [
+            Kernel(kernel, str(scratch / "m1.eqm"), options.threads, scratch)
+            for kernel in options.kernels
+        ]
         self.float = (
             NeuralModel.load(options.float_m1)
             if options.float_m1
@@ -82,6 +94,7 @@ class _Bench:
             "platform": platform.platform(),
             "load_before": [round(x, 2) for x in os.getloadavg()],
             "kernels": tiles.able(),
+            "openblas": blas(),
             "threads": options.threads,
             **{module.__name__: module.__version__ for module in (np, numba, jax)},
             "m1": frozen.sha256,
@@ -99,21 +112,29 @@ class _Bench:
             return
         parameters = floats.for_torch(self.float)
         self.torch = TorchPeer(
-            options.torch_python, parameters, self.shape.num_heads, options.threads, scratch
+            options.torch_python,
+            parameters,
+            self.shape.num_heads,
+            options.threads,
+            scratch,
+            ("float32",) if options.kernels else ("float32", "bfloat16"),
         )
         self.about |= {"pytorch": self.torch.about, "pytorch_differs": self._check(self.torch)}
 
     def close(self) -> None:
-        """End PyTorch's process."""
-        if self.torch is not None:
-            self.torch.close()
+        """End the other processes."""
+        for worker in self._workers():
+            worker.close()
+
+    def _workers(self) -> list[Worker]:
+        return [*self.kernels, *([] if self.torch is None else [self.torch])]
 
     def figures(self) -> Iterator[Figure]:
         """Everything."""
-        self.rates = {"int8": 0.0, "float32": 0.0}
+        self.rate = 0.0
         for name, rounds in self._time(products(self.options.threads, self.shape)).items():
-            kind = name.split()[0]
-            self.rates[kind] = max(self.rates[kind], *(speed.wall for speed in rounds))
+            if name.startswith("float32"):
+                self.rate = max(self.rate, *(speed.wall for speed in rounds))
             yield Figure("products", name, rounds)
         sample = texts(self.text, 8, 1000)
         for name, rounds in self._time(self.ours.frequencies(sample)).items():
@@ -123,19 +144,27 @@ class _Bench:
                 pattern = windows(self.text, lanes, bits)
                 yield from self._steps(f"steps, W={bits}, {lanes} lanes", pattern)
         context, lanes = self.options.ring, self.options.ring_lanes
-        if context:
+        if context and not self.kernels:
             pattern = full_rings(self.text, lanes, context)
             yield from self._steps(f"steps, full caches of {context}, {lanes} lanes", pattern)
         for context in self.options.contexts:
             yield from self._whole(context)
 
     def _steps(self, workload: str, pattern: Pattern) -> Iterator[Figure]:
-        competitors = self.ours.steps(pattern)
+        competitors: dict[str, Turn] = {}
+        if self.kernels:
+            for kernel in self.kernels:
+                competitors |= kernel.turns("steps", pattern)
+            competitors |= self.ours.jax_steps(pattern)
+        else:
+            competitors |= self.ours.steps(pattern)
         memo = None
-        if pattern.has_windows:
+        if pattern.has_windows and not self.kernels:
             memo, competitors["cpu, frequencies, memo"] = self.ours.memo(pattern)
         # What JAX takes a symbol does not depend on the lanes, from some hundreds on.
-        if pattern.lanes == self.options.jax_lanes or not pattern.has_windows:
+        if not self.kernels and (
+            pattern.lanes == self.options.jax_lanes or not pattern.has_windows
+        ):
             competitors |= self.ours.jax_steps(pattern)
             competitors |= floats.jax_steps(self.float, pattern)
             competitors |= floats.jax_one_stream(self.float, pattern)
@@ -156,7 +185,11 @@ class _Bench:
     def _whole(self, context: int) -> Iterator[Figure]:
         some = texts(self.text, max(1, _PASS // context), context - 1)
         competitors = self.ours.whole(some, context)
-        if context <= _FLOAT_WHOLE:
+        if self.kernels:
+            competitors = {"jax": competitors["jax"]}
+            for kernel in self.kernels:
+                competitors |= kernel.turns("whole", some, context)
+        elif context <= _FLOAT_WHOLE:
             competitors |= floats.jax_whole(self.float, some)
         else:
             _say(f"left out: float JAX on whole texts of {context}, which keeps all scores")
@@ -170,11 +203,10 @@ class _Bench:
     ) -> Iterator[Figure]:
         work = operations(self.shape, seen)
         for name, rounds in self._time(competitors).items():
-            rate = self.rates["int8" if report.is_ours(name) else "float32"]
-            share = max(speed.wall for speed in rounds) * work / rate
+            share = max(speed.wall for speed in rounds) * work / self.rate
             yield Figure(workload, name, rounds, share, {**detail, "seen": round(seen, 1)})
-        if self.torch is not None:
-            self.torch.drop()
+        for worker in self._workers():
+            worker.drop()
 
     def _time(self, competitors: dict[str, Turn]) -> dict[str, list[Speed]]:
         return in_turns(competitors, self.options.rounds, self.options.seconds)
@@ -214,6 +246,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--float_m1", type=Path, help="float M1, .safetensors; default: random, of the same size")
     add("--text", nargs="+", default=[str(DEMO)], help="files of text; default: the demo's")
     add("--torch_python", help="interpreter with PyTorch and NumPy")
+    add("--kernels", nargs="*", default=[], choices=list(tiles.KERNELS), help="of the CPU engine")
     add("--threads", type=int, default=num_threads(), help="of every competitor but JAX")
     add("--windows", type=int, nargs="*", default=list(MEAN_LENGTHS), choices=list(MEAN_LENGTHS))
     add("--lanes", type=int, nargs="+", default=[192, 1024, 4096], help="texts at once")

@@ -23,10 +23,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.instructions import environment
 from benchmarks.m1_matrix.settings import ALL, GROUPS, TORCH_NETWORK
 from benchmarks.m1_matrix.texts import Numbers, Texts, draw
 from equalinfo import frequencies
 from equalinfo.alphabet import Symbols
+from equalinfo.m1.frozen import tiles
 from equalinfo.m1.frozen.cpu import CpuEngine
 from equalinfo.m1.frozen.file import FrozenM1
 from equalinfo.m1.frozen.reference import reference_frequencies
@@ -158,7 +160,7 @@ def _reference(model: FrozenM1, text: Symbols, contexts: int) -> int:
             found = frequencies.from_log2(np.concatenate(rows[number]), precision)
             total += len(expected)
             wrong += int((found != expected).sum())
-    line = {"setting": f"cpu {engine.name} against the NumPy reference", "contexts": total}
+    line = {"setting": f"cpu {engine.kernel} against the NumPy reference", "contexts": total}
     print(json.dumps(line | {"differing_frequencies": wrong}), flush=True)
     return wrong
 
@@ -179,6 +181,8 @@ def _interpreters(options: argparse.Namespace) -> dict[str, tuple[str, dict[str,
     def all_of_them() -> Iterator[tuple[str, str | None, dict[str, str]]]:
         eight = "--xla_force_host_platform_device_count=8"
         yield "cpu", sys.executable, {}
+        yield "avx2", sys.executable, environment("avx2")
+        yield "portable", sys.executable, environment("portable")
         yield "jax", sys.executable, {}
         yield "devices", sys.executable, {"XLA_FLAGS": eight, "JAX_PLATFORMS": "cpu"}
         yield "another jax", options.other_python, {}
@@ -190,6 +194,8 @@ def _interpreters(options: argparse.Namespace) -> dict[str, tuple[str, dict[str,
             print(f"WARNING: no interpreter for {group!r}: LEFT OUT.", file=sys.stderr)
         elif group == "torch" and not TORCH_NETWORK.exists():
             print(f"WARNING: {TORCH_NETWORK} is missing: PyTorch is LEFT OUT.", file=sys.stderr)
+        elif group == "avx2" and group not in tiles.able():
+            print("WARNING: this CPU has no AVX2: the kernel is LEFT OUT.", file=sys.stderr)
         elif group in options.groups:
             found[group] = python, variables
     return found

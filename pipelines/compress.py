@@ -40,7 +40,7 @@ def run(options: CompressOptions) -> Manifest:
         written; the same command goes on from the shards that are finished.
     """
     job, tasks, codec = _start(options)
-    with shard_bar(job, tasks, options.progress):
+    with shard_bar(job, tasks, codec, options.progress):
         if options.dask is not None:
             output.finish(job, dask_cluster.compress(options.dask, job, tasks))
         else:
@@ -57,10 +57,10 @@ def run_share(options: CompressOptions) -> int:
       As `run`.
     """
     assert options.share is not None
-    job, tasks, _ = _start(options)
+    job, tasks, codec = _start(options)
     index, number = options.share
     mine = tasks[index::number]
-    with shard_bar(job, mine, options.progress):
+    with shard_bar(job, mine, codec, options.progress):
         for task in mine:
             try:
                 worker.compress(job, task)

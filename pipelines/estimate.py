@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from equalinfo.codecs.base import Codec
 from pipelines import readers, storage
 from pipelines.limits import JobFailedError
-from pipelines.shard import Layout, ShardTask, encode_batch, read_batches
+from pipelines.shard import Batch, Layout, ShardTask, encode_batch, read_batches
 
 _ENOUGH_SECONDS = 20.0
+
+_BEGINNING, _WARM = 2048, 64
+"""Symbols of each example that are measured where M1 runs, and those that come before: all examples
+of a batch, as M1 reads them together, but not the minutes that they may take."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Estimate:
       input_bytes: size of all input files, as they are stored.
       files: how many.
       text_bytes: of all input files, from the measured part of the first.
+      engine: what ran M1; empty where none ran.
     """
 
     measured_bytes: int
@@ -34,6 +38,7 @@ class Estimate:
     input_bytes: int
     files: int
     text_bytes: int
+    engine: str
 
     @property
     def bytes_per_cpu_second(self) -> float:
@@ -53,7 +58,8 @@ class Estimate:
             (
                 f"measured: {self.measured_bytes / 1e6:,.1f} MB of text in "
                 f"{self.cpu_seconds:,.1f} CPU seconds ({self.wall_seconds:,.1f} on the clock): "
-                f"{self.bytes_per_cpu_second / 1e6:,.3f} MB/s a vCPU",
+                f"{self.bytes_per_cpu_second / 1e6:,.3f} MB/s a vCPU"
+                + (f"; M1 on {self.engine}" if self.engine else ""),
                 f"input:    {self.files:,} files, {self.input_bytes / 1e9:,.3f} GB stored, about "
                 f"{self.text_bytes / 1e9:,.3f} GB of text",
                 f"output:   about {output / 1e9:,.3f} GB of records",
@@ -73,14 +79,16 @@ def measure(tasks: Sequence[ShardTask], layout: Layout, codec: Codec) -> Estimat
     """
     sizes = {task.index: storage.size(task.file.path) for task in tasks}
     for task in tasks:
-        in_file = _text_bytes(task)
+        in_file = readers.text_bytes(task.file)
         if not in_file:
             continue
         batch = next(read_batches(task, layout, codec))
-        encode_batch(batch, layout, codec)  # loads and compiles: not a part of the rate
+        # Loads and compiles: not a part of the rate.
+        encode_batch(_beginning(batch, codec, _WARM), layout, codec)
         measured = written = 0
         start, cpu = time.monotonic(), time.process_time()
-        for batch in read_batches(task, layout, codec):
+        for whole in read_batches(task, layout, codec):
+            batch = _beginning(whole, codec, _BEGINNING)
             written += len(encode_batch(batch, layout, codec).records.data)
             measured += sum(len(example.symbols) for example in batch.examples)
             if time.monotonic() - start > _ENOUGH_SECONDS:
@@ -94,17 +102,18 @@ def measure(tasks: Sequence[ShardTask], layout: Layout, codec: Codec) -> Estimat
             input_bytes=total,
             files=len(tasks),
             text_bytes=round(in_file * total / sizes[task.index]),
+            engine=codec.engine,
         )
     raise JobFailedError(f"none of the {len(tasks)} input files has any text: nothing to measure.")
 
 
-def _text_bytes(task: ShardTask) -> int:
-    """Bytes of all documents of an input file; of a damaged one, those before the damage."""
-    total = 0
-    with suppress(readers.DamagedInputError):
-        for item in readers.read(task.file):
-            total += len(item) if isinstance(item, bytes) else 0
-    return total
+def _beginning(batch: Batch, codec: Codec, symbols: int) -> Batch:
+    """The batch; where M1 runs, with so many symbols of each example."""
+    if not codec.runs_model:
+        return batch
+    return replace(
+        batch, examples=[replace(x, symbols=x.symbols[:symbols]) for x in batch.examples]
+    )
 
 
 def _duration(hours: float) -> str:

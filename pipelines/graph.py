@@ -17,6 +17,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
+from pipelines import coded
 from pipelines.limits import JobFailedError
 from pipelines.options import FILES
 from pipelines.output import Job, finish, write_failure
@@ -112,7 +113,10 @@ class EncodeBatch(_ShardDoFn):
         (task, made_of), batch = element
         with fault(self._job, task):
             start = time.monotonic()
-            encoded = encode_batch(batch, self._job.layout, self._codec)
+            layout = self._job.layout
+            name = task.output_name(layout)
+            with coded.counting(self._codec, self._job.directory, name, batch.number):
+                encoded = encode_batch(batch, layout, self._codec)
             self._batch_seconds.update(int(time.monotonic() - start))
             yield task.index, ((task, made_of), encoded)
 

@@ -25,6 +25,7 @@ is cut off: both write a few bytes for nothing.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
@@ -69,6 +70,15 @@ def read(file: InputFile) -> Iterator[bytes | Reject]:
     _check_size(file)
     yield from _READERS[file.format](file)
     _check_size(file)
+
+
+def text_bytes(file: InputFile) -> int:
+    """Bytes of all documents of an input file; of a damaged one, those before the damage."""
+    total = 0
+    with suppress(DamagedInputError):
+        for item in read(file):
+            total += len(item) if isinstance(item, bytes) else 0
+    return total
 
 
 def _check_size(file: InputFile) -> None:

@@ -18,7 +18,7 @@ from equalinfo.alphabet import EOS
 from equalinfo.codecs.base import Codec, Encoded
 from equalinfo.manifest import COUNTS, Shard
 from equalinfo.record_packing import PackedRecords, pack_records
-from pipelines import readers, sinks, storage
+from pipelines import coded, readers, sinks, storage
 from pipelines.examples import Example, batches, cut_documents
 from pipelines.sources import InputFile
 
@@ -130,8 +130,15 @@ def compress_shard(task: ShardTask, layout: Layout, codec: Codec, directory: str
       AccountError: documents or bytes were lost or doubled on the way to the records.
       OSError: the output cannot be written.
     """
-    encoded = (encode_batch(batch, layout, codec) for batch in read_batches(task, layout, codec))
-    return write_shard(task, layout, directory, encoded)
+    name = task.output_name(layout)
+
+    def encoded() -> Iterator[EncodedBatch]:
+        for batch in read_batches(task, layout, codec):
+            with coded.counting(codec, directory, name, batch.number):
+                one = encode_batch(batch, layout, codec)
+            yield one
+
+    return write_shard(task, layout, directory, encoded())
 
 
 def read_batches(task: ShardTask, layout: Layout, codec: Codec) -> Iterator[Batch]:

@@ -1,8 +1,11 @@
 """The frozen M1's engines, and what this machine's matrix products can do."""
 
 import copy
+import ctypes
+import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
@@ -35,10 +38,15 @@ class Ours:
 
     def __init__(self, frozen: FrozenM1, threads: int) -> None:
         self.cpu = CpuEngine(frozen, threads=threads)
-        self.jax = JaxEngine(frozen)
+        self._frozen = frozen
         self._model = FrozenModel(frozen, backend="cpu")
         self._model.engine = self.cpu
         self._memos: dict[int, FrozenModel] = {}
+
+    @functools.cached_property
+    def jax(self) -> JaxEngine:
+        """The JAX engine."""
+        return JaxEngine(self._frozen)
 
     def steps(self, pattern: Pattern) -> dict[str, Turn]:
         """The CPU engine: logits, and frequencies."""
@@ -110,6 +118,18 @@ class Ours:
         return {"from_log2, 1 thread": local(run)}
 
 
+def blas() -> str:
+    """Which CPU's kernels NumPy's OpenBLAS runs; OPENBLAS_CORETYPE=Haswell makes it those of AVX2.
+
+    Empty where NumPy came with another library, or none.
+    """
+    for file in Path(np.__file__).parents[1].glob("numpy.libs/libscipy_openblas*"):
+        name = ctypes.CDLL(str(file)).scipy_openblas_get_corename64_
+        name.restype = ctypes.c_char_p
+        return str(name().decode())
+    return ""
+
+
 def products(threads: int, shape: Shape) -> dict[str, Turn]:
     """Operations a second of the engine's matrix products and of NumPy's, by [inputs, outputs]."""
     found = {}
@@ -125,7 +145,7 @@ def products(threads: int, shape: Shape) -> dict[str, Turn]:
 
 
 def _tiles(threads: int, inputs: int, outputs: int) -> Callable[[], int]:
-    kernel = tiles.KERNELS[tiles.able()[0]]
+    kernel = tiles.KERNELS[tiles.choose()]
     padded = -(-outputs // 64) * 64
     rng = np.random.default_rng(0)
     matrix = rng.integers(-127, 128, inputs * padded).astype(np.int8)
@@ -135,8 +155,9 @@ def _tiles(threads: int, inputs: int, outputs: int) -> Callable[[], int]:
     sums = [np.zeros((_ROWS, padded), np.int32) for _ in range(threads)]
 
     def work(out: Any) -> None:
+        wide = np.zeros(rows.size, np.int16)
         for _ in range(_REPEATS):
-            cpu_kernels.project(kernel, rows, matrix, start, out, outputs, _ROWS, inputs)
+            cpu_kernels.project(kernel, rows, wide, matrix, start, out, outputs, _ROWS, inputs)
 
     def run() -> int:
         for _ in pool.map(work, sums):

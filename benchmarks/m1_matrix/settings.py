@@ -99,8 +99,6 @@ def cpu() -> list[Setting]:
     from equalinfo.m1.frozen.memo import MemoEngine
 
     best, *others = tiles.able()
-    whole_shares = {"avx_vnni": 0.20, "portable": 0.002}
-    step_shares = {"avx_vnni": 0.05, "portable": 0.001}
 
     def one(what: str, share: float, make: Callable[[Any], Read], **options: Any) -> Setting:
         chosen: dict[str, Any] = {"kernel": best, "threads": 2} | options
@@ -123,16 +121,38 @@ def cpu() -> list[Setting]:
         one("steps, batch 64, full memo", 0.02, lambda e: steps(MemoEngine(e, 1024), 64)),
     ]
     for kernel in others:
-        found += [
-            one("whole texts", whole_shares[kernel], whole, kernel=kernel),
-            one(
-                "steps, batch 512",
-                step_shares[kernel],
-                lambda e: steps(e, 512, leave_out_idle=True),
-                kernel=kernel,
-            ),
-        ]
+        found += _kernel(kernel, "", 0.1)
     return found
+
+
+def _kernel(kernel: str, where: str, share: float) -> list[Setting]:
+    """One kernel, in either mode."""
+
+    def engine(model: FrozenM1, threads: int = 2) -> Any:
+        from equalinfo.m1.frozen.cpu import CpuEngine
+
+        return CpuEngine(model, kernel, threads)
+
+    def some_steps(model: FrozenM1) -> Read:
+        return steps(engine(model), 512, leave_out_idle=True)
+
+    name = f"cpu {kernel}{where}, threads"
+    return [
+        Setting(f"{name} 2, whole texts", share, lambda m: whole(engine(m))),
+        Setting(f"{name} 2, steps, batch 512", share / 2, some_steps),
+        Setting(f"{name} 1, steps, batch 7", share / 20, lambda m: steps(engine(m, 1), 7)),
+        Setting(f"{name} 1, steps, batch 1", share / 20, lambda m: steps(engine(m, 1), 1)),
+    ]
+
+
+def avx2() -> list[Setting]:
+    """As a CPU with AVX2 and no more runs it."""
+    return _kernel("avx2", ", no AVX-512", 0.25)
+
+
+def portable() -> list[Setting]:
+    """As the oldest CPU of its kind runs it."""
+    return _kernel("portable", ", no AVX", 0.05)
 
 
 def jax() -> list[Setting]:
@@ -247,6 +267,8 @@ def torch() -> list[Setting]:
 
 GROUPS: dict[str, Callable[[], list[Setting]]] = {
     "cpu": cpu,
+    "avx2": avx2,
+    "portable": portable,
     "jax": jax,
     "another jax": another_jax,
     "devices": devices,

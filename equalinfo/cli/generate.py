@@ -67,7 +67,8 @@ def _generate(arguments: argparse.Namespace) -> None:
         return b"\n\n".join(part[part != EOS].astype(np.uint8).tobytes() for part in parts)
 
     stream = StreamDecoder(to_bytes)
-    print(f"model of step {step:,}; prompt of {len(prompt)} tokens", file=sys.stderr)
+    decoder = f"; decoded with M1 on {codec.engine}" if codec.engine else ""
+    print(f"model of step {step:,}; prompt of {len(prompt)} tokens{decoder}", file=sys.stderr)
     print(arguments.prompt, end="", flush=True)
     waiting: list[int] = []
     start, timed = time.monotonic(), 0

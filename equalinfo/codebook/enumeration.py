@@ -55,7 +55,9 @@ def enumerate_texts(
       progress: draw a bar over the texts found; a plan may find more than it takes in the end.
     """
     trie = _Trie(plan, model.precision)
-    with tqdm(total=plan.num_codes, desc="compile", unit="text", disable=not progress) as bar:
+    engine = getattr(model, "runs_on", "")
+    label = f"compile, M1 on {engine}" if engine else "compile"
+    with tqdm(total=plan.num_codes, desc=label, unit="text", disable=not progress) as bar:
         (waiting,) = trie.expand([_Job(-plan.root_size, -1, ())], model.root()[None])
         heapq.heapify(waiting)
         lanes = max(1, min(lanes, plan.num_codes))

@@ -208,13 +208,15 @@ class AcCodec(_ArithmeticCodec):
         return cls(model, token_bits, model.max_context if m1_context is None else m1_context)
 
     @property
-    def runs_model(self) -> bool:
-        """True unless M1 is static."""
-        return self._model.max_context > 0
+    def m1(self) -> FrequencyModel | None:
+        """See `Codec.m1`; a static one is none."""
+        return self._model if self._model.max_context > 0 else None
 
     def _encode_bits(self, examples: list[Symbols]) -> list[tuple[Bits, Ends]]:
         lanes = lanes_for(self._context)
-        texts = encode_texts(examples, self._model, context=self._context, lanes=lanes)
+        texts = encode_texts(
+            examples, self._model, context=self._context, lanes=lanes, progress=self.progress
+        )
         return [(text.bits, text.settled) for text in texts]
 
     def _decode_bits(self, bits: list[Bits], lengths: list[int]) -> list[Symbols]:

@@ -21,6 +21,7 @@ from equalinfo.ids import EOS_ID as EOS_ID
 from equalinfo.ids import ID_OFFSET as ID_OFFSET
 from equalinfo.ids import PAD_ID as PAD_ID
 from equalinfo.ids import UNK_ID as UNK_ID
+from equalinfo.m1.base import FrequencyModel
 
 FORMAT_VERSION = 1
 CODEC_FILE = "codec.json"
@@ -66,10 +67,23 @@ class Codec(ABC):
     def lossless(self) -> bool:
         """True where `decode` restores every example exactly, whatever its bytes."""
 
+    progress: Callable[[int], object] | None = None
+    """Where encoding runs a neural M1, it calls this with the symbols coded since the last call."""
+
+    @property
+    def m1(self) -> FrequencyModel | None:
+        """The neural M1 that encoding runs; None where it runs none."""
+        return None
+
     @property
     def runs_model(self) -> bool:
         """True where encoding runs a neural M1: kilobytes a second, not megabytes."""
-        return False
+        return self.m1 is not None
+
+    @property
+    def engine(self) -> str:
+        """What runs that M1, for people; empty where none runs."""
+        return "" if self.m1 is None else getattr(self.m1, "runs_on", type(self.m1).__name__)
 
     @property
     def tokens_per_unit(self) -> int | None:

@@ -143,9 +143,10 @@ class EqualInfoCodec(WindowCodec):
         return True
 
     @property
-    def runs_model(self) -> bool:
-        """True above W = 20, unless M1 is static: below, M1 is compiled."""
-        return not isinstance(self._source, Codebook) and self._source.max_context > 0
+    def m1(self) -> FrequencyModel | None:
+        """See `Codec.m1`. Up to W = 20 M1 is compiled; a static one is none."""
+        source = self._source
+        return None if isinstance(source, Codebook) or not source.max_context else source
 
     @property
     def vocab_size(self) -> int:
@@ -204,6 +205,7 @@ class EqualInfoCodec(WindowCodec):
             ExactCode(self._window_bits, source.precision),
             context=self._context,
             lanes=lanes_for(self._context),
+            progress=self.progress,
         )
         return [(text.codes, text.lengths) for text in texts]
 

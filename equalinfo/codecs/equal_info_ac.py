@@ -104,9 +104,9 @@ class EqualInfoAcCodec(WindowCodec):
         return super().tokens_per_unit if self._m1_reset == 1 else None
 
     @property
-    def runs_model(self) -> bool:
-        """True unless M1 is static."""
-        return self._model.max_context > 0
+    def m1(self) -> FrequencyModel | None:
+        """See `Codec.m1`; a static one is none."""
+        return self._model if self._model.max_context > 0 else None
 
     def count_window_errors(
         self, examples: Sequence[Symbols], encoded: Sequence[Encoded] | None = None
@@ -143,6 +143,7 @@ class EqualInfoAcCodec(WindowCodec):
             context=self._context,
             lanes=lanes_for(self._context),
             reset_every=self._m1_reset,
+            progress=self.progress,
         )
 
     def _decode_texts(self, codes: Sequence[WindowCodes]) -> list[DecodedText]:

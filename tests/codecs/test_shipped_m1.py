@@ -30,10 +30,14 @@ TEXTS = [
 )
 def test_round_trip(method, options, tmp_path):
     codec = codecs.create(method, **options)
+    coded = []
+    codec.progress = coded.append
     encoded = codec.encode(TEXTS)
     codec.save(tmp_path)
     other = codecs.load(tmp_path)
     lengths = [len(text) for text in TEXTS]
+    assert sum(coded) == sum(lengths)
+    assert codec.engine == codec.m1.runs_on
     for text, found in zip(TEXTS, other.decode([x.ids for x in encoded], lengths), strict=True):
         np.testing.assert_array_equal(found, text)
     assert codec.options()["float_border"] is False

@@ -1,5 +1,6 @@
 """The engine on a CPU: lanes in blocks, blocks on threads. See `cpu_kernels`."""
 
+import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -9,13 +10,23 @@ from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.m1.frozen import cpu_kernels as kernels
 from equalinfo.m1.frozen import tiles
 from equalinfo.m1.frozen.arithmetic import norm_bits
-from equalinfo.m1.frozen.file import START, FrozenM1
+from equalinfo.m1.frozen.file import START, FrozenM1, Shape
 from equalinfo.m1.frozen.threads import num_threads, spread
 
 Logits = npt.NDArray[np.int16]
 
 _BLOCK = 96  # rows of a block: their activations stay in the second-level cache
 _CHUNK = 192  # symbols of a text that pass a layer together
+
+
+def misfit(shape: Shape) -> str:
+    """Why the tiles do not fit a network; empty where they do."""
+    if shape.head_dim % 32 or shape.embed_dim % 4 or shape.mlp_dim % 4:
+        return (
+            f"head_dim={shape.head_dim} must be a multiple of 32 on a CPU, embed_dim="
+            f"{shape.embed_dim} and mlp_dim={shape.mlp_dim} of 4"
+        )
+    return ""
 
 
 class CpuState:
@@ -45,30 +56,40 @@ class CpuEngine:
 
         Args:
           model: the frozen M1.
-          kernel: one of `tiles.KERNELS`; None: the fastest this CPU can run.
+          kernel: one of `tiles.KERNELS`; None: see `tiles.choose`.
           threads: None: as many as there are CPUs for this process.
 
         Raises:
           ValueError: a kernel that this CPU lacks, or a shape that the tiles do not fit.
         """
         shape = model.shape
-        able = tiles.able()
-        if kernel is not None and kernel not in able:
-            raise ValueError(f"kernel={kernel!r}: this CPU can run {', '.join(able)}.")
-        if shape.head_dim % 32 or shape.embed_dim % 4 or shape.mlp_dim % 4:
-            raise ValueError(
-                f"head_dim={shape.head_dim} must be a multiple of 32 here, embed_dim="
-                f"{shape.embed_dim} and mlp_dim={shape.mlp_dim} of 4. Use the JAX engine."
-            )
+        self.kernel = tiles.choose(kernel)
+        if why := misfit(shape):
+            raise ValueError(f"{why}. Use the JAX engine.")
         self.model = model
-        self.name = kernel or able[0]
         self.threads = threads or num_threads()
-        self._kernel = tiles.KERNELS[self.name]
+        self._kernel = tiles.KERNELS[self.kernel]
         self._bits = norm_bits(shape.embed_dim)
         self._layers = [_pack_layer(model, layer) for layer in range(shape.num_layers)]
         self._logits = _pack(model.tensors["logits"])
+        self._scratch = threading.local()
         self._biases: dict[int, list[npt.NDArray[np.int32]]] = {}
         self._marker: tuple[list[npt.NDArray[np.int8]], list[npt.NDArray[np.int8]]] | None = None
+
+    @property
+    def name(self) -> str:
+        """The kernel and the threads, for people."""
+        return f"{self.kernel}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+
+    @property
+    def slow(self) -> str:
+        """What to do about its speed; empty where it is as fast as a CPU gets."""
+        if self.kernel != "portable":
+            return ""
+        return (
+            "A CPU with AVX2 (x86 since 2013) or VNNI takes half the time or less, a GPU or TPU "
+            "(EQUALINFO_BACKEND=jax) less again; windows of up to 20 bits need no M1 at all"
+        )
 
     def start(self, lanes: int, context: int) -> CpuState:
         """Caches for `lanes` empty texts."""
@@ -135,7 +156,7 @@ class CpuEngine:
         out: Logits,
     ) -> None:
         rows = len(lanes)
-        work = _work(self.model, rows, state.ring)
+        work = self._work(rows, state.ring)
         positions = state.positions[lanes]
         bias = self._bias(state.context)
         kernels.embed(self.model.tensors["embedding"], ids, work.x, rows)
@@ -159,7 +180,7 @@ class CpuEngine:
         size = (shape.num_layers, shape.num_heads, slots * shape.head_dim)
         keys, values = np.zeros(size, np.uint8), np.zeros(size, np.int8)
         bias = self._bias(context)
-        work = _work(self.model, _CHUNK, min(slots, context + 2 * 64 + tiles.ROWS + 64))
+        work = self._work(_CHUNK, min(slots, context + 2 * 64 + tiles.ROWS + 64))
         for first in range(0, len(ids), _CHUNK):
             rows = min(_CHUNK, len(ids) - first)
             kernels.embed(self.model.tensors["embedding"], ids[first : first + rows], work.x, rows)
@@ -171,6 +192,17 @@ class CpuEngine:
             out = np.empty((rows, NUM_SYMBOLS), np.int16)
             self._finish(work, out, rows)
             take(index, first, out)
+
+    def _work(self, rows: int, slots: int) -> kernels.Work:
+        """This thread's scratch memory, kept: new pages would cost a tenth of the time."""
+        found: kernels.Work | None = getattr(self._scratch, "work", None)
+        if found is not None:
+            has_rows, has_slots = len(found.x), len(found.weights) // tiles.ROWS
+            if rows <= has_rows and slots <= has_slots:
+                return found
+            rows, slots = max(rows, has_rows), max(slots, has_slots)
+        self._scratch.work = made = _work(self.model, rows, slots)
+        return made
 
     def _finish(self, work: kernels.Work, out: Logits, rows: int) -> None:
         model = self.model
@@ -218,6 +250,8 @@ def _work(model: FrozenM1, rows: int, slots: int) -> kernels.Work:
         x=np.zeros((rows, shape.embed_dim), np.int32),
         small=np.zeros(rows * max(shape.embed_dim, shape.inner_dim), np.uint8),
         hidden=np.zeros(rows * shape.mlp_dim, np.uint8),
+        wide=np.zeros(rows * max(shape.embed_dim, shape.inner_dim, shape.mlp_dim), np.int16),
+        wide_weights=np.zeros(tiles.ROWS * slots, np.int16),
         sums=np.zeros((rows, widest), np.int32),
         gate=np.zeros((rows, hidden), np.int32),
         up=np.zeros((rows, hidden), np.int32),

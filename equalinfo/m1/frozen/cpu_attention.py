@@ -11,7 +11,7 @@ from numba import njit
 
 from equalinfo.m1.frozen import arithmetic as a
 from equalinfo.m1.frozen.cpu_integers import TOP, bit_length, clip, i32, multiply_high
-from equalinfo.m1.frozen.tiles import ROWS, make_tile
+from equalinfo.m1.frozen.tiles import ROWS, make_tile, widen
 
 _keys_tile = make_tile(1, 16, signed_rows=True)
 _values_tile = make_tile(1, 32, signed_rows=False)
@@ -175,34 +175,36 @@ def _finish_head(sums: Any, total: Any, scale: Any, shift: int, out: Any) -> Non
 def attend_step(
     kernel: int, query: Any, keys: Any, values: Any, lanes: Any, positions: Any, ring: int,
     score_scale: Any, score_shift: int, bias: Any, out_scale: Any, out_shift: int,
-    scores: Any, weights: Any, sums: Any, out: Any, rows: int,
+    scores: Any, weights: Any, wide: Any, wide_weights: Any, sums: Any, out: Any, rows: int,
 ) -> None:  # fmt: skip
     """One new symbol a row, each with the cache of its own lane: keys, values [lanes, H, C D]."""
     heads = keys.shape[1]
     head_dim = query.shape[1] // heads
+    flat_query = query.reshape(-1)
+    widen(kernel, flat_query, wide, rows * heads * head_dim)
     for row in range(rows):
         lane, position = lanes[row], positions[row]
         slots = ring if position >= ring else (position // 16 + 1) * 16
         for head in range(heads):
             begin = head * head_dim
-            own_query = query[row]
-            correction = i32(128 * _sum(own_query[begin : begin + head_dim]))
+            at = row * heads * head_dim + begin
+            correction = i32(128 * _sum(flat_query[at : at + head_dim]))
             own_keys, own_values = keys[lane, head], values[lane, head]
             for group in range(slots // 16):
                 _keys_tile(
-                    kernel, own_query, begin, 0, own_keys, group * 16 * head_dim, 64, 0,
+                    kernel, flat_query, wide, at, 0, own_keys, group * 16 * head_dim, 64, 0,
                     head_dim // 4, _ZEROS, 0, scores, 16 * group, 0,
                 )  # fmt: skip
             total = _weigh(
                 scores, weights, 0, slots, position, ring, correction, score_scale[head],
                 score_shift, bias[head],
             )  # fmt: skip
+            widen(kernel, weights, wide_weights, slots)
             for part in range(0, head_dim, 32):
                 _values_tile(
-                    kernel, weights, 0, 0, own_values, 4 * part, 4 * head_dim, 64, slots // 4,
-                    _ZEROS, 0, sums, part, 0,
+                    kernel, weights, wide_weights, 0, 0, own_values, 4 * part, 4 * head_dim, 64,
+                    slots // 4, _ZEROS, 0, sums, part, 0,
                 )  # fmt: skip
-            at = row * heads * head_dim + begin
             _finish_head(
                 sums, total, out_scale[begin : begin + head_dim], out_shift,
                 out[at : at + head_dim],
@@ -213,7 +215,7 @@ def attend_step(
 def attend_sequence(
     kernel: int, query: Any, keys: Any, values: Any, first: int, score_scale: Any,
     score_shift: int, bias: Any, out_scale: Any, out_shift: int, scores: Any, weights: Any,
-    sums: Any, out: Any, rows: int,
+    wide: Any, wide_weights: Any, sums: Any, out: Any, rows: int,
 ) -> None:  # fmt: skip
     """Successive symbols of one text at positions first, first + 1, ...: keys, values [H, C D].
 
@@ -223,6 +225,7 @@ def attend_sequence(
     head_dim = query.shape[1] // heads
     slots, context = keys.shape[1] // head_dim, bias.shape[1]
     flat_query = query.reshape(-1)
+    widen(kernel, flat_query, wide, (rows + ROWS - 1) // ROWS * ROWS * heads * head_dim)
     for row in range(0, rows, ROWS):
         low = max(0, first + row - context + 1) // 64 * 64
         high = min(slots, ((first + row + ROWS - 1) // 64 + 1) * 64)
@@ -232,7 +235,7 @@ def attend_sequence(
             own_keys, own_values = keys[head], values[head]
             for place in range(low, high, 64):
                 _keys_tile_rows(
-                    kernel, flat_query, row * heads * head_dim + begin, heads * head_dim,
+                    kernel, flat_query, wide, row * heads * head_dim + begin, heads * head_dim,
                     own_keys, place * head_dim, 64, 16 * head_dim, head_dim // 4, _ZEROS, 0,
                     scores, place - low, span,
                 )  # fmt: skip
@@ -243,10 +246,11 @@ def attend_sequence(
                     high, first + row + r, 1 << 30, correction, score_scale[head], score_shift,
                     bias[head],
                 )  # fmt: skip
+            widen(kernel, weights, wide_weights, ROWS * span)
             for part in range(0, head_dim, 32):
                 _values_tile_rows(
-                    kernel, weights, 0, span, own_values, low * head_dim + 4 * part, 4 * head_dim,
-                    64, span // 4, _ZEROS, 0, sums, part, head_dim,
+                    kernel, weights, wide_weights, 0, span, own_values, low * head_dim + 4 * part,
+                    4 * head_dim, 64, span // 4, _ZEROS, 0, sums, part, head_dim,
                 )  # fmt: skip
             for r in range(ROWS):
                 at = (row + r) * heads * head_dim + begin

@@ -19,9 +19,10 @@ from equalinfo.m1.frozen.cpu_integers import (
     multiply_high,
     square_root,
 )
-from equalinfo.m1.frozen.tiles import ROWS, make_tile
+from equalinfo.m1.frozen.tiles import ROWS, make_tile, widen
 
-_project_tile = make_tile(ROWS, 64, signed_rows=False)
+_project_rows = make_tile(ROWS, 64, signed_rows=False)
+_project_row = make_tile(1, 64, signed_rows=False)
 _LIMIT = i32(a.RESIDUAL_LIMIT)
 _HIDDEN = i32((1 << a.HIDDEN_BITS) - 1)
 
@@ -77,6 +78,8 @@ class Work(NamedTuple):
       x: int32[R, E], the residual stream.
       small: uint8[R max(E, H D)], inputs of matrices.
       hidden: uint8[R F].
+      wide: int16[R max(E, H D, F)], what `widen` made of one of them, or of a query.
+      wide_weights: int16[ROWS C], of `weights`.
       sums: int32[R, max(E, H D, 320) padded to 64].
       gate, up: int32[R, F padded to 64].
       query, key, value: int8[R, H D].
@@ -89,6 +92,8 @@ class Work(NamedTuple):
     x: Any
     small: Any
     hidden: Any
+    wide: Any
+    wide_weights: Any
     sums: Any
     gate: Any
     up: Any
@@ -103,20 +108,31 @@ class Work(NamedTuple):
 
 @njit(nogil=True, cache=True)
 def project(
-    kernel: int, x: Any, matrix: Any, start: Any, out: Any, columns: int, rows: int, inputs: int
-) -> None:
+    kernel: int, x: Any, wide: Any, matrix: Any, start: Any, out: Any, columns: int, rows: int,
+    inputs: int,
+) -> None:  # fmt: skip
     """out[:rows, :columns] = x[rows, inputs] @ matrix, [columns / 64, inputs / 4, 64, 4]; raw sums.
 
-    Columns are taken to the next multiple of 64, rows to that of ROWS.
+    Columns are taken to the next multiple of 64, rows to that of ROWS where it is near. `wide`
+    int16[any] is scratch memory for x.
     """
     stride = out.shape[1]
     flat = out.reshape(-1)
+    widen(kernel, x, wide, rows * inputs)
     for block in range((columns + 63) // 64):
-        for row in range(0, rows, ROWS):
-            _project_tile(
-                kernel, x, row * inputs, inputs, matrix, block * 64 * inputs, 256, 64,
+        row = 0
+        while row + ROWS // 2 < rows:
+            _project_rows(
+                kernel, x, wide, row * inputs, inputs, matrix, block * 64 * inputs, 256, 64,
                 inputs // 4, start, 64 * block, flat, row * stride + 64 * block, stride,
             )  # fmt: skip
+            row += ROWS
+        while row < rows:
+            _project_row(
+                kernel, x, wide, row * inputs, inputs, matrix, block * 64 * inputs, 256, 64,
+                inputs // 4, start, 64 * block, flat, row * stride + 64 * block, stride,
+            )  # fmt: skip
+            row += 1
 
 
 @njit(nogil=True, cache=True)
@@ -217,11 +233,11 @@ def _before_attention(kernel: int, layer: Layer, work: Work, bits: int, rows: in
     x, y = work.x, work.small
     norm(x, layer.attention_norm, layer.attention_norm_shift, bits, y, rows)
     width, inner = x.shape[1], work.query.shape[1]
-    project(kernel, y, layer.query, layer.query_start, work.sums, inner, rows, width)
+    project(kernel, y, work.wide, layer.query, layer.query_start, work.sums, inner, rows, width)
     scale_to_int8(work.sums, layer.query_scale, layer.query_shift, work.query, rows)
-    project(kernel, y, layer.key, layer.key_start, work.sums, inner, rows, width)
+    project(kernel, y, work.wide, layer.key, layer.key_start, work.sums, inner, rows, width)
     scale_to_int8(work.sums, layer.key_scale, layer.key_shift, work.key, rows)
-    project(kernel, y, layer.value, layer.value_start, work.sums, inner, rows, width)
+    project(kernel, y, work.wide, layer.value, layer.value_start, work.sums, inner, rows, width)
     scale_to_int8(work.sums, layer.value_scale, layer.value_shift, work.value, rows)
 
 
@@ -230,16 +246,22 @@ def _after_attention(kernel: int, layer: Layer, work: Work, bits: int, rows: int
     """What attention gave (in `work.small`) and the gated layer, added to the residual stream."""
     x = work.x
     width, inner, hidden = x.shape[1], work.query.shape[1], layer.gate_scale.shape[0]
-    project(kernel, work.small, layer.out, layer.out_start, work.sums, width, rows, inner)
+    project(
+        kernel, work.small, work.wide, layer.out, layer.out_start, work.sums, width, rows, inner
+    )
     scale_and_add(work.sums, layer.out_scale, layer.out_shift, x, rows)
     norm(x, layer.mlp_norm, layer.mlp_norm_shift, bits, work.small, rows)
-    project(kernel, work.small, layer.gate, layer.gate_start, work.gate, hidden, rows, width)
-    project(kernel, work.small, layer.up, layer.up_start, work.up, hidden, rows, width)
+    project(
+        kernel, work.small, work.wide, layer.gate, layer.gate_start, work.gate, hidden, rows, width
+    )
+    project(kernel, work.small, work.wide, layer.up, layer.up_start, work.up, hidden, rows, width)
     gate_hidden(
         work.gate, work.up, layer.gate_scale, layer.gate_shift, layer.up_scale, layer.up_shift,
         work.hidden, work.exponents, rows,
     )  # fmt: skip
-    project(kernel, work.hidden, layer.down, layer.down_start, work.sums, width, rows, hidden)
+    project(
+        kernel, work.hidden, work.wide, layer.down, layer.down_start, work.sums, width, rows, hidden
+    )
     add_hidden(work.sums, layer.down_scale, layer.down_shift, work.exponents, x, rows)
 
 
@@ -260,7 +282,7 @@ def layer_step(
     attend_step(
         kernel, work.query, keys, values, lanes, positions, ring, layer.score_scale,
         layer.score_shift, bias, layer.attention_scale, layer.attention_shift, work.scores,
-        work.weights, work.head, work.small, rows,
+        work.weights, work.wide, work.wide_weights, work.head, work.small, rows,
     )  # fmt: skip
     _after_attention(kernel, layer, work, bits, rows)
 
@@ -277,8 +299,8 @@ def layer_sequence(
         store(keys, values, work.key[row], work.value[row], first + row, head_dim)
     attend_sequence(
         kernel, work.query, keys, values, first, layer.score_scale, layer.score_shift, bias,
-        layer.attention_scale, layer.attention_shift, work.scores, work.weights,
-        work.head, work.small, rows,
+        layer.attention_scale, layer.attention_shift, work.scores, work.weights, work.wide,
+        work.wide_weights, work.head, work.small, rows,
     )  # fmt: skip
     _after_attention(kernel, layer, work, bits, rows)
 
@@ -290,7 +312,7 @@ def last_layer(
 ) -> None:  # fmt: skip
     """Logits int16[rows, 257] of the residual stream."""
     norm(work.x, final_norm, norm_shift, bits, work.small, rows)
-    project(kernel, work.small, logits, start, work.sums, columns, rows, work.x.shape[1])
+    project(kernel, work.small, work.wide, logits, start, work.sums, columns, rows, work.x.shape[1])
     finish_logits(work.sums, scale, shift, out, rows)
 
 

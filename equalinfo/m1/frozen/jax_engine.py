@@ -19,6 +19,11 @@ _CHUNK = 256  # of them, symbols of one text
 _MULTIPLE = 64  # lanes are padded to it: fewer shapes to compile
 
 
+def platform() -> str:
+    """What JAX runs on: cpu, gpu, tpu."""
+    return str(jax.default_backend())
+
+
 class JaxState:
     """Caches of some lanes, on the device."""
 
@@ -40,8 +45,11 @@ class JaxEngine:
             GPU), bfloat16 on a TPU.
         """
         if products is None:
-            products = "bfloat16" if jax.default_backend() == "tpu" else "int8"
-        self.name = f"jax {jax.__version__} {jax.default_backend()} {products}"
+            products = "bfloat16" if platform() == "tpu" else "int8"
+        self.name = f"jax {jax.__version__} on {platform()}, {products}"
+        self.slow = ""
+        if platform() == "cpu":
+            self.slow = "On a CPU its own kernels (EQUALINFO_BACKEND=cpu) are many times as fast"
         self.model = model
         self._net = engine.network(model, products)
         self._params = engine.parameters(model, products)

@@ -73,6 +73,11 @@ class MemoEngine:
         return self.engine.name
 
     @property
+    def slow(self) -> str:
+        """The engine's."""
+        return self.engine.slow
+
+    @property
     def model(self) -> FrozenM1:
         """The engine's."""
         return self.engine.model

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import importlib.util
+import logging
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, Self
@@ -14,7 +15,9 @@ from equalinfo import frequencies
 from equalinfo.alphabet import Symbols
 from equalinfo.m1.base import Frequencies
 from equalinfo.m1.frozen import tiles
+from equalinfo.m1.frozen.cpu import CpuEngine, misfit
 from equalinfo.m1.frozen.file import FrozenM1
+from equalinfo.m1.frozen.memo import MemoEngine
 from equalinfo.m1.frozen.self_test import self_test
 from equalinfo.m1.frozen.threads import num_threads, spread
 
@@ -22,9 +25,22 @@ Logits = npt.NDArray[np.int16]
 _ROWS = 512  # of frequencies, shared out by a thread in a go
 BACKENDS = ("cpu", "jax")
 
+_log = logging.getLogger(__name__)
+
 
 class Engine(Protocol):
-    """Runs the network: `cpu.CpuEngine` or `jax_engine.JaxEngine`."""
+    """Runs the network: `cpu.CpuEngine` or `jax_engine.JaxEngine`.
+
+    Attributes:
+      name: of what it runs on, for people.
+      slow: where others are much faster, what to do; else empty.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def slow(self) -> str: ...
 
     def start(self, lanes: int, context: int) -> Any:
         """State of `lanes` empty texts."""
@@ -49,12 +65,13 @@ class FrozenModel:
         Args:
           frozen: the network.
           precision: P; frequencies sum to 2^P.
-          backend: "cpu" (numba) or "jax" (whatever JAX runs on: a GPU, a TPU); None: what the
-            environment variable EQUALINFO_BACKEND says, else "cpu" (on a CPU without VNNI
-            instructions "jax", where that is installed). The frequencies are the same.
+          backend: "cpu" (numba; EQUALINFO_KERNEL names the kernel) or "jax" (whatever JAX runs on:
+            a GPU, a TPU); None: what the environment variable EQUALINFO_BACKEND says, else "cpu",
+            unless that has no fast kernel here and JAX finds a GPU or TPU, or the network does not
+            fit its tiles. The frequencies are the same.
 
         Raises:
-          ValueError: an unknown backend.
+          ValueError: an unknown backend or kernel, or one that cannot run here.
           RuntimeError: the engine does not give the reference's integers here.
         """
         frequencies.check_precision(precision)
@@ -73,6 +90,11 @@ class FrozenModel:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the `.eqm` file."""
         self.frozen.save(path)
+
+    @property
+    def runs_on(self) -> str:
+        """The engine and its kernel, for people."""
+        return self.engine.name
 
     @property
     def max_context(self) -> int:
@@ -154,22 +176,44 @@ def check_context(context: int) -> None:
 
 def make_engine(frozen: FrozenM1, backend: str | None) -> Engine:
     """See `FrozenModel`; the engine without its self-test."""
-    if backend is None:
-        backend = os.environ.get("EQUALINFO_BACKEND") or _default_backend()
+    backend = backend or os.environ.get("EQUALINFO_BACKEND") or _default_backend(frozen)
     if backend not in BACKENDS:
         raise ValueError(
             f"backend={backend!r} (or EQUALINFO_BACKEND) is not one of {', '.join(BACKENDS)}."
         )
+    engine: Engine
     if backend == "jax":
         from equalinfo.m1.frozen.jax_engine import JaxEngine
 
-        return JaxEngine(frozen)
-    from equalinfo.m1.frozen.cpu import CpuEngine
-    from equalinfo.m1.frozen.memo import MemoEngine
+        engine = JaxEngine(frozen)
+    else:
+        engine = MemoEngine(CpuEngine(frozen))
+    _tell(engine.name, engine.slow)
+    return engine
 
-    return MemoEngine(CpuEngine(frozen))
+
+@functools.cache  # once a process
+def _tell(name: str, slow: str) -> None:
+    if slow:
+        _log.warning("M1 runs slowly: %s. %s.", name, slow)
+    else:
+        _log.info("M1 runs on %s.", name)
 
 
-def _default_backend() -> str:
-    slow = tiles.able()[0] == "portable"
-    return "jax" if slow and importlib.util.find_spec("jax") else "cpu"
+def _default_backend(frozen: FrozenM1) -> str:
+    has_jax = importlib.util.find_spec("jax") is not None
+    if why := misfit(frozen.shape):
+        if has_jax:
+            _log.warning("%s: the JAX engine runs this M1.", why)
+        return "jax" if has_jax else "cpu"
+    slow = tiles.choose() == "portable" and not os.environ.get(tiles.KERNEL_VARIABLE)
+    return "jax" if slow and has_jax and _accelerator() else "cpu"
+
+
+def _accelerator() -> bool:
+    """Whether JAX finds a GPU or TPU; it is asked, which takes seconds, only where it might."""
+    if all(importlib.util.find_spec(plugins) is None for plugins in ("jax_plugins", "libtpu")):
+        return False
+    from equalinfo.m1.frozen.jax_engine import platform
+
+    return platform() != "cpu"

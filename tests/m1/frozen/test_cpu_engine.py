@@ -100,8 +100,12 @@ def test_widths_that_fill_no_tile(kernel: str) -> None:
 
 
 def test_what_the_engine_cannot_run_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"kernel='neon': this CPU can run .*portable"):
+    with pytest.raises(
+        ValueError, match=r"kernel='neon' is no kernel.*this CPU can run .*portable"
+    ):
         CpuEngine(random_model(), "neon")
     shape = dataclasses.replace(ODD, head_dim=16)
-    with pytest.raises(ValueError, match=r"head_dim=16 must be a multiple of 32.*JAX engine"):
+    with pytest.raises(
+        ValueError, match=r"head_dim=16 must be a multiple of 32 .*Use the JAX engine"
+    ):
         CpuEngine(random_model("small heads", shape))

@@ -1,5 +1,7 @@
 """Frequencies of a frozen M1: root, steps and whole texts agree, and a wrong engine is found."""
 
+import dataclasses
+import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +18,7 @@ from equalinfo.m1.frozen.file import FrozenM1
 from equalinfo.m1.frozen.model import FrozenModel
 from equalinfo.m1.frozen.reference import reference_frequencies
 from equalinfo.m1.frozen.self_test import self_test
-from m1.frozen.models import draw_text, random_model
+from m1.frozen.models import SMALL, draw_text, random_model
 
 TEXTS = [
     join([b"The quick brown fox.", "naïve\x00\xff".encode("latin-1")]),
@@ -82,13 +84,55 @@ def test_what_identifies_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [model.precision for model in models] == [16, 14, 16]
     assert models[0].max_context == 64
     assert models[0].float_border is False
-    for able, expected in ((["avx_vnni", "portable"], "cpu"), (["portable"], "jax")):
-        with monkeypatch.context() as patch:
-            patch.setattr(tiles, "able", lambda able=able: able)
-            assert model_module._default_backend() == expected
     monkeypatch.setenv("EQUALINFO_BACKEND", "jax")
     asked: Any = FrozenModel(random_model()).engine
     assert asked.name.startswith("jax")
+
+
+@pytest.mark.parametrize(
+    ("able", "accelerator", "kernel", "head_dim", "expected"),
+    [
+        (["avx2", "portable"], True, "", 32, "cpu"),
+        (["portable"], False, "", 32, "cpu"),
+        (["portable"], True, "", 32, "jax"),
+        (["portable"], True, "portable", 32, "cpu"),
+        (["avx2", "portable"], False, "", 16, "jax"),
+    ],
+)
+def test_jax_runs_where_it_finds_an_accelerator_or_no_tile_fits(
+    able: list[str], accelerator: bool, kernel: str, head_dim: int, expected: str,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    pytest.importorskip("jax", reason="needs JAX: pip install 'equalinfo[train]'")
+    monkeypatch.setattr(tiles, "able", lambda: able)
+    monkeypatch.setattr(model_module, "_accelerator", lambda: accelerator)
+    monkeypatch.setenv("EQUALINFO_KERNEL", kernel)
+    frozen = random_model("heads", dataclasses.replace(SMALL, head_dim=head_dim))
+    assert model_module._default_backend(frozen) == expected
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert bool(warned) == (head_dim == 16)
+    assert all("head_dim=16 must be a multiple of 32 on a CPU" in text for text in warned)
+
+
+def test_jax_is_asked_only_where_it_may_find_an_accelerator(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine: Any = pytest.importorskip(
+        "equalinfo.m1.frozen.jax_engine", reason="needs JAX: pip install 'equalinfo[train]'"
+    )
+    found = importlib.util.find_spec
+    for plugins, platform, expected in (
+        (None, "gpu", False),
+        ("x", "gpu", True),
+        ("x", "cpu", False),
+    ):
+        monkeypatch.setattr(
+            importlib.util,
+            "find_spec",
+            lambda name, x=plugins: x if name in ("jax_plugins", "libtpu") else found(name),
+        )
+        monkeypatch.setattr(engine, "platform", lambda x=platform: x)
+        assert model_module._accelerator() is expected
 
 
 def test_load_and_save(tmp_path: Any) -> None:
