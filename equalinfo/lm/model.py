@@ -39,6 +39,30 @@ def relative_bucket(distance: np.ndarray, buckets: int, max_distance: int) -> np
     return np.where(distance < exact, distance, large).astype(np.int32)
 
 
+@jax.custom_vjp
+def _product(x: Array, kernel: Array) -> Array:
+    """x[..., A] @ kernel[A, F].
+
+    The gradient of the kernel, written as JAX would: (gradient^T x)^T, takes XLA two to six times
+    as long on a CPU.
+    """
+    return jnp.dot(x, kernel)
+
+
+def _product_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+    return _product(x, kernel), (x, kernel)
+
+
+def _product_backward(saved: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    x, kernel = saved
+    tokens = tuple(range(x.ndim - 1))
+    d_kernel = jax.lax.dot_general(x, gradient, ((tokens, tokens), ((), ())))
+    return jnp.dot(gradient, kernel.T), d_kernel
+
+
+_product.defvjp(_product_forward, _product_backward)
+
+
 class Dense(nn.Module):
     """x[..., A] -> x[..., features], no bias."""
 
@@ -56,7 +80,7 @@ class Dense(nn.Module):
             jnp.float32,
             axes=self.axes,
         )
-        return jnp.dot(x.astype(self.dtype), kernel.astype(self.dtype))
+        return _product(x.astype(self.dtype), kernel.astype(self.dtype))
 
 
 class RMSNorm(nn.Module):
