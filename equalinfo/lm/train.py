@@ -20,7 +20,7 @@ import numpy.typing as npt
 import optax
 from tqdm import tqdm
 
-from equalinfo.lm import checkpoint
+from equalinfo.lm import checkpoint, cores
 from equalinfo.lm.config import ModelConfig
 from equalinfo.lm.data import Batch, Batches
 from equalinfo.lm.metrics import MetricsWriter
@@ -157,6 +157,48 @@ def init_params(model: Transformer, seed: int) -> PyTree:
     return model.init(jax.random.key(seed), jnp.zeros((1, 8), jnp.int32))["params"]
 
 
+@jax.custom_vjp
+def token_scores(logits: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """What a loss needs of logits, in few passes over them.
+
+    Args:
+      logits: float32[..., V].
+      targets: int32[...].
+
+    Returns:
+      (log(Z), float32[...]; the targets' logits, float32[...]; the largest logit's place, the first
+      of several, int32[...]).
+    """
+    return _token_scores(logits, targets)[0]
+
+
+def _token_scores(logits: jax.Array, targets: jax.Array) -> tuple[Any, Any]:
+    *shape, vocab_size = logits.shape
+    # XLA takes ten times as long for an argmax on a CPU as for a maximum: first the largest of each
+    # block, then where it is in its block.
+    width = math.gcd(vocab_size, 64)
+    blocks = logits.reshape(*shape, vocab_size // width, width)
+    largest = jnp.max(blocks, axis=-1)
+    block = jnp.argmax(largest, axis=-1)[..., None]
+    candidates = jnp.take_along_axis(blocks, block[..., None], axis=-2)[..., 0, :]
+    place = block[..., 0] * width + jnp.argmax(candidates, axis=-1)
+    peak = jnp.take_along_axis(largest, block, axis=-1)
+    log_z = (peak + jnp.log(jnp.sum(jnp.exp(logits - peak), axis=-1, keepdims=True)))[..., 0]
+    target_logits = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+    return (log_z, target_logits, place), (logits, targets, log_z)
+
+
+def _token_scores_backward(saved: Any, gradients: Any) -> tuple[jax.Array, None]:
+    logits, targets, log_z = saved
+    d_log_z, d_target, _ = gradients
+    gradient = jnp.exp(logits - log_z[..., None]) * d_log_z[..., None]
+    places = jnp.arange(logits.shape[-1]).reshape((1,) * targets.ndim + (-1,))
+    return gradient + jnp.where(places == targets[..., None], d_target[..., None], 0.0), None
+
+
+token_scores.defvjp(_token_scores, _token_scores_backward)
+
+
 def row_sums(
     model: Transformer, params: PyTree, batch: dict[str, jax.Array], rng: Any = None
 ) -> tuple[Sums, jax.Array]:
@@ -168,11 +210,10 @@ def row_sums(
         enable_dropout=rng is not None,
         rngs=None if rng is None else {"dropout": rng},
     )
-    log_z = jax.nn.logsumexp(logits, axis=-1)
-    target_logits = jnp.take_along_axis(logits, batch["targets"][..., None], axis=-1)[..., 0]
+    log_z, target_logits, predicted = token_scores(logits, batch["targets"])
     weights = batch["weights"]
     nats = (log_z - target_logits) * weights
-    correct = (jnp.argmax(logits, axis=-1) == batch["targets"]) * weights
+    correct = (predicted == batch["targets"]) * weights
     sums = Sums(*(jnp.sum(x, axis=0) for x in (nats, correct, weights)))
     return sums, jnp.sum(jnp.square(log_z) * weights)
 
@@ -186,54 +227,86 @@ def batch_sums(
     return sums.nats + z_loss * log_z_squared, sums
 
 
-def to_device(batch: Batch) -> dict[str, jax.Array]:
-    """The arrays a model step needs."""
-    return {
-        "inputs": jnp.asarray(batch.inputs),
-        "targets": jnp.asarray(batch.targets),
-        "weights": jnp.asarray(batch.weights),
-        "segments": jnp.asarray(batch.segments),
-    }
-
-
 def make_train_step(config: TrainConfig) -> Any:
-    """jit((state, batch, step) -> (state, totals)); gradients are of the mean loss per token."""
-    model = Transformer(config.model)
+    """(state, batch, step) -> (state, totals); gradients are of the mean loss per token.
+
+    The state is donated.
+    """
+    model = _model(config.model)
     optimizer = make_optimizer(config.optimizer)
 
-    def loss(params: PyTree, batch: dict[str, jax.Array], rng: Any) -> tuple[jax.Array, Sums]:
-        return batch_sums(model, params, batch, config.z_loss, rng)
+    def loss(params: PyTree, rows: dict[str, jax.Array], rng: Any) -> tuple[jax.Array, Sums]:
+        return batch_sums(model, params, rows, config.z_loss, rng)
+
+    @functools.partial(jax.jit, static_argnums=4)
+    def gradients(
+        params: PyTree, part: dict[str, jax.Array], step: jax.Array, number: jax.Array, each: int
+    ) -> tuple[PyTree, Sums]:
+        """Of part `number`, summed over tokens, `each` rows at a time."""
+        base = jax.random.fold_in(jax.random.key(config.seed), step)
+        micro = cores.pieces(part, each)
+        first = number * len(micro["weights"])
+
+        def one(carry: Any, piece: Any) -> tuple[Any, None]:
+            index, rows = piece
+            rng = jax.random.fold_in(base, index) if config.model.dropout_rate else None
+            (_, sums), grads = jax.value_and_grad(loss, has_aux=True)(params, rows, rng)
+            return jax.tree.map(jnp.add, carry, (grads, sums)), None
+
+        zeros = jax.tree.map(jnp.zeros_like, params), Sums(*(jnp.zeros(()),) * 3)
+        places = first + jnp.arange(len(micro["weights"]))
+        return jax.lax.scan(one, zeros, (places, micro))[0]
 
     @functools.partial(jax.jit, donate_argnums=0)
-    def train_step(
-        state: State, batch: dict[str, jax.Array], step: jax.Array
-    ) -> tuple[State, Sums]:
-        base = jax.random.fold_in(jax.random.key(config.seed), step)
-        micro = jax.tree.map(
-            lambda x: x.reshape(config.accumulate, x.shape[0] // config.accumulate, *x.shape[1:]),
-            batch,
-        )
-
-        def one(carry: Any, part: Any) -> tuple[Any, None]:
-            grads, sums = carry
-            index, rows = part
-            rng = jax.random.fold_in(base, index) if config.model.dropout_rate else None
-            (_, new), grad = jax.value_and_grad(loss, has_aux=True)(state.params, rows, rng)
-            return (jax.tree.map(jnp.add, grads, grad), jax.tree.map(jnp.add, sums, new)), None
-
-        zeros = jax.tree.map(jnp.zeros_like, state.params), Sums(*(jnp.zeros(()),) * 3)
-        (grads, sums), _ = jax.lax.scan(one, zeros, (jnp.arange(config.accumulate), micro))
+    def update(state: State, parts: list[tuple[PyTree, Sums]]) -> tuple[State, Sums]:
+        grads, sums = jax.tree.map(lambda *x: functools.reduce(jnp.add, x), *parts)
         grads = jax.tree.map(lambda g: g / jnp.maximum(sums.tokens, 1.0), grads)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         return State(optax.apply_updates(state.params, updates), opt_state), sums
 
+    on_cores = cores.OnCores(gradients)
+
+    def train_step(state: State, batch: Batch, step: int) -> tuple[State, Sums]:
+        rows, length = batch.targets.shape
+        parts = _parts(batch, state.params)
+        each = cores.piece_rows(
+            len(parts[0]["weights"]), length, config.model.vocab_size, rows // config.accumulate
+        )
+        arguments = [(state.params, part, step, i, each) for i, part in enumerate(parts)]
+        return update(state, on_cores(arguments))
+
     return train_step
 
 
+def _model(config: ModelConfig) -> Transformer:
+    """The network as it is fastest on this device."""
+    blocked = jax.default_backend() == "cpu" and config.dtype == jnp.float32
+    return Transformer(config, blocked=blocked)
+
+
+def _parts(batch: Batch, params: PyTree) -> list[dict[str, jax.Array]]:
+    """What a model step needs of a batch, shared out to the cores."""
+    arrays = {
+        "inputs": batch.inputs,
+        "targets": batch.targets,
+        "weights": batch.weights,
+        "segments": batch.segments,
+    }
+    param_bytes = sum(x.nbytes for x in jax.tree.leaves(params))
+    return cores.split(arrays, cores.num_parts(len(batch.targets), param_bytes))
+
+
 @functools.lru_cache(maxsize=8)
-def _eval_step(model_config: ModelConfig) -> Any:
-    model = Transformer(model_config)
-    return jax.jit(lambda params, batch: row_sums(model, params, batch)[0])
+def _eval_step(model_config: ModelConfig) -> cores.OnCores:
+    """OnCores of (params, part, rows at a time) -> `Sums` by place."""
+    model = _model(model_config)
+
+    @functools.partial(jax.jit, static_argnums=2)
+    def step(params: PyTree, part: dict[str, jax.Array], each: int) -> Sums:
+        sums = jax.lax.map(lambda rows: row_sums(model, params, rows)[0], cores.pieces(part, each))
+        return jax.tree.map(lambda x: jnp.sum(x, axis=0), sums)
+
+    return cores.OnCores(step)
 
 
 def evaluate(
@@ -266,7 +339,11 @@ def evaluate(
     num_bytes = 0
     for i in tqdm(range(num_batches), "eval", leave=False, disable=not progress, unit="batch"):
         batch = batches.batch(i)
-        totals += np.stack(step(params, to_device(batch))).astype(np.float64)
+        parts = _parts(batch, params)
+        rows = len(parts[0]["weights"])
+        each = cores.piece_rows(rows, batch.targets.shape[1], model_config.vocab_size, rows)
+        for sums in step([(params, part, each) for part in parts]):
+            totals += np.stack(sums).astype(np.float64)
         num_bytes += int(batch.num_bytes.sum())
     return Evaluation(totals, num_bytes)
 
@@ -319,7 +396,7 @@ def train(
         since = (time.monotonic(), step)
         while step < config.steps:
             batch = batches.batch(step)
-            state, sums = train_step(state, to_device(batch), np.int32(step))
+            state, sums = train_step(state, batch, step)
             step += 1
             bar.update()
             if step % config.log_every == 0 or step == config.steps:
