@@ -2,7 +2,8 @@
 
 The set is a trie in a double array. An entry is a uint64: `cost | base | symbol`, of 28, 27 and 9
 bits. The child of a node by byte s lies at base + s, if the symbol there is s: no two nodes have
-the same base. A cost of 0 says that no text of the set ends there. Costs are in 1/256 bit.
+the same base. Where no text of the set ends
+the cost is more than any text's spelling by single bytes. Costs are in 1/256 bit.
 
 The cheapest spelling is the parse `fewest`: of those that cost the same, the one whose last text is
 the longest, then the one before it, and so on.
@@ -25,11 +26,14 @@ Nodes = npt.NDArray[np.int32]
 
 _BASE, _COST = np.uint64(9), np.uint64(36)
 _BASE_MASK, _SYMBOL_MASK = np.uint64((1 << 27) - 1), np.uint64(511)
-_FREE = np.uint64(511)  # no byte
 _ROOT = 256  # base of the root; that of nodes without children is 0, whose places stay free
 _TRIES = 256  # places
+_TOO_DEAR = np.uint64((1 << 28) - 1)
+_NO_TEXT = _TOO_DEAR << _COST
+_FREE = _NO_TEXT | _SYMBOL_MASK
 _BLOCK = 1 << 22  # bytes that a thread parses at a time
-_FAR = np.int64(1) << 62
+_LENGTH, _LENGTH_MASK = np.uint64(8), np.int64(255)  # of a key
+_FAR = np.int64(1) << 61
 
 
 class Usage(NamedTuple):
@@ -60,7 +64,7 @@ class Lattice:
         self._lengths = np.diff(offsets)
 
     def set_costs(self, costs: Integers) -> None:
-        """Give each text its cost: int64[T], in 1/256 bit, 1 to 2^28 - 1."""
+        """Give each text its cost: int64[T], in 1/256 bit, 0 to 2^20."""
         _set_costs(self._entries, self._places, costs)
 
     def parse(self, corpus: Corpus, threads: int, done: Callable[[int], object]) -> Usage:
@@ -73,15 +77,12 @@ class Lattice:
         """
         offsets = corpus.offsets
         counts, documents = np.zeros((2, len(self._lengths)), np.int64)
-        first = np.searchsorted(offsets, np.arange(0, offsets[-1], _BLOCK))
-        bounds = np.unique(np.append(first, len(offsets) - 1))
+        bounds = _blocks(offsets)
 
         def work(block: int) -> tuple[int, Integers, Integers]:
             ends = offsets[bounds[block] : bounds[block + 1] + 1]
             own = np.zeros((2, len(self._lengths)), np.int64)
-            _count(
-                self._entries, self._text_at, self._lengths, corpus.text, ends, own[0], own[1]
-            )
+            _count(self._entries, self._text_at, corpus.text, ends, own[0], own[1])
             return int(ends[-1] - ends[0]), own[0], own[1]
 
         with ThreadPoolExecutor(threads) as pool:
@@ -91,18 +92,30 @@ class Lattice:
                 done(size)
         return Usage(counts, documents)
 
+    def tokens(self, corpus: Corpus, threads: int) -> tuple[Nodes, Integers]:
+        """The cheapest spellings themselves, one document behind the other.
+
+        Returns:
+          texts: int32[tokens].
+          first: int64[D + 1], the first token of each document.
+        """
+        offsets = corpus.offsets
+        bounds = _blocks(offsets)
+
+        def work(block: int) -> tuple[Nodes, Integers]:
+            ends = offsets[bounds[block] : bounds[block + 1] + 1]
+            return _tokens(self._entries, self._text_at, corpus.text, ends)
+
+        with ThreadPoolExecutor(threads) as pool:
+            parts = list(pool.map(work, range(len(bounds) - 1)))
+        numbers = np.concatenate([np.zeros(1, np.int64), *(number for _, number in parts)])
+        return np.concatenate([np.zeros(0, np.int32), *(part for part, _ in parts)]), np.cumsum(numbers)
+
     def spell(self, document: bytes) -> list[int]:
         """Numbers of the texts that spell a document."""
         text = np.frombuffer(document, np.uint8)
-        best = np.empty(len(text) + 1, np.int64)
-        last = np.empty(len(text) + 1, np.int32)
-        _forward(self._entries, text, 0, len(text), best, last)
-        found = []
-        place = len(text)
-        while place:
-            found.append(int(self._text_at[last[place]]))
-            place -= int(self._lengths[found[-1]])
-        return found[::-1]
+        ends = np.array([0, len(text)], np.int64)
+        return _tokens(self._entries, self._text_at, text, ends)[0].tolist()
 
     def detours(self, threads: int) -> Integers:
         """How much more the cheapest spelling of each text by others costs: int64[T].
@@ -114,7 +127,7 @@ class Lattice:
 
         def work(block: int) -> None:
             _detours(
-                self._entries,
+                self._entries.copy(),  # changed on the way
                 self._places,
                 self._texts,
                 self._offsets,
@@ -128,6 +141,12 @@ class Lattice:
         return out
 
 
+def _blocks(offsets: Integers) -> Integers:
+    """Numbers of the documents where pieces of the corpus begin, and the number of documents."""
+    first = np.searchsorted(offsets, np.arange(0, offsets[-1], _BLOCK))
+    return np.unique(np.append(first, len(offsets) - 1))
+
+
 @njit(cache=True, nogil=True)
 def _set_costs(entries: Entries, places: Nodes, costs: Integers) -> None:
     low = (np.uint64(1) << _COST) - np.uint64(1)
@@ -136,65 +155,120 @@ def _set_costs(entries: Entries, places: Nodes, costs: Integers) -> None:
         entries[places[text]] = (entry & low) | (np.uint64(costs[text]) << _COST)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _step(entries: Entries, base: np.uint64, symbol: np.uint64) -> tuple[np.uint64, np.int64]:
+    """Go down by a byte: (base of the child, its cost as a key); base 0, too dear: none."""
+    entry = entries[base + symbol]
+    # All ones if there is a child: no branch, which could not be predicted.
+    found = np.uint64(0) - np.uint64((entry & _SYMBOL_MASK) == symbol)
+    cost = (entry >> _COST) | (_TOO_DEAR & ~found)
+    return (entry >> _BASE) & _BASE_MASK & found, np.int64(cost << _LENGTH)
+
+
 @njit(cache=True, nogil=True)
-def _forward(
-    entries: Entries, text: Bytes, start: int, end: int, best: Integers, last: Nodes
-) -> None:
+def _forward(entries: Entries, text: Bytes, start: int, end: int, best: Integers) -> None:
     """Cheapest ways to each place of text[start:end].
+
+    A way is known by its key: `cost | 255 - length of its last text`, the length in 8 bits. So
+    the least key is the cheapest way, and of equals the one whose last text is the longest.
+
+    Four walks from starts side by side hide the time that a load takes. They arrive at a place
+    together; a walk that has ended goes on through free places, so that only the end of all four
+    is a branch.
 
     Args:
       entries: uint64[S].
       text: uint8[n].
       start: where the document begins.
       end: where it ends.
-      best: int64[end - start + 1] or more, filled with costs.
-      last: int32 like it, filled with the place in `entries` of the text that ends there.
+      best: int64[end - start + 1] or more, filled with keys.
     """
     size = end - start
     best[0] = 0
     best[1 : size + 1] = _FAR
-    for i in range(size):
-        before = best[i]
-        base = np.uint64(_ROOT)
-        for j in range(i, size):
+    root, no_base = np.uint64(_ROOT), np.uint64(0)
+    i = 0
+    while i < size:
+        base0, base1, base2, base3 = root, no_base, no_base, no_base
+        key0 = best[i] | _LENGTH_MASK
+        key1 = key2 = key3 = _FAR
+        j = i
+        while j < size:
             symbol = np.uint64(text[start + j])
-            place = base + symbol
-            entry = entries[place]
-            if (entry & _SYMBOL_MASK) != symbol:
+            base0, cost0 = _step(entries, base0, symbol)
+            base1, cost1 = _step(entries, base1, symbol)
+            base2, cost2 = _step(entries, base2, symbol)
+            base3, cost3 = _step(entries, base3, symbol)
+            key0, key1, key2, key3 = key0 - 1, key1 - 1, key2 - 1, key3 - 1
+            j += 1
+            least = min(min(key0 + cost0, key1 + cost1), min(key2 + cost2, key3 + cost3))
+            least = min(least, best[j])
+            best[j] = least
+            if j < i + 4:  # the next walk begins here, where nothing can arrive any more
+                if j == i + 1:
+                    base1, key1 = root, least | _LENGTH_MASK
+                elif j == i + 2:
+                    base2, key2 = root, least | _LENGTH_MASK
+                else:
+                    base3, key3 = root, least | _LENGTH_MASK
+            elif (base0 | base1 | base2 | base3) == no_base:
                 break
-            base = (entry >> _BASE) & _BASE_MASK
-            cost = entry >> _COST
-            # Starts come in ascending order: of equals the longest last text stays.
-            if cost and before + np.int64(cost) < best[j + 1]:
-                best[j + 1] = before + np.int64(cost)
-                last[j + 1] = np.int32(place)
+        i += 4
+
+
+@njit(cache=True, nogil=True)
+def _find(entries: Entries, text: Bytes, start: int, end: int) -> np.uint64:
+    """The place in `entries` of a text of the set."""
+    base = place = np.uint64(_ROOT)
+    for i in range(start, end):
+        place = base + np.uint64(text[i])
+        base = (entries[place] >> _BASE) & _BASE_MASK
+    return place
+
+
+@njit(cache=True, nogil=True)
+def _tokens(
+    entries: Entries, text_at: Nodes, text: Bytes, offsets: Integers
+) -> tuple[Nodes, Integers]:
+    """(texts of all documents at `offsets`, how many of each document)."""
+    best = np.empty(MAX_DOCUMENT + 1, np.int64)
+    out = np.empty(offsets[-1] - offsets[0], np.int32)
+    numbers = np.zeros(len(offsets) - 1, np.int64)
+    filled = 0
+    for document in range(len(offsets) - 1):
+        start, end = offsets[document], offsets[document + 1]
+        _forward(entries, text, start, end, best)
+        first, place = filled, end
+        while place > start:
+            length = _LENGTH_MASK - (best[place - start] & _LENGTH_MASK)
+            out[filled] = text_at[_find(entries, text, place - length, place)]
+            filled += 1
+            place -= length
+        numbers[document] = filled - first
+        out[first:filled] = out[first:filled][::-1].copy()
+    return out[:filled].copy(), numbers
 
 
 @njit(cache=True, nogil=True)
 def _count(
     entries: Entries,
     text_at: Nodes,
-    lengths: Integers,
     text: Bytes,
     offsets: Integers,
     counts: Integers,
     documents: Integers,
 ) -> None:
     """Add the use of texts in the documents at `offsets`."""
-    best = np.empty(MAX_DOCUMENT + 1, np.int64)
-    last = np.empty(MAX_DOCUMENT + 1, np.int32)
+    tokens, numbers = _tokens(entries, text_at, text, offsets)
     seen = np.full(len(counts), -1, np.int32)
-    for document in range(len(offsets) - 1):
-        start, end = offsets[document], offsets[document + 1]
-        _forward(entries, text, start, end, best, last)
-        place = end - start
-        while place > 0:
-            found = text_at[last[place]]
+    token = 0
+    for document in range(len(numbers)):
+        for _ in range(numbers[document]):
+            found = tokens[token]
+            token += 1
             counts[found] += 1
-            if seen[found] != document:
-                seen[found] = document
-                documents[found] += 1
-            place -= lengths[found]
+            documents[found] += seen[found] != document
+            seen[found] = document
 
 
 @njit(cache=True, nogil=True)
@@ -209,27 +283,15 @@ def _detours(
 ) -> None:
     best = np.empty(MAX_DOCUMENT + 1, np.int64)
     for text in range(first, last):
-        start = offsets[text]
-        size = offsets[text + 1] - start
-        if size == 1:
+        start, end = offsets[text], offsets[text + 1]
+        if end - start == 1:
             out[text] = -1
             continue
-        own = np.uint64(places[text])
-        best[0] = 0
-        best[1 : size + 1] = _FAR
-        for i in range(size):
-            base = np.uint64(_ROOT)
-            for j in range(i, size):
-                symbol = np.uint64(texts[start + j])
-                place = base + symbol
-                entry = entries[place]
-                if (entry & _SYMBOL_MASK) != symbol:
-                    break
-                base = (entry >> _BASE) & _BASE_MASK
-                cost = entry >> _COST
-                if cost and place != own:
-                    best[j + 1] = min(best[j + 1], best[i] + np.int64(cost))
-        out[text] = best[size] - np.int64(entries[own] >> _COST)
+        entry = entries[places[text]]
+        entries[places[text]] = entry | _NO_TEXT
+        _forward(entries, texts, start, end, best)
+        entries[places[text]] = entry
+        out[text] = (best[end - start] >> np.int64(_LENGTH)) - np.int64(entry >> _COST)
 
 
 @njit(cache=True, nogil=True)
@@ -281,7 +343,7 @@ def _build(texts: Bytes, offsets: Integers) -> tuple[Entries, Nodes]:
         while child:
             place = base + np.int64(symbol_of[child])
             places[child] = place
-            entries[place] = np.uint64(symbol_of[child])
+            entries[place] = _NO_TEXT | np.uint64(symbol_of[child])
             end_used = max(end_used, place + 1)
             child = sibling_of[child]
         entries[places[node]] |= np.uint64(base) << _BASE

@@ -24,9 +24,20 @@ from equalinfo.codebook.unigram.corpus import Bytes, Corpus, Integers, read
 MAX_LENGTH = 64
 """Bytes of the longest text."""
 
+MAX_CODES = 1 << 20
+MAX_WORDS = 8
+TOKEN_COST = 12 * costs.SCALE
+MAX_TOKEN_COST = 64 * costs.SCALE
+MAX_BYTES = 1 << 29
+MIN_DOCUMENTS, DOCUMENTS_SHARE = 5, 1 << 13
+"""A text must occur in so many documents, and in such a share of them: what fewer repeat is their
+boilerplate."""
+
 PIECES, RUNS = 3, 8  # candidates: pieces of words and runs of words, per code
 KEEP = 65  # percent that a round of pruning leaves
 PASSES = 2
+BORDERS = None
+BORDER_START = BORDER_END = True
 FINAL_PASSES = 3
 
 
@@ -67,13 +78,23 @@ def train(
     documents: Iterable[bytes],
     num_codes: int,
     *,
-    max_words: int = 8,
-    token_cost: int = 12 * costs.SCALE,
-    max_bytes: int = 1 << 29,
+    max_words: int = MAX_WORDS,
+    token_cost: int = TOKEN_COST,
+    max_bytes: int = MAX_BYTES,
     threads: int = 1,
     progress: bool = True,
 ) -> Trained:
-    """Train one set of texts; see `train_sizes`."""
+    """Train a set of texts; see `train_sizes`.
+
+    Args:
+      documents: any bytes; read once.
+      num_codes: V.
+      max_words: most words of a text; 1: texts within words.
+      token_cost: 1/256 bit that each token costs beside its own bits, in training and parsing.
+      max_bytes: of longer corpora a sample of documents is taken.
+      threads: the result does not depend on it.
+      progress: draw bars.
+    """
     (trained,) = train_sizes(
         documents,
         [num_codes],
@@ -90,15 +111,57 @@ def train_sizes(
     documents: Iterable[bytes],
     sizes: Sequence[int],
     *,
-    max_words: int = 8,
-    token_cost: int = 12 * costs.SCALE,
-    max_bytes: int = 1 << 29,
+    max_words: int = MAX_WORDS,
+    token_cost: int = TOKEN_COST,
+    max_bytes: int = MAX_BYTES,
     threads: int = 1,
     progress: bool = True,
 ) -> list[Trained]:
-    """Train sets of several sizes, each pruned from the one before."""
+    """Train sets of several sizes at once, each pruned from the next larger.
+
+    A corpus that is too small for a size gives fewer codes, and a warning.
+
+    Args:
+      documents: any bytes; read once.
+      sizes: V of each set, in any order.
+      max_words: see `train`, as the others.
+      token_cost: see there.
+      max_bytes: see there.
+      threads: see there.
+      progress: see there.
+
+    Returns:
+      the sets, in the order of `sizes`.
+
+    Raises:
+      ValueError: a size, limit or number out of range, or no document.
+    """
+    if not sizes or min(sizes) < NUM_SYMBOLS or max(sizes) > MAX_CODES:
+        raise ValueError(f"num_codes={list(sizes)} is not within {NUM_SYMBOLS}..{MAX_CODES}.")
+    if max_words < 1 or threads < 1 or not 0 <= token_cost <= MAX_TOKEN_COST:
+        raise ValueError(
+            f"max_words={max_words} and threads={threads} are at least 1, token_cost={token_cost} "
+            f"within 0..{MAX_TOKEN_COST} (in 1/256 bit)."
+        )
     corpus = read(documents, max_bytes, progress)
-    return list(train_corpus(corpus, sizes, max_words, token_cost, threads, progress))
+    if corpus.num_read == 0:
+        raise ValueError("no document to train on.")
+    if corpus.is_sample:
+        warnings.warn(
+            f"of {corpus.num_bytes_read:,} bytes a sample of {len(corpus.text):,} is taken, by "
+            f"document. Raise max_bytes={max_bytes:,} to train on more; it takes about six times "
+            "as much memory.",
+            stacklevel=2,
+        )
+    distinct = sorted(set(sizes), reverse=True)
+    found = dict(
+        zip(
+            distinct,
+            train_corpus(corpus, distinct, max_words, token_cost, threads, progress),
+            strict=True,
+        )
+    )
+    return [found[size] for size in sizes]
 
 
 def train_corpus(
@@ -109,17 +172,26 @@ def train_corpus(
     threads: int,
     progress: bool,
 ) -> Iterator[Trained]:
-    """Yield the sets, the largest first."""
-    sizes = sorted(sizes, reverse=True)
-    min_count = 14
-    min_documents = 7
+    """Yield sets of descending sizes."""
+    documents = len(corpus.offsets) - 1
+    min_documents = max(MIN_DOCUMENTS, documents // DOCUMENTS_SHARE)
+    min_count = 2 * min_documents
     texts = find_candidates(corpus, sizes[0], max_words, min_count, min_documents, threads)
     model = Model(corpus, texts, token_cost, threads, progress)
+    model.estimate(1)
+    model.prune(max(sizes[0], model.num_codes * KEEP // 100), min_documents)
     for size in sizes:
         while model.num_codes > size:
             model.estimate(PASSES)
             model.prune(max(size, model.num_codes * KEEP // 100), min_documents)
         model.estimate(FINAL_PASSES)
+        if model.num_codes < size:
+            warnings.warn(
+                f"{len(corpus.text):,} bytes of text support {model.num_codes} codes, fewer than "
+                f"num_codes={size}: no other text occurs in {min_documents} documents and saves "
+                "bits. Train on more text, or ask for fewer codes.",
+                stacklevel=3,
+            )
         yield model.result()
 
 
@@ -188,8 +260,8 @@ class Model:
         detours = self._lattice.detours(self._threads)
         single = detours < 0
         losses = self._usage.counts * detours
-        ok = single | ((self._usage.documents >= min_documents) & (losses > 0))
-        losses = np.where(single, 1 << 62, np.where(ok, losses, -1))
+        ok = single | (self._usage.documents >= min_documents)
+        losses = np.where(single, 1 << 62, np.where(ok, losses, -1 << 62))
         # Ascending losses; of equal ones the later text goes first.
         order = np.lexsort((-np.arange(len(losses)), losses))
         kept = np.ones(len(losses), np.bool_)
@@ -198,6 +270,50 @@ class Model:
         self._texts = [self._texts[i] for i in chosen]
         self._costs = self._costs[chosen]
         self._lattice = self._make_lattice()
+
+    def grow(self, most: int, min_count: int, min_documents: int, max_words: int, size: int = 2) -> int:
+        """Add the runs of texts that would save most bits; return how many."""
+        self._lattice.set_costs(self._costs)
+        tokens, first = self._lattice.tokens(self._corpus, self._threads)
+        lengths = np.diff(self._offsets)
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[tokens])])
+        usage = self._usage
+        found = candidates.find_runs(
+            candidates.Words(starts, tokens, first, candidates.Found(usage.counts, lengths, usage.counts, usage.documents)),
+            size, MAX_LENGTH, min_count, min_documents, self._threads, lambda size: None)
+        if BORDERS is not None:
+            ok = BORDERS[found.places] if BORDER_START else np.ones(len(found.places), np.bool_)
+            if BORDER_END: ok &= BORDERS[found.places + found.lengths]
+            found = found.keep(ok)
+        total = costs.log2(np.array([usage.counts.sum()]))[0]
+        own = (total - costs.log2(found.counts) >> 8) + self._token_cost
+        at = np.searchsorted(starts, found.places)
+        spent = np.zeros(len(at), np.int64)
+        left = found.lengths.copy()
+        while left.any():
+            open_ = left > 0
+            t = tokens[np.minimum(at, len(tokens) - 1)]
+            spent += np.where(open_, self._costs[t], 0)
+            left -= np.where(open_, lengths[t], 0)
+            at += 1
+        gains = found.counts * (spent - own)
+        gains[gains < 0] = 0
+        if len(gains) > most:
+            found = found.keep(gains >= np.partition(gains, len(gains) - most)[len(gains) - most])
+        new = {}
+        for place, length, count in zip(found.places.tolist(), found.lengths.tolist(), found.counts.tolist(), strict=True):
+            text = self._corpus.text[place : place + length].tobytes()
+            if max_words < 1 << 20 and candidates.num_words(text) > max_words: continue
+            new[text] = max(new.get(text, 0), count)
+        for text in self._texts:
+            new.pop(text, None)
+        cost_of = dict(zip(self._texts, self._costs.tolist()))
+        for (text, count), c in zip(new.items(), ((total - costs.log2(np.array(list(new.values())))) >> 8) + self._token_cost):
+            cost_of[text] = c
+        self._texts = sorted(cost_of)
+        self._costs = np.array([cost_of[t] for t in self._texts], np.int64)
+        self._lattice = self._make_lattice()
+        return len(new)
 
     def result(self) -> Trained:
         """The set as it is."""
