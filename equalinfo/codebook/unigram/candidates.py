@@ -17,7 +17,11 @@ from equalinfo.codebook.unigram.words import word_end
 Nodes = npt.NDArray[np.int32]
 
 _PARTS = 16  # a run of words is counted in the part of its hash; a constant, so numbers are too
+_PART = np.uint64(60)  # its bits in a hash
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+
+_PLACE, _SIZE, _COUNT, _DOCUMENTS, _LATEST, _HASH = range(6)  # columns
+_COLUMNS = 6
 
 
 class Found(NamedTuple):
@@ -58,16 +62,18 @@ class Words(NamedTuple):
 
 def find_words(corpus: Corpus, max_digits: int) -> Words:
     """Cut a corpus into words and number their kinds in the order of their first places."""
-    starts, kinds, documents, places, lengths, counts, in_documents = _words(
-        corpus.text, corpus.offsets, max_digits
-    )
-    return Words(starts, kinds, documents, Found(places, lengths, counts, in_documents))
+    starts, kinds, first_words, rows = _words(corpus.text, corpus.offsets, max_digits)
+    return Words(starts, kinds, first_words, _found(rows))
 
 
 def find_pieces(corpus: Corpus, words: Found, max_length: int, min_count: int) -> Found:
     """Pieces of words, two bytes and longer, whole characters. Whole words are among them."""
-    found = Found(*_pieces(corpus.text, *words, max_length))
+    found = _found(_pieces(corpus.text, *words, max_length))
     return found.keep(found.counts >= min_count)
+
+
+def _found(rows: Integers) -> Found:
+    return Found(*(rows[:, column].copy() for column in (_PLACE, _SIZE, _COUNT, _DOCUMENTS)))
 
 
 def find_runs(
@@ -89,16 +95,19 @@ def find_runs(
         longer = np.full(len(runs), -1, np.int32)
 
         def count(part: int, runs: Nodes = runs, longer: Nodes = longer, size: int = size) -> Found:
-            places, *rest = _runs(
-                runs, words.documents, words.starts, size, max_length, part, min_count,
-                min_documents, longer,
+            return _found(
+                _runs(
+                    runs, words.documents, words.starts, size, max_length, part, min_count,
+                    min_documents, longer,
+                )
             )  # fmt: skip
-            lengths = words.starts[places + size] - words.starts[places]
-            return Found(words.starts[places], lengths, *rest)
 
         with ThreadPoolExecutor(threads) as pool:
             parts = list(pool.map(count, range(_PARTS)))
-        found += parts
+        for part in parts:
+            starts = words.starts[part.places]
+            lengths = words.starts[part.places + size] - starts
+            found.append(part._replace(places=starts, lengths=lengths))
         runs = longer
         done(size)
         size += 1
@@ -108,48 +117,65 @@ def find_runs(
 
 
 @njit(cache=True, nogil=True)
-def _grow(slots: Nodes, hashes: npt.NDArray[np.uint64], used: int) -> Nodes:
-    """A hash table of twice the size: slots hold number + 1 of what has a hash; 0: free."""
-    larger = np.zeros(2 * len(slots), np.int32)
-    mask = np.uint64(len(larger) - 1)
-    for number in range(used):
-        slot = hashes[number] & mask
-        while larger[slot]:
-            slot = (slot + np.uint64(1)) & mask
-        larger[slot] = number + 1
-    return larger
+def _make_table() -> tuple[Nodes, Integers]:
+    """A hash table without rows; see `_row_of`."""
+    return np.zeros(1 << 12, np.int32), np.zeros((1 << 11, _COLUMNS), np.int64)
 
 
 @njit(cache=True, nogil=True)
-def _longer(values: npt.NDArray[np.int64], used: int) -> npt.NDArray[np.int64]:
-    """The values, with room for as many again."""
-    out = np.zeros(2 * len(values), values.dtype)
-    out[:used] = values[:used]
-    return out
+def _row_of(hashed: np.uint64, slots: Nodes, rows: Integers, used: int) -> tuple[int, Nodes, Integers]:
+    """The row of a hash: (its number, slots, rows); the number is `used` if it is new.
+
+    Args:
+      hashed: all there is to tell rows apart.
+      slots: int32[a power of two], number of a row + 1; 0: free.
+      rows: int64[at most half of that, _COLUMNS]; both grow.
+      used: rows so far.
+    """
+    if used == len(rows):
+        larger = np.zeros((2 * used, _COLUMNS), np.int64)
+        larger[:used] = rows
+        rows = larger
+        slots = np.zeros(4 * used, np.int32)
+        mask = np.uint64(len(slots) - 1)
+        for row in range(used):
+            slot = np.uint64(rows[row, _HASH]) & mask
+            while slots[slot]:
+                slot = (slot + np.uint64(1)) & mask
+            slots[slot] = row + 1
+    mask = np.uint64(len(slots) - 1)
+    slot = hashed & mask
+    while slots[slot]:
+        row = slots[slot] - 1
+        if np.uint64(rows[row, _HASH]) == hashed:
+            return row, slots, rows
+        slot = (slot + np.uint64(1)) & mask
+    slots[slot] = used + 1
+    rows[used, _HASH] = np.int64(hashed)
+    return used, slots, rows
 
 
 @njit(cache=True, nogil=True)
-def _finish(hashed: np.uint64) -> np.uint64:
-    hashed ^= hashed >> np.uint64(32)
-    hashed *= _MULTIPLIER
-    return hashed ^ (hashed >> np.uint64(29))
+def _add(rows: Integers, row: int, count: int, documents: int) -> None:
+    rows[row, _COUNT] += count
+    rows[row, _DOCUMENTS] += documents
 
 
 @njit(cache=True, nogil=True)
-def _words(text: Bytes, offsets: Integers, max_digits: int):  # type: ignore[no-untyped-def]
-    slots = np.zeros(1 << 16, np.int32)
-    room = 1 << 14
-    hashes = np.zeros(room, np.uint64)
-    places, lengths, counts, documents, latest = (
-        np.zeros(room, np.int64),
-        np.zeros(room, np.int64),
-        np.zeros(room, np.int64),
-        np.zeros(room, np.int64),
-        np.zeros(room, np.int64),
-    )
-    starts = np.zeros(len(text) // 4 + 16, np.int64)
-    kinds = np.zeros(len(starts), np.int32)
-    word_of_document = np.zeros(len(offsets), np.int64)
+def _hash(state: np.uint64, value: int) -> np.uint64:
+    """Mix a value into a hash. For one state no two values give the same."""
+    state = (state ^ np.uint64(value)) * _MULTIPLIER
+    return state ^ (state >> np.uint64(32))
+
+
+@njit(cache=True, nogil=True)
+def _words(
+    text: Bytes, offsets: Integers, max_digits: int
+) -> tuple[Integers, Nodes, Integers, Integers]:
+    """(starts, kinds, documents) as in Words, and int64[K, _COLUMNS]."""
+    starts, kinds = np.zeros(len(text) // 4 + 16, np.int64), np.zeros(len(text) // 4 + 16, np.int32)
+    first_words = np.zeros(len(offsets), np.int64)
+    slots, rows = _make_table()
     used = words = 0
     for document in range(len(offsets) - 1):
         start, end = offsets[document], offsets[document + 1]
@@ -157,140 +183,75 @@ def _words(text: Bytes, offsets: Integers, max_digits: int):  # type: ignore[no-
             stop = word_end(text, start, end, max_digits)
             hashed = np.uint64(0)
             for place in range(start, stop):
-                hashed = (hashed ^ np.uint64(text[place])) * _MULTIPLIER
-                hashed ^= hashed >> np.uint64(31)
-            hashed = _finish(hashed)
-            mask = np.uint64(len(slots) - 1)
-            slot = hashed & mask
-            kind = -1
-            while slots[slot]:
-                other = slots[slot] - 1
-                if hashes[other] == hashed and lengths[other] == stop - start:
-                    same = places[other]
-                    equal = True
-                    for place in range(stop - start):
-                        equal &= text[same + place] == text[start + place]
-                    if equal:
-                        kind = other
-                        break
-                slot = (slot + np.uint64(1)) & mask
-            if kind < 0:
-                kind = used
-                if used == room:
-                    hashes2 = np.zeros(2 * room, np.uint64)
-                    hashes2[:room] = hashes
-                    hashes = hashes2
-                    places, lengths = _longer(places, room), _longer(lengths, room)
-                    counts, documents = _longer(counts, room), _longer(documents, room)
-                    latest = _longer(latest, room)
-                    room *= 2
-                slots[slot] = used + 1
-                hashes[used], places[used], lengths[used] = hashed, start, stop - start
+                hashed = _hash(hashed, text[place])
+            row, slots, rows = _row_of(_hash(hashed, 0), slots, rows, used)
+            if row == used:
                 used += 1
-                if 2 * used > len(slots):
-                    slots = _grow(slots, hashes, used)
-            counts[kind] += 1
-            if latest[kind] != document + 1:
-                latest[kind] = document + 1
-                documents[kind] += 1
+                rows[row, _PLACE], rows[row, _SIZE] = start, stop - start
+            _add(rows, row, 1, rows[row, _LATEST] != document + 1)
+            rows[row, _LATEST] = document + 1
             if words + 1 == len(starts):
-                starts = _longer(starts, words)
-                kinds2 = np.zeros(len(starts), np.int32)
-                kinds2[:words] = kinds[:words]
-                kinds = kinds2
-            starts[words], kinds[words] = start, kind
+                starts = np.append(starts, np.zeros_like(starts))
+                kinds = np.append(kinds, np.zeros_like(kinds))
+            starts[words], kinds[words] = start, row
             words += 1
             start = stop
-        word_of_document[document + 1] = words
+        first_words[document + 1] = words
     starts[words] = len(text)
-    return (
-        starts[: words + 1].copy(),
-        kinds[:words].copy(),
-        word_of_document,
-        places[:used].copy(),
-        lengths[:used].copy(),
-        counts[:used].copy(),
-        documents[:used].copy(),
-    )
+    return starts[: words + 1].copy(), kinds[:words].copy(), first_words, rows[:used].copy()
 
 
 @njit(cache=True, nogil=True)
-def _pieces(  # type: ignore[no-untyped-def]
+def _pieces(
     text: Bytes,
-    word_places: Integers,
-    word_lengths: Integers,
-    word_counts: Integers,
-    word_documents: Integers,
-    max_length: int,
-):
-    slots = np.zeros(1 << 20, np.int32)
-    room = 1 << 18
-    hashes = np.zeros(room, np.uint64)
-    places, lengths, counts, documents = (
-        np.zeros(room, np.int64),
-        np.zeros(room, np.int64),
-        np.zeros(room, np.int64),
-        np.zeros(room, np.int64),
-    )
+    places: Integers,
+    sizes: Integers,
+    counts: Integers,
+    documents: Integers,
+    max_size: int,
+) -> Integers:
+    """Pieces of words that occur at least twice: int64[pieces, _COLUMNS]."""
+    slots, rows = _make_table()
     used = 0
-    for word in range(len(word_places)):
-        if word_counts[word] < 2:
+    for word in range(len(places)):
+        if counts[word] < 2:
             continue
-        start = word_places[word]
-        end = start + min(word_lengths[word], 4 * max_length)
-        for first in range(start, end):
-            if text[first] & 0xC0 == 0x80:
+        end = places[word] + min(sizes[word], 4 * max_size)
+        for start in range(places[word], end):
+            if _inside_character(text, start, end):
                 continue
             hashed = np.uint64(0)
-            for place in range(first, min(end, first + max_length)):
-                hashed = (hashed ^ np.uint64(text[place])) * _MULTIPLIER
-                hashed ^= hashed >> np.uint64(31)
-                length = place + 1 - first
-                if length < 2 or (place + 1 < end and text[place + 1] & 0xC0 == 0x80):
+            for place in range(start, min(end, start + max_size)):
+                hashed = _hash(hashed, text[place])
+                if place == start or _inside_character(text, place + 1, end):
                     continue
-                whole = _finish(hashed)
-                mask = np.uint64(len(slots) - 1)
-                slot = whole & mask
-                number = -1
-                while slots[slot]:
-                    other = slots[slot] - 1
-                    if hashes[other] == whole and lengths[other] == length:
-                        same = places[other]
-                        equal = True
-                        for i in range(length):
-                            equal &= text[same + i] == text[first + i]
-                        if equal:
-                            number = other
-                            break
-                    slot = (slot + np.uint64(1)) & mask
-                if number < 0:
-                    number = used
-                    if used == room:
-                        hashes2 = np.zeros(2 * room, np.uint64)
-                        hashes2[:room] = hashes
-                        hashes = hashes2
-                        places, lengths = _longer(places, room), _longer(lengths, room)
-                        counts, documents = _longer(counts, room), _longer(documents, room)
-                        room *= 2
-                    slots[slot] = used + 1
-                    hashes[used], places[used], lengths[used] = whole, first, length
+                row, slots, rows = _row_of(_hash(hashed, 0), slots, rows, used)
+                if row == used:
                     used += 1
-                    if 2 * used > len(slots):
-                        slots = _grow(slots, hashes, used)
-                counts[number] += word_counts[word]
-                documents[number] += word_documents[word]
-    return (
-        places[:used].copy(),
-        lengths[:used].copy(),
-        counts[:used].copy(),
-        documents[:used].copy(),
-    )
+                    rows[row, _PLACE], rows[row, _SIZE] = start, place + 1 - start
+                _add(rows, row, counts[word], documents[word])
+    return rows[:used].copy()
 
 
 @njit(cache=True, nogil=True)
-def _runs(  # type: ignore[no-untyped-def]
+def _inside_character(text: Bytes, place: int, end: int) -> bool:
+    return place < end and text[place] & 0xC0 == 0x80
+
+
+@njit(cache=True, nogil=True)
+def _run_hash(runs: Nodes, starts: Integers, word: int, size: int, max_length: int) -> np.uint64:
+    """Of the run of `size` words from `word` on; 0 where it is none."""
+    left, right = runs[word], runs[word + 1]
+    if left < 0 or right < 0 or starts[word + size] - starts[word] > max_length:
+        return np.uint64(0)
+    # One to one: two numbers below 2^31 in one key.
+    return _hash(_hash(np.uint64(0), ((left + 1) << 32) | right), 0)
+
+
+@njit(cache=True, nogil=True)
+def _runs(
     runs: Nodes,
-    word_of_document: Integers,
+    first_words: Integers,
     starts: Integers,
     size: int,
     max_length: int,
@@ -298,12 +259,12 @@ def _runs(  # type: ignore[no-untyped-def]
     min_count: int,
     min_documents: int,
     longer: Nodes,
-):
+) -> Integers:
     """Count the runs of one part, and number those that occur often enough in `longer`.
 
     Args:
       runs: int32[W], the number of the run of size - 1 words that begins at each word; -1: none.
-      word_of_document: int64[D + 1].
+      first_words: int64[D + 1].
       starts: int64[W + 1].
       size: words.
       max_length: most bytes.
@@ -313,76 +274,33 @@ def _runs(  # type: ignore[no-untyped-def]
       longer: int32[W], filled where runs of this part begin.
 
     Returns:
-      places (in words), counts, documents: int64[runs that are kept].
+      int64[runs that are kept, _COLUMNS]; their places are words.
     """
-    slots = np.zeros(1 << 16, np.int32)
-    room = 1 << 14
-    hashes = np.zeros(room, np.uint64)
-    places, counts, documents, latest = (
-        np.zeros(room, np.int64),
-        np.zeros(room, np.int64),
-        np.zeros(room, np.int64),
-        np.zeros(room, np.int64),
-    )
+    slots, rows = _make_table()
     used = 0
-    for document in range(len(word_of_document) - 1):
-        for word in range(word_of_document[document], word_of_document[document + 1] - size + 1):
-            left, right = runs[word], runs[word + 1]
-            if left < 0 or right < 0 or starts[word + size] - starts[word] > max_length:
+    for document in range(len(first_words) - 1):
+        for word in range(first_words[document], first_words[document + 1] - size + 1):
+            hashed = _run_hash(runs, starts, word, size, max_length)
+            if hashed == 0 or np.int64(hashed >> _PART) != part:
                 continue
-            # Two numbers below 2^31 make a key; its hash is one to one, so hashes decide.
-            hashed = ((np.uint64(left) << np.uint64(32)) | np.uint64(right)) * _MULTIPLIER
-            hashed ^= hashed >> np.uint64(32)
-            hashed *= _MULTIPLIER
-            if np.int64(hashed >> np.uint64(60)) != part:
-                continue
-            mask = np.uint64(len(slots) - 1)
-            slot = (hashed >> np.uint64(16)) & mask
-            while slots[slot] and hashes[slots[slot] - 1] != hashed:
-                slot = (slot + np.uint64(1)) & mask
-            number = slots[slot] - 1
-            if number < 0:
-                number = used
-                if used == room:
-                    hashes2 = np.zeros(2 * room, np.uint64)
-                    hashes2[:room] = hashes
-                    hashes = hashes2
-                    places, counts = _longer(places, room), _longer(counts, room)
-                    documents, latest = _longer(documents, room), _longer(latest, room)
-                    room *= 2
-                slots[slot] = used + 1
-                hashes[used], places[used] = hashed, word
+            row, slots, rows = _row_of(hashed, slots, rows, used)
+            if row == used:
                 used += 1
-                if 2 * used > len(slots):
-                    larger = np.zeros(2 * len(slots), np.int32)
-                    mask = np.uint64(len(larger) - 1)
-                    for other in range(used):
-                        slot = (hashes[other] >> np.uint64(16)) & mask
-                        while larger[slot]:
-                            slot = (slot + np.uint64(1)) & mask
-                        larger[slot] = other + 1
-                    slots = larger
-            counts[number] += 1
-            if latest[number] != document + 1:
-                latest[number] = document + 1
-                documents[number] += 1
-            longer[word] = -2 - number  # until it is known which are kept
-    kept = np.zeros(used, np.int32)
-    count = 0
-    for number in range(used):
-        kept[number] = -1
-        if counts[number] >= min_count and documents[number] >= min_documents:
-            kept[number] = count * _PARTS + part  # no two parts give the same
-            places[count], counts[count] = places[number], counts[number]
-            documents[count] = documents[number]
-            count += 1
-    for document in range(len(word_of_document) - 1):
-        for word in range(word_of_document[document], word_of_document[document + 1] - size + 1):
+                rows[row, _PLACE], rows[row, _SIZE] = word, size
+            _add(rows, row, 1, rows[row, _LATEST] != document + 1)
+            rows[row, _LATEST] = document + 1
+            longer[word] = -2 - row  # until it is known which are kept
+    numbers = np.full(used, -1, np.int32)
+    kept = 0
+    for row in range(used):
+        if rows[row, _COUNT] >= min_count and rows[row, _DOCUMENTS] >= min_documents:
+            numbers[row] = kept * _PARTS + part  # no two parts give the same
+            rows[kept] = rows[row]
+            kept += 1
+    for document in range(len(first_words) - 1):
+        for word in range(first_words[document], first_words[document + 1] - size + 1):
             if longer[word] < -1:
-                left, right = runs[word], runs[word + 1]
-                hashed = ((np.uint64(left) << np.uint64(32)) | np.uint64(right)) * _MULTIPLIER
-                hashed ^= hashed >> np.uint64(32)
-                hashed *= _MULTIPLIER
-                if np.int64(hashed >> np.uint64(60)) == part:
-                    longer[word] = kept[-2 - longer[word]]
-    return places[:count].copy(), counts[:count].copy(), documents[:count].copy()
+                hashed = _run_hash(runs, starts, word, size, max_length)
+                if np.int64(hashed >> _PART) == part:
+                    longer[word] = numbers[-2 - longer[word]]
+    return rows[:kept].copy()

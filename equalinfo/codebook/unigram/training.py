@@ -35,7 +35,7 @@ boilerplate."""
 
 PIECES, RUNS = 3, 8  # candidates: pieces of words and runs of words, per code
 KEEP = 65  # percent that a round of pruning leaves
-PASSES = 2
+PASSES = 1
 BORDERS = None
 BORDER_START = BORDER_END = True
 FINAL_PASSES = 3
