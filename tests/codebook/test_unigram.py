@@ -105,7 +105,7 @@ def test_words(text: str, words: list[str]):
     symbols = np.frombuffer(text.encode(), np.uint8)
     place, found = 0, []
     while place < len(symbols):
-        end = word_end(symbols, place, len(symbols), 9)
+        end = word_end(symbols, place, len(symbols))
         found.append(symbols[place:end].tobytes().decode())
         place = end
     assert found == words
@@ -117,7 +117,7 @@ def test_words_of_any_bytes_end():
     symbols = np.frombuffer(data, np.uint8)
     place = 0
     while place < len(symbols):
-        end = word_end(symbols, place, len(symbols), 3)
+        end = word_end(symbols, place, len(symbols))
         assert place < end <= len(symbols)
         place = end
 
@@ -126,7 +126,7 @@ def words_of(document: bytes) -> list[bytes]:
     symbols = np.frombuffer(document, np.uint8)
     ends = [0]
     while ends[-1] < len(symbols):
-        ends.append(word_end(symbols, ends[-1], len(symbols), 9))
+        ends.append(word_end(symbols, ends[-1], len(symbols)))
     return [document[a:b] for a, b in zip(ends, ends[1:], strict=False)]
 
 
@@ -142,7 +142,7 @@ def test_runs_are_counted_as_they_are():
             expected_documents.update(set(runs))
     read = corpus.read(documents, 1 << 20, False)
     found = candidates.find_runs(
-        candidates.find_words(read, 9), 3, 64, 4, 3, 2, lambda size: None
+        candidates.find_words(read), 3, 64, 4, 3, 2, lambda size: None
     )
     counted = {
         read.text[place : place + length].tobytes(): (count, number)
@@ -171,32 +171,32 @@ def test_a_set_is_what_a_codebook_file_needs():
 
 def test_the_result_does_not_depend_on_threads_or_blocks(monkeypatch):
     documents = make_documents()
-    first = unigram.train(documents, 400, threads=1, progress=False)
+    first = unigram.train(documents, 340, threads=1, progress=False)
     monkeypatch.setattr(lattice, "_BLOCK", 1000)
-    second = unigram.train(iter(documents), 400, threads=3, progress=False)
+    second = unigram.train(iter(documents), 340, threads=3, progress=False)
     for name in ("texts", "offsets", "information", "counts"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
 
 
 def test_several_sizes_are_each_within_the_next_and_the_largest_is_that_of_one_size():
     documents = make_documents()
-    small, large = unigram.train_sizes(documents, [300, 400], progress=False)
-    assert (small.num_codes, large.num_codes) == (300, 400)
+    small, large = unigram.train_sizes(documents, [300, 340], progress=False)
+    assert (small.num_codes, large.num_codes) == (300, 340)
     assert set(texts_of(small)) < set(texts_of(large))
-    alone = unigram.train(documents, 400, progress=False)
+    alone = unigram.train(documents, 340, progress=False)
     np.testing.assert_array_equal(alone.texts, large.texts)
 
 
 def test_within_words_no_text_has_two():
     for text in texts_of(unigram.train(make_documents(), 290, max_words=1, progress=False)):
         symbols = np.frombuffer(text, np.uint8)
-        assert word_end(symbols, 0, len(symbols), 9) == len(text), text
+        assert word_end(symbols, 0, len(symbols)) == len(text), text
 
 
 def test_boilerplate_gets_no_code():
     slogan = b" Call Jones Roofing now!" * 50
     documents = make_documents() + [slogan] * 3
-    for text in texts_of(unigram.train(documents, 400, progress=False)):
+    for text in texts_of(unigram.train(documents, 340, progress=False)):
         assert b"Roof" not in text
 
 

@@ -43,6 +43,11 @@ class Found(NamedTuple):
         """Those chosen: bool[K]."""
         return Found(*(values[chosen] for values in self))
 
+    def texts(self, corpus: Corpus) -> list[bytes]:
+        """The texts."""
+        ends = (self.places + self.lengths).tolist()
+        return [corpus.text[a:b].tobytes() for a, b in zip(self.places.tolist(), ends, strict=True)]
+
 
 class Words(NamedTuple):
     """The words of a corpus.
@@ -59,10 +64,16 @@ class Words(NamedTuple):
     documents: Integers
     found: Found
 
+    def borders(self) -> npt.NDArray[np.bool_]:
+        """Where a word begins or the last ends: bool[n + 1]."""
+        out = np.zeros(self.starts[-1] + 1, np.bool_)
+        out[self.starts] = True
+        return out
 
-def find_words(corpus: Corpus, max_digits: int) -> Words:
+
+def find_words(corpus: Corpus) -> Words:
     """Cut a corpus into words and number their kinds in the order of their first places."""
-    starts, kinds, first_words, rows = _words(corpus.text, corpus.offsets, max_digits)
+    starts, kinds, first_words, rows = _words(corpus.text, corpus.offsets)
     return Words(starts, kinds, first_words, _found(rows))
 
 
@@ -85,7 +96,17 @@ def find_runs(
     threads: int,
     done: Callable[[int], object],
 ) -> Found:
-    """Runs of two to `max_words` words that occur in enough places and documents."""
+    """Runs of two to `max_words` words that occur in enough places and documents.
+
+    Args:
+      words: in their order; of `found` the counts and documents matter.
+      max_words: of a run.
+      max_length: bytes of a run.
+      min_count: fewest occurrences.
+      min_documents: fewest documents.
+      threads: the result does not depend on it.
+      done: called with 1 for each number of words.
+    """
     kinds = words.kinds
     often = (words.found.counts >= min_count) & (words.found.documents >= min_documents)
     runs = np.where(often[kinds], kinds, -1).astype(np.int32)
@@ -109,11 +130,21 @@ def find_runs(
             lengths = words.starts[part.places + size] - starts
             found.append(part._replace(places=starts, lengths=lengths))
         runs = longer
-        done(size)
+        done(1)
         size += 1
     if not found:
         return Found(*np.zeros((4, 0), np.int64))
     return Found(*(np.concatenate(values) for values in zip(*found, strict=True)))
+
+
+@njit(cache=True, nogil=True)
+def num_words(borders: npt.NDArray[np.bool_], places: Integers, lengths: Integers) -> Integers:
+    """Words that texts have, or have pieces of: int64[n]."""
+    out = np.ones(len(places), np.int64)
+    for i in range(len(places)):
+        for place in range(places[i] + 1, places[i] + lengths[i]):
+            out[i] += borders[place]
+    return out
 
 
 @njit(cache=True, nogil=True)
@@ -170,7 +201,7 @@ def _hash(state: np.uint64, value: int) -> np.uint64:
 
 @njit(cache=True, nogil=True)
 def _words(
-    text: Bytes, offsets: Integers, max_digits: int
+    text: Bytes, offsets: Integers
 ) -> tuple[Integers, Nodes, Integers, Integers]:
     """(starts, kinds, documents) as in Words, and int64[K, _COLUMNS]."""
     starts, kinds = np.zeros(len(text) // 4 + 16, np.int64), np.zeros(len(text) // 4 + 16, np.int32)
@@ -180,7 +211,7 @@ def _words(
     for document in range(len(offsets) - 1):
         start, end = offsets[document], offsets[document + 1]
         while start < end:
-            stop = word_end(text, start, end, max_digits)
+            stop = word_end(text, start, end)
             hashed = np.uint64(0)
             for place in range(start, stop):
                 hashed = _hash(hashed, text[place])

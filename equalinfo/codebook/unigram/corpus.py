@@ -38,6 +38,11 @@ class Corpus(NamedTuple):
     num_bytes_read: int
 
     @property
+    def num_documents(self) -> int:
+        """D, pieces of long documents counted each."""
+        return len(self.offsets) - 1
+
+    @property
     def is_sample(self) -> bool:
         """Whether documents were left out."""
         return len(self.text) < self.num_bytes_read

@@ -39,7 +39,10 @@ def information(counts: Integers) -> Integers:
       counts: int64[n], occurrences, below 2^50 in all.
     """
     weights = counts * _SEEN + 1
-    total = log2(np.array([weights.sum()]))[0]
-    bits = total - log2(weights)
+    return np.maximum(bits(weights, int(weights.sum())), 1)
+
+
+def bits(counts: Integers, total: int) -> Integers:
+    """-log2(count / total) in 1/256 bit, rounded up: int64[n]."""
     unit = _DIGITS - 8
-    return np.maximum((bits + (1 << unit) - 1) >> unit, 1)
+    return (log2(np.array([total]))[0] - log2(counts) + (1 << unit) - 1) >> unit

@@ -92,7 +92,9 @@ class Lattice:
                 done(size)
         return Usage(counts, documents)
 
-    def tokens(self, corpus: Corpus, threads: int) -> tuple[Nodes, Integers]:
+    def tokens(
+        self, corpus: Corpus, threads: int, done: Callable[[int], object]
+    ) -> tuple[Nodes, Integers]:
         """The cheapest spellings themselves, one document behind the other.
 
         Returns:
@@ -106,10 +108,13 @@ class Lattice:
             ends = offsets[bounds[block] : bounds[block + 1] + 1]
             return _tokens(self._entries, self._text_at, corpus.text, ends)
 
+        texts, numbers = [np.zeros(0, np.int32)], [np.zeros(1, np.int64)]
         with ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(work, range(len(bounds) - 1)))
-        numbers = np.concatenate([np.zeros(1, np.int64), *(number for _, number in parts)])
-        return np.concatenate([np.zeros(0, np.int32), *(part for part, _ in parts)]), np.cumsum(numbers)
+            for block, (own_texts, own_numbers) in enumerate(pool.map(work, range(len(bounds) - 1))):
+                texts.append(own_texts)
+                numbers.append(own_numbers)
+                done(int(offsets[bounds[block + 1]] - offsets[bounds[block]]))
+        return np.concatenate(texts), np.cumsum(np.concatenate(numbers))
 
     def spell(self, document: bytes) -> list[int]:
         """Numbers of the texts that spell a document."""

@@ -1,9 +1,14 @@
 """Plan `unigram`: the texts with which a corpus is spelled in the fewest bits.
 
-Candidates (`candidates`) get costs, -log2 of their share of the tokens, from the cheapest spelling
-of the corpus, which changes with the costs, so that is done some times (hard EM); then those go
-without which the corpus would cost least more, until `num_codes` are left [Kudo 2018, Subword
-Regularization, 3.2]. There is no pre-tokenizer: texts may run over words.
+There is no pre-tokenizer: texts may run over words. In turn,
+
+- candidates (`candidates`): pieces of words, words, and runs of words, as they occur in the text;
+- costs: -log2 of each text's share of the tokens in the cheapest spelling of the corpus, which
+  changes with the costs, so that is done again and again (hard EM);
+- pruning: those go without which the corpus would cost least more [Kudo 2018, Subword
+  Regularization, 3.2], some at a time;
+- growing: texts that often follow each other join, where the joint text ends with a word. It may
+  begin inside one (`s of the`), which no candidate did.
 
 All that decides is integer, and ties are decided by text, so the result depends on the documents
 and the options only.
@@ -18,27 +23,30 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from equalinfo.alphabet import EOS, NUM_SYMBOLS
-from equalinfo.codebook.unigram import candidates, costs, lattice
-from equalinfo.codebook.unigram.corpus import Bytes, Corpus, Integers, read
-
-MAX_LENGTH = 64
-"""Bytes of the longest text."""
+from equalinfo.codebook.unigram import candidates, costs
+from equalinfo.codebook.unigram.corpus import Corpus, Integers, read
+from equalinfo.codebook.unigram.lattice import Lattice
 
 MAX_CODES = 1 << 20
 MAX_WORDS = 8
+"""Words of a text, at most: the default."""
+MAX_LENGTH, MAX_PIECE = 64, 20
+"""Bytes of a text, and of a piece of a word among the candidates, at most."""
 TOKEN_COST = 12 * costs.SCALE
+"""What a token costs beside its own bits: the default."""
 MAX_TOKEN_COST = 64 * costs.SCALE
 MAX_BYTES = 1 << 29
-MIN_DOCUMENTS, DOCUMENTS_SHARE = 5, 1 << 13
-"""A text must occur in so many documents, and in such a share of them: what fewer repeat is their
-boilerplate."""
 
-PIECES, RUNS = 3, 8  # candidates: pieces of words and runs of words, per code
-KEEP = 65  # percent that a round of pruning leaves
-PASSES = 1
-BORDERS = None
-BORDER_START = BORDER_END = True
-FINAL_PASSES = 3
+_MIN_DOCUMENTS, _DOCUMENTS_SHARE = 5, 1 << 13
+"""A text must occur in so many documents, and in one of so many: what fewer repeat is their
+boilerplate. And twice as often in all."""
+
+_PIECES, _RUNS = 3, 8  # candidates for each code: pieces of words, runs of words
+_WIDE = 2  # texts for each code with which growing begins
+_GROWTH = (100, 25)  # percent of V that each round of growing adds, to be pruned again
+_KEPT = 65  # percent that a round of pruning leaves
+_LAST_PASSES = 2
+_FAR = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -149,22 +157,25 @@ def train_sizes(
     if corpus.is_sample:
         warnings.warn(
             f"of {corpus.num_bytes_read:,} bytes a sample of {len(corpus.text):,} is taken, by "
-            f"document. Raise max_bytes={max_bytes:,} to train on more; it takes about six times "
-            "as much memory.",
+            f"document. Raise max_bytes={max_bytes:,} to train on more, in eight times as much "
+            "memory.",
             stacklevel=2,
         )
     distinct = sorted(set(sizes), reverse=True)
-    found = dict(
-        zip(
-            distinct,
-            train_corpus(corpus, distinct, max_words, token_cost, threads, progress),
-            strict=True,
-        )
-    )
+    sets = _train(corpus, distinct, max_words, token_cost, threads, progress)
+    found = dict(zip(distinct, sets, strict=True))
+    for size, trained in found.items():
+        if trained.num_codes < size:
+            warnings.warn(
+                f"{len(corpus.text):,} bytes of text support {trained.num_codes} codes, fewer than "
+                f"num_codes={size}: few other texts occur in enough documents. Train on more text, "
+                "or ask for fewer codes.",
+                stacklevel=2,
+            )
     return [found[size] for size in sizes]
 
 
-def train_corpus(
+def _train(
     corpus: Corpus,
     sizes: Sequence[int],
     max_words: int,
@@ -173,156 +184,160 @@ def train_corpus(
     progress: bool,
 ) -> Iterator[Trained]:
     """Yield sets of descending sizes."""
-    documents = len(corpus.offsets) - 1
-    min_documents = max(MIN_DOCUMENTS, documents // DOCUMENTS_SHARE)
-    min_count = 2 * min_documents
-    texts = find_candidates(corpus, sizes[0], max_words, min_count, min_documents, threads)
-    model = Model(corpus, texts, token_cost, threads, progress)
-    model.estimate(1)
-    model.prune(max(sizes[0], model.num_codes * KEEP // 100), min_documents)
+    most = sizes[0]
+    min_documents = max(_MIN_DOCUMENTS, corpus.num_documents // _DOCUMENTS_SHARE)
+    words = candidates.find_words(corpus)
+    borders = words.borders()
+    with tqdm(
+        desc="candidates", total=max_words, unit="words", disable=not progress
+    ) as bar:
+        pieces = candidates.find_pieces(corpus, words.found, MAX_PIECE, 2 * min_documents)
+        bar.update(1)
+        runs = candidates.find_runs(
+            words, max_words, MAX_LENGTH, 2 * min_documents, min_documents, threads, bar.update
+        )
+    del words
+    chosen = [
+        (found.keep(_largest(found.counts * (2 * found.lengths - 1), number * most)))
+        for found, number in ((pieces, _PIECES), (runs, _RUNS))
+    ]
+    singles = {bytes([byte]) for byte in range(256)}
+    texts = sorted(singles.union(*(found.texts(corpus) for found in chosen)))
+    model = _Model(corpus, borders, texts, token_cost, threads, progress)
+
+    def prune(num_codes: int) -> None:
+        first = True
+        while first or model.num_codes > num_codes:
+            model.estimate()
+            model.prune(max(num_codes, model.num_codes * _KEPT // 100), min_documents)
+            first = False
+
+    if max_words > 1:
+        prune(_WIDE * most)
+        for percent in _GROWTH:
+            model.estimate()
+            model.grow(most * percent // 100, min_documents, max_words)
+            prune(most)
     for size in sizes:
-        while model.num_codes > size:
-            model.estimate(PASSES)
-            model.prune(max(size, model.num_codes * KEEP // 100), min_documents)
-        model.estimate(FINAL_PASSES)
-        if model.num_codes < size:
-            warnings.warn(
-                f"{len(corpus.text):,} bytes of text support {model.num_codes} codes, fewer than "
-                f"num_codes={size}: no other text occurs in {min_documents} documents and saves "
-                "bits. Train on more text, or ask for fewer codes.",
-                stacklevel=3,
-            )
+        if model.num_codes > size:
+            prune(size)
+        for _ in range(_LAST_PASSES):
+            model.estimate()
         yield model.result()
 
 
-def find_candidates(
-    corpus: Corpus, num_codes: int, max_words: int, min_count: int, min_documents: int, threads: int
-) -> list[bytes]:
-    """Candidates in lexicographic order, all single bytes among them."""
-    words = candidates.find_words(corpus, 1 << 30)
-    pieces = candidates.find_pieces(corpus, words.found, 20, min_count)
-    runs = candidates.find_runs(
-        words, max_words, MAX_LENGTH, min_count, min_documents, threads, lambda size: None
-    )
-    del words
-    print('pieces', len(pieces.counts), 'runs', len(runs.counts), flush=True)
-    texts = {bytes([byte]) for byte in range(256)}
-    for found, most in ((pieces, PIECES * num_codes), (runs, RUNS * num_codes)):
-        gains = found.counts * (2 * found.lengths - 1)
-        if len(gains) > most:
-            limit = np.partition(gains, len(gains) - most)[len(gains) - most]
-            found = found.keep(gains >= limit)
-        for place, length in zip(found.places.tolist(), found.lengths.tolist(), strict=True):
-            texts.add(corpus.text[place : place + length].tobytes())
-    return sorted(texts)
+def _largest(values: Integers, most: int) -> npt.NDArray[np.bool_]:
+    """Which are the `most` largest positive ones, or as large as the least of those."""
+    if len(values) <= most:
+        return values > 0
+    return (values > 0) & (values >= np.partition(values, len(values) - most)[len(values) - most])
 
 
-class Model:
-    """A set of texts, its costs and its use."""
+class _Model:
+    """A set of texts, their costs, and how a corpus uses them.
+
+    Args:
+      corpus: what is spelled.
+      borders: bool[n + 1], where words of the corpus begin or end.
+      texts: in lexicographic order, all single bytes among them; EOS is a text beside.
+      token_cost: 1/256 bit.
+      threads: to parse with.
+      progress: draw bars.
+    """
 
     def __init__(
-        self, corpus: Corpus, texts: list[bytes], token_cost: int, threads: int, progress: bool
+        self,
+        corpus: Corpus,
+        borders: npt.NDArray[np.bool_],
+        texts: list[bytes],
+        token_cost: int,
+        threads: int,
+        progress: bool,
     ) -> None:
-        self._corpus, self._token_cost = corpus, token_cost
+        self._corpus, self._borders, self._token_cost = corpus, borders, token_cost
         self._threads, self._progress = threads, progress
-        self._texts = texts
-        self._costs = np.full(len(texts), token_cost + 16 * costs.SCALE)
-        self._lattice = self._make_lattice()
+        # All alike at first: the fewest tokens.
+        self._set(texts, np.full(len(texts), token_cost + 16 * costs.SCALE, np.int64))
 
-    def _make_lattice(self) -> lattice.Lattice:
-        self._blob = np.frombuffer(b"".join(self._texts), np.uint8)
-        lengths = np.fromiter(map(len, self._texts), np.int64, len(self._texts))
+    def _set(self, texts: list[bytes], text_costs: Integers) -> None:
+        self._texts, self._costs = texts, text_costs
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
         self._offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        return lattice.Lattice(self._blob, self._offsets)
+        self._lattice = Lattice(np.frombuffer(b"".join(texts), np.uint8), self._offsets)
+        self._lattice.set_costs(text_costs)
 
     @property
     def num_codes(self) -> int:
         """Texts, EOS among them."""
         return len(self._texts) + 1
 
-    def estimate(self, passes: int) -> None:
+    def estimate(self) -> None:
         """Spell the corpus, and take costs from what was used."""
-        for _ in range(passes):
-            self._lattice.set_costs(self._costs)
-            with tqdm(
-                total=len(self._corpus.text), desc=f"{self.num_codes} texts", unit="B",
-                unit_scale=True, disable=not self._progress,
-            ) as bar:  # fmt: skip
-                self._usage = self._lattice.parse(self._corpus, self._threads, bar.update)
-            self._information = costs.information(
-                np.append(self._usage.counts, len(self._corpus.offsets) - 1)
-            )
-            self._costs = self._information[:-1] + self._token_cost
+        with self._bar("spell") as bar:
+            self._usage = self._lattice.parse(self._corpus, self._threads, bar.update)
+        self._information = costs.information(self._counts())
+        self._costs = self._information[:-1] + self._token_cost
+        self._lattice.set_costs(self._costs)
+
+    def _counts(self) -> Integers:
+        return np.append(self._usage.counts, self._corpus.num_documents)
+
+    def _bar(self, what: str) -> tqdm:
+        return tqdm(
+            desc=f"{what}, {self.num_codes:,} texts",
+            total=len(self._corpus.text),
+            unit="B",
+            unit_scale=True,
+            disable=not self._progress,
+        )
 
     def prune(self, num_codes: int, min_documents: int) -> None:
         """Drop texts that too few documents use, then those whose loss costs least."""
-        self._lattice.set_costs(self._costs)
         detours = self._lattice.detours(self._threads)
-        single = detours < 0
         losses = self._usage.counts * detours
-        ok = single | (self._usage.documents >= min_documents)
-        losses = np.where(single, 1 << 62, np.where(ok, losses, -1 << 62))
+        losses[self._usage.documents < min_documents] = -_FAR
+        losses[detours < 0] = _FAR  # single bytes
+        few = int(np.count_nonzero(losses == -_FAR))
         # Ascending losses; of equal ones the later text goes first.
         order = np.lexsort((-np.arange(len(losses)), losses))
-        kept = np.ones(len(losses), np.bool_)
-        kept[order[: max(len(losses) + 1 - num_codes, np.count_nonzero(~ok))]] = False
-        chosen = np.flatnonzero(kept)
-        self._texts = [self._texts[i] for i in chosen]
-        self._costs = self._costs[chosen]
-        self._lattice = self._make_lattice()
+        kept = np.sort(order[max(self.num_codes - num_codes, few) :])
+        self._set([self._texts[text] for text in kept.tolist()], self._costs[kept])
 
-    def grow(self, most: int, min_count: int, min_documents: int, max_words: int, size: int = 2) -> int:
-        """Add the runs of texts that would save most bits; return how many."""
-        self._lattice.set_costs(self._costs)
-        tokens, first = self._lattice.tokens(self._corpus, self._threads)
+    def grow(self, most: int, min_documents: int, max_words: int) -> None:
+        """Add the pairs of texts that would save most bits, `most` of them."""
+        with self._bar("grow") as bar:
+            tokens, first = self._lattice.tokens(self._corpus, self._threads, bar.update)
         lengths = np.diff(self._offsets)
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[tokens])])
-        usage = self._usage
+        uses = candidates.Found(starts[:0], lengths, self._usage.counts, self._usage.documents)
         found = candidates.find_runs(
-            candidates.Words(starts, tokens, first, candidates.Found(usage.counts, lengths, usage.counts, usage.documents)),
-            size, MAX_LENGTH, min_count, min_documents, self._threads, lambda size: None)
-        if BORDERS is not None:
-            ok = BORDERS[found.places] if BORDER_START else np.ones(len(found.places), np.bool_)
-            if BORDER_END: ok &= BORDERS[found.places + found.lengths]
-            found = found.keep(ok)
-        total = costs.log2(np.array([usage.counts.sum()]))[0]
-        own = (total - costs.log2(found.counts) >> 8) + self._token_cost
-        at = np.searchsorted(starts, found.places)
-        spent = np.zeros(len(at), np.int64)
-        left = found.lengths.copy()
-        while left.any():
-            open_ = left > 0
-            t = tokens[np.minimum(at, len(tokens) - 1)]
-            spent += np.where(open_, self._costs[t], 0)
-            left -= np.where(open_, lengths[t], 0)
-            at += 1
-        gains = found.counts * (spent - own)
-        gains[gains < 0] = 0
-        if len(gains) > most:
-            found = found.keep(gains >= np.partition(gains, len(gains) - most)[len(gains) - most])
-        new = {}
-        for place, length, count in zip(found.places.tolist(), found.lengths.tolist(), found.counts.tolist(), strict=True):
-            text = self._corpus.text[place : place + length].tobytes()
-            if max_words < 1 << 20 and candidates.num_words(text) > max_words: continue
-            new[text] = max(new.get(text, 0), count)
-        for text in self._texts:
-            new.pop(text, None)
-        cost_of = dict(zip(self._texts, self._costs.tolist()))
-        for (text, count), c in zip(new.items(), ((total - costs.log2(np.array(list(new.values())))) >> 8) + self._token_cost):
-            cost_of[text] = c
-        self._texts = sorted(cost_of)
-        self._costs = np.array([cost_of[t] for t in self._texts], np.int64)
-        self._lattice = self._make_lattice()
-        return len(new)
+            candidates.Words(starts, tokens, first, uses),
+            2, MAX_LENGTH, 2 * min_documents, min_documents, self._threads, lambda size: None,
+        )  # fmt: skip
+        found = found.keep(
+            self._borders[found.places + found.lengths]
+            & (candidates.num_words(self._borders, found.places, found.lengths) <= max_words)
+        )
+        pair = np.searchsorted(starts, found.places)
+        now = self._costs[tokens[pair]] + self._costs[tokens[pair + 1]]
+        then = costs.bits(found.counts, int(self._counts().sum())) + self._token_cost
+        chosen = _largest(found.counts * (now - then), most)
+        cost_of = dict(
+            zip(found.keep(chosen).texts(self._corpus), then[chosen].tolist(), strict=True)
+        )
+        cost_of |= zip(self._texts, self._costs.tolist(), strict=True)
+        texts = sorted(cost_of)
+        self._set(texts, np.array([cost_of[text] for text in texts], np.int64))
 
     def result(self) -> Trained:
         """The set as it is."""
+        symbols = np.frombuffer(b"".join(self._texts), np.uint8).astype(np.uint16)
         return Trained(
-            np.append(self._blob.astype(np.uint16), np.uint16(EOS)),
+            np.append(symbols, np.uint16(EOS)),
             np.append(self._offsets, self._offsets[-1] + 1),
             np.minimum(self._information, 65535).astype(np.uint16),
             self._token_cost,
-            np.append(self._usage.counts, len(self._corpus.offsets) - 1),
+            self._counts(),
             len(self._corpus.text),
-            len(self._corpus.offsets) - 1,
+            self._corpus.num_documents,
         )

@@ -51,7 +51,7 @@ def _is_apostrophe(text: Bytes, place: int, size: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def word_end(text: Bytes, start: int, end: int, max_digits: int) -> int:
+def word_end(text: Bytes, start: int, end: int) -> int:
     """Where the word that begins at `start` ends, in a document that ends at `end`."""
     place = start
     kind, size = _class_at(text, place, end)
@@ -64,11 +64,9 @@ def word_end(text: Bytes, start: int, end: int, max_digits: int) -> int:
             place += 1
         # The last space of several belongs to the word behind.
         return place - 1 if place < end and text[place - 1] == 32 and place - 1 > start else place
-    digits = 0
     while True:
         place += size
-        digits += 1
-        if place >= end or (kind == DIGIT and digits == max_digits):
+        if place >= end:
             return place
         found, size = _class_at(text, place, end)
         if found == kind:
