@@ -1,18 +1,19 @@
-"""Plan `unigram`: integers that are exact, parses that are the cheapest, texts worth their codes."""
+"""Plan `unigram`: integers that are exact, parses that are the cheapest, texts worth a code."""
 
 import math
 import random
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from equalinfo.codebook import unigram
-from equalinfo.codebook.unigram import candidates, corpus, costs, lattice
+from equalinfo.codebook.unigram import candidates, corpus, costs, lattice, training
 from equalinfo.codebook.unigram.words import word_end
 
-NOUNS = "cat dog rat hen fox owl bee ant elk cow pig emu".split()
-VERBS = "saw met fed hid bit won led".split()
+NOUNS = ["cat", "dog", "rat", "hen", "fox", "owl", "bee", "ant", "elk", "cow", "pig", "emu"]
+VERBS = ["saw", "met", "fed", "hid", "bit", "won", "led"]
 
 
 def make_documents(number: int = 400, seed: int = 1) -> list[bytes]:
@@ -29,7 +30,7 @@ def make_documents(number: int = 400, seed: int = 1) -> list[bytes]:
 def texts_of(trained: unigram.Trained) -> list[bytes]:
     symbols = trained.texts[:-1].astype(np.uint8).tobytes()
     ends = trained.offsets.tolist()
-    return [symbols[a:b] for a, b in zip(ends[:-2], ends[1:-1], strict=True)]
+    return [symbols[a:b] for a, b in pairwise(ends[:-1])]
 
 
 def make_lattice(texts: list[bytes], text_costs: list[int]) -> lattice.Lattice:
@@ -127,7 +128,7 @@ def words_of(document: bytes) -> list[bytes]:
     ends = [0]
     while ends[-1] < len(symbols):
         ends.append(word_end(symbols, ends[-1], len(symbols)))
-    return [document[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    return [document[a:b] for a, b in pairwise(ends)]
 
 
 def test_runs_are_counted_as_they_are():
@@ -141,9 +142,7 @@ def test_runs_are_counted_as_they_are():
             expected.update(runs)
             expected_documents.update(set(runs))
     read = corpus.read(documents, 1 << 20, False)
-    found = candidates.find_runs(
-        candidates.find_words(read), 3, 64, 4, 3, 2, lambda size: None
-    )
+    found = candidates.find_runs(candidates.find_words(read), 3, 64, 4, 3, 2, lambda size: None)
     counted = {
         read.text[place : place + length].tobytes(): (count, number)
         for place, length, count, number in zip(*(v.tolist() for v in found), strict=True)
@@ -216,10 +215,25 @@ def test_a_large_corpus_is_sampled_by_document():
     again = corpus.read(iter(documents), size // 3, False)
     np.testing.assert_array_equal(read.text, again.text)
     data, ends = read.text.tobytes(), read.offsets.tolist()
-    kept = [data[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    kept = [data[a:b] for a, b in pairwise(ends)]
     assert len(kept) > 50 and set(kept) <= set(documents)
     with pytest.warns(UserWarning, match="a sample of"):
         unigram.train(documents, 300, max_bytes=size // 3, progress=False)
+
+
+def test_pruning_may_use_a_sample(monkeypatch):
+    documents = make_documents(800)
+    read = corpus.read(documents, 1 << 20, False)
+    sample = read.sample(len(read.text) // 2)
+    data, ends = sample.text.tobytes(), sample.offsets.tolist()
+    assert {data[a:b] for a, b in pairwise(ends)} <= set(documents)
+    assert len(read.text) * 0.4 < len(data) < len(read.text) * 0.6
+    monkeypatch.setattr(training, "_SAMPLE_BYTES", len(read.text) // 2)
+    trained = unigram.train(documents, 330, progress=False)
+    assert trained.num_codes == 330
+    # The last costs are those of the whole corpus.
+    assert trained.counts[-1] == len(documents)
+    assert int((np.diff(trained.offsets) * trained.counts).sum()) == len(read.text) + len(documents)
 
 
 def test_long_documents_count_as_several_and_are_cut_between_characters():

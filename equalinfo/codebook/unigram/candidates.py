@@ -154,7 +154,9 @@ def _make_table() -> tuple[Nodes, Integers]:
 
 
 @njit(cache=True, nogil=True)
-def _row_of(hashed: np.uint64, slots: Nodes, rows: Integers, used: int) -> tuple[int, Nodes, Integers]:
+def _row_of(
+    hashed: np.uint64, slots: Nodes, rows: Integers, used: int
+) -> tuple[int, Nodes, Integers]:
     """The row of a hash: (its number, slots, rows); the number is `used` if it is new.
 
     Args:
@@ -200,9 +202,7 @@ def _hash(state: np.uint64, value: int) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
-def _words(
-    text: Bytes, offsets: Integers
-) -> tuple[Integers, Nodes, Integers, Integers]:
+def _words(text: Bytes, offsets: Integers) -> tuple[Integers, Nodes, Integers, Integers]:
     """(starts, kinds, documents) as in Words, and int64[K, _COLUMNS]."""
     starts, kinds = np.zeros(len(text) // 4 + 16, np.int64), np.zeros(len(text) // 4 + 16, np.int32)
     first_words = np.zeros(len(offsets), np.int64)

@@ -47,6 +47,20 @@ class Corpus(NamedTuple):
         """Whether documents were left out."""
         return len(self.text) < self.num_bytes_read
 
+    def sample(self, max_bytes: int) -> "Corpus":
+        """About `max_bytes` bytes of it: the documents whose number has a small hash."""
+        if len(self.text) <= max_bytes:
+            return self
+        limit = (max_bytes << 64) // len(self.text)
+        kept = [number for number in range(self.num_documents) if _mix(number) < limit]
+        lengths = np.diff(self.offsets)[kept]
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        starts = self.offsets[:-1][kept].tolist()
+        text = np.empty(offsets[-1], np.uint8)
+        for start, length, place in zip(starts, lengths.tolist(), offsets.tolist(), strict=False):
+            text[place : place + length] = self.text[start : start + length]
+        return Corpus(text, offsets, self.num_read, self.num_bytes_read)
+
 
 def read(documents: Iterable[bytes], max_bytes: int, progress: bool) -> Corpus:
     """Collect documents; of more than `max_bytes` bytes, a sample.
@@ -60,12 +74,11 @@ def read(documents: Iterable[bytes], max_bytes: int, progress: bool) -> Corpus:
       progress: draw a bar over the bytes read.
     """
     buffer = np.empty(1 << 20, np.uint8)
-    ends, hashes = [0], []
+    ends = [0]
+    hashes: list[int] = []
     limit = 1 << 64
     filled = num_read = num_bytes_read = 0
-    with tqdm(
-        desc="read", unit="B", unit_scale=True, disable=not progress, mininterval=0.5
-    ) as bar:
+    with tqdm(desc="read", unit="B", unit_scale=True, disable=not progress, mininterval=0.5) as bar:
         for document in documents:
             num_read += 1
             num_bytes_read += len(document)
@@ -75,8 +88,7 @@ def read(documents: Iterable[bytes], max_bytes: int, progress: bool) -> Corpus:
                 continue
             for piece in _pieces(document):
                 if filled + len(piece) > max_bytes:
-                    kept = _thin(buffer, ends, hashes, max_bytes)
-                    filled, limit = kept
+                    filled, limit = _thin(buffer, ends, hashes, max_bytes)
                 if rank >= limit:
                     break
                 if filled + len(piece) > len(buffer):
@@ -127,8 +139,10 @@ def _pieces(document: bytes) -> Iterable[bytes]:
     start = 0
     while start < len(document):
         end = start + MAX_DOCUMENT
-        while end < len(document) and end > start + MAX_DOCUMENT - 4 and not is_boundary(
-            document[end]
+        while (
+            end < len(document)
+            and end > start + MAX_DOCUMENT - 4
+            and not is_boundary(document[end])
         ):
             end -= 1
         yield document[start:end]

@@ -13,7 +13,7 @@ _SEEN = 20  # what an occurrence weighs; each text has one unit more, so that no
 
 
 def log2(values: Integers) -> Integers:
-    """Floor of 2^16 log2(value): int64[n], for values of 1 to 2^63 - 1."""
+    """Logarithms times 2^16, rounded down: int64[n], for values of 1 to 2^63 - 1."""
     mantissa = values.astype(np.uint64)
     whole = np.zeros(len(values), np.int64)
     for shift in (32, 16, 8, 4, 2, 1):

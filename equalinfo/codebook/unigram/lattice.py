@@ -1,9 +1,9 @@
-"""All spellings of a text by a set of texts: the cheapest of them, and what it costs to lose a text.
+"""Spellings of a text by a set of texts: the cheapest one, and what it costs to lose a text.
 
-The set is a trie in a double array. An entry is a uint64: `cost | base | symbol`, of 28, 27 and 9
+The set is a trie in a double array. An entry is a uint64: `cost | base | symbol`, of 24, 31 and 9
 bits. The child of a node by byte s lies at base + s, if the symbol there is s: no two nodes have
-the same base. Where no text of the set ends
-the cost is more than any text's spelling by single bytes. Costs are in 1/256 bit.
+the same base. Costs are in 1/256 bit; where no text of the set ends, the cost is more than that of
+any text by single bytes.
 
 The cheapest spelling is the parse `fewest`: of those that cost the same, the one whose last text is
 the longest, then the one before it, and so on.
@@ -24,11 +24,11 @@ from equalinfo.codebook.unigram.corpus import MAX_DOCUMENT, Bytes, Corpus, Integ
 Entries = npt.NDArray[np.uint64]
 Nodes = npt.NDArray[np.int32]
 
-_BASE, _COST = np.uint64(9), np.uint64(36)
-_BASE_MASK, _SYMBOL_MASK = np.uint64((1 << 27) - 1), np.uint64(511)
+_BASE, _COST = np.uint64(9), np.uint64(40)
+_BASE_MASK, _SYMBOL_MASK = np.uint64((1 << 31) - 1), np.uint64(511)
 _ROOT = 256  # base of the root; that of nodes without children is 0, whose places stay free
 _TRIES = 256  # places
-_TOO_DEAR = np.uint64((1 << 28) - 1)
+_TOO_DEAR = np.uint64((1 << 24) - 1)
 _NO_TEXT = _TOO_DEAR << _COST
 _FREE = _NO_TEXT | _SYMBOL_MASK
 _BLOCK = 1 << 22  # bytes that a thread parses at a time
@@ -64,7 +64,7 @@ class Lattice:
         self._lengths = np.diff(offsets)
 
     def set_costs(self, costs: Integers) -> None:
-        """Give each text its cost: int64[T], in 1/256 bit, 0 to 2^20."""
+        """Give each text its cost: int64[T], in 1/256 bit, below 2^17."""
         _set_costs(self._entries, self._places, costs)
 
     def parse(self, corpus: Corpus, threads: int, done: Callable[[int], object]) -> Usage:
@@ -97,6 +97,11 @@ class Lattice:
     ) -> tuple[Nodes, Integers]:
         """The cheapest spellings themselves, one document behind the other.
 
+        Args:
+          corpus: documents.
+          threads: how many to use; the result does not depend on it.
+          done: called with numbers of bytes.
+
         Returns:
           texts: int32[tokens].
           first: int64[D + 1], the first token of each document.
@@ -104,16 +109,18 @@ class Lattice:
         offsets = corpus.offsets
         bounds = _blocks(offsets)
 
-        def work(block: int) -> tuple[Nodes, Integers]:
+        def work(block: int) -> tuple[int, Nodes, Integers]:
             ends = offsets[bounds[block] : bounds[block + 1] + 1]
-            return _tokens(self._entries, self._text_at, corpus.text, ends)
+            return int(ends[-1] - ends[0]), *_tokens(
+                self._entries, self._text_at, corpus.text, ends
+            )
 
         texts, numbers = [np.zeros(0, np.int32)], [np.zeros(1, np.int64)]
         with ThreadPoolExecutor(threads) as pool:
-            for block, (own_texts, own_numbers) in enumerate(pool.map(work, range(len(bounds) - 1))):
+            for size, own_texts, own_numbers in pool.map(work, range(len(bounds) - 1)):
                 texts.append(own_texts)
                 numbers.append(own_numbers)
-                done(int(offsets[bounds[block + 1]] - offsets[bounds[block]]))
+                done(size)
         return np.concatenate(texts), np.cumsum(np.concatenate(numbers))
 
     def spell(self, document: bytes) -> list[int]:
@@ -331,7 +338,7 @@ def _build(texts: Bytes, offsets: Integers) -> tuple[Entries, Nodes]:
             nodes += 1
         ending[text] = path[end - start]
 
-    entries = np.full(4 * nodes + 1024, _FREE, np.uint64)
+    entries = np.full(2 * nodes + 2048, _FREE, np.uint64)
     is_base = np.zeros(len(entries), np.bool_)
     is_base[_ROOT] = True
     places = np.zeros(nodes, np.int32)
@@ -341,15 +348,19 @@ def _build(texts: Bytes, offsets: Integers) -> tuple[Entries, Nodes]:
         child = child_of[node]
         if child == 0:
             continue
+        if end_used + 1024 > len(entries):
+            entries = np.append(entries, np.full(len(entries), _FREE, np.uint64))
+            is_base = np.append(is_base, np.zeros(len(is_base), np.bool_))
         base = _ROOT
         if node:
             base, head = _find_base(entries, is_base, head, end_used, symbol_of, sibling_of, child)
         is_base[base] = True
         while child:
-            place = base + np.int64(symbol_of[child])
+            place = base + int(symbol_of[child])
             places[child] = place
             entries[place] = _NO_TEXT | np.uint64(symbol_of[child])
-            end_used = max(end_used, place + 1)
+            if place >= end_used:
+                end_used = place + 1
             child = sibling_of[child]
         entries[places[node]] |= np.uint64(base) << _BASE
     return entries[: end_used + 256].copy(), places[ending]
@@ -366,8 +377,8 @@ def _find_base(
     child: int,
 ) -> tuple[int, int]:
     """(a base whose places for these children are free, where to look next time)."""
-    first = np.int64(symbol_of[child])
-    while entries[head] != _FREE:
+    first = int(symbol_of[child])
+    while head < end_used and entries[head] != _FREE:
         head += 1
     for place in range(head, min(head + _TRIES, end_used)):
         if entries[place] == _FREE and not is_base[place - first]:
@@ -376,8 +387,9 @@ def _find_base(
                 other = sibling_of[other]
             if other == 0:
                 return place - first, head
-    place = max(head, end_used)
+    # Siblings found no room: some of the holes here are given up, so that nobody looks for ever.
+    given_up = min(head + _TRIES // 8, end_used)
+    place = end_used
     while is_base[place - first]:
         place += 1
-    # Siblings found no room: holes this far back are given up, so that nobody looks again.
-    return place - first, max(head, min(place, head + _TRIES // 8))
+    return place - first, given_up

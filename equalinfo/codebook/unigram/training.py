@@ -44,6 +44,7 @@ boilerplate. And twice as often in all."""
 _PIECES, _RUNS = 3, 8  # candidates for each code: pieces of words, runs of words
 _WIDE = 2  # texts for each code with which growing begins
 _GROWTH = (100, 25)  # percent of V that each round of growing adds, to be pruned again
+_SAMPLE_BYTES = 1 << 26  # of the corpus, for all but the candidates and the last costs
 _KEPT = 65  # percent that a round of pruning leaves
 _LAST_PASSES = 2
 _FAR = 1 << 62
@@ -185,12 +186,9 @@ def _train(
 ) -> Iterator[Trained]:
     """Yield sets of descending sizes."""
     most = sizes[0]
-    min_documents = max(_MIN_DOCUMENTS, corpus.num_documents // _DOCUMENTS_SHARE)
+    min_documents = _min_documents(corpus)
     words = candidates.find_words(corpus)
-    borders = words.borders()
-    with tqdm(
-        desc="candidates", total=max_words, unit="words", disable=not progress
-    ) as bar:
+    with tqdm(desc="candidates", total=max_words, unit="words", disable=not progress) as bar:
         pieces = candidates.find_pieces(corpus, words.found, MAX_PIECE, 2 * min_documents)
         bar.update(1)
         runs = candidates.find_runs(
@@ -203,27 +201,35 @@ def _train(
     ]
     singles = {bytes([byte]) for byte in range(256)}
     texts = sorted(singles.union(*(found.texts(corpus) for found in chosen)))
-    model = _Model(corpus, borders, texts, token_cost, threads, progress)
+    del pieces, runs, chosen
+    sample = corpus.sample(_SAMPLE_BYTES)
+    model = _Model(texts, token_cost, threads, progress)
 
     def prune(num_codes: int) -> None:
+        """Leave `num_codes` texts, and of those none that too few documents use at first."""
         first = True
         while first or model.num_codes > num_codes:
-            model.estimate()
-            model.prune(max(num_codes, model.num_codes * _KEPT // 100), min_documents)
+            model.estimate(sample)
+            model.prune(max(num_codes, model.num_codes * _KEPT // 100), _min_documents(sample))
             first = False
 
     if max_words > 1:
+        borders = candidates.find_words(sample).borders()
         prune(_WIDE * most)
         for percent in _GROWTH:
-            model.estimate()
-            model.grow(most * percent // 100, min_documents, max_words)
+            model.estimate(sample)
+            model.grow(sample, borders, most * percent // 100, _min_documents(sample), max_words)
             prune(most)
     for size in sizes:
         if model.num_codes > size:
             prune(size)
         for _ in range(_LAST_PASSES):
-            model.estimate()
+            model.estimate(corpus)
         yield model.result()
+
+
+def _min_documents(corpus: Corpus) -> int:
+    return max(_MIN_DOCUMENTS, corpus.num_documents // _DOCUMENTS_SHARE)
 
 
 def _largest(values: Integers, most: int) -> npt.NDArray[np.bool_]:
@@ -237,25 +243,14 @@ class _Model:
     """A set of texts, their costs, and how a corpus uses them.
 
     Args:
-      corpus: what is spelled.
-      borders: bool[n + 1], where words of the corpus begin or end.
       texts: in lexicographic order, all single bytes among them; EOS is a text beside.
       token_cost: 1/256 bit.
       threads: to parse with.
       progress: draw bars.
     """
 
-    def __init__(
-        self,
-        corpus: Corpus,
-        borders: npt.NDArray[np.bool_],
-        texts: list[bytes],
-        token_cost: int,
-        threads: int,
-        progress: bool,
-    ) -> None:
-        self._corpus, self._borders, self._token_cost = corpus, borders, token_cost
-        self._threads, self._progress = threads, progress
+    def __init__(self, texts: list[bytes], token_cost: int, threads: int, progress: bool) -> None:
+        self._token_cost, self._threads, self._progress = token_cost, threads, progress
         # All alike at first: the fewest tokens.
         self._set(texts, np.full(len(texts), token_cost + 16 * costs.SCALE, np.int64))
 
@@ -271,21 +266,20 @@ class _Model:
         """Texts, EOS among them."""
         return len(self._texts) + 1
 
-    def estimate(self) -> None:
-        """Spell the corpus, and take costs from what was used."""
-        with self._bar("spell") as bar:
-            self._usage = self._lattice.parse(self._corpus, self._threads, bar.update)
-        self._information = costs.information(self._counts())
+    def estimate(self, corpus: Corpus) -> None:
+        """Spell a corpus, and take costs from what was used."""
+        with self._bar("spell", corpus) as bar:
+            self._usage = self._lattice.parse(corpus, self._threads, bar.update)
+        self._corpus = corpus
+        self._counts = np.append(self._usage.counts, corpus.num_documents)
+        self._information = costs.information(self._counts)
         self._costs = self._information[:-1] + self._token_cost
         self._lattice.set_costs(self._costs)
 
-    def _counts(self) -> Integers:
-        return np.append(self._usage.counts, self._corpus.num_documents)
-
-    def _bar(self, what: str) -> tqdm:
+    def _bar(self, what: str, corpus: Corpus) -> tqdm:
         return tqdm(
             desc=f"{what}, {self.num_codes:,} texts",
-            total=len(self._corpus.text),
+            total=len(corpus.text),
             unit="B",
             unit_scale=True,
             disable=not self._progress,
@@ -303,10 +297,25 @@ class _Model:
         kept = np.sort(order[max(self.num_codes - num_codes, few) :])
         self._set([self._texts[text] for text in kept.tolist()], self._costs[kept])
 
-    def grow(self, most: int, min_documents: int, max_words: int) -> None:
-        """Add the pairs of texts that would save most bits, `most` of them."""
-        with self._bar("grow") as bar:
-            tokens, first = self._lattice.tokens(self._corpus, self._threads, bar.update)
+    def grow(
+        self,
+        corpus: Corpus,
+        borders: npt.NDArray[np.bool_],
+        most: int,
+        min_documents: int,
+        max_words: int,
+    ) -> None:
+        """Add the pairs of texts that would save most bits.
+
+        Args:
+          corpus: where they follow each other; that of the last estimate.
+          borders: bool[n + 1], where its words begin or end.
+          most: how many.
+          min_documents: that a pair must occur in.
+          max_words: that a pair may have, or have pieces of.
+        """
+        with self._bar("grow", corpus) as bar:
+            tokens, first = self._lattice.tokens(corpus, self._threads, bar.update)
         lengths = np.diff(self._offsets)
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[tokens])])
         uses = candidates.Found(starts[:0], lengths, self._usage.counts, self._usage.documents)
@@ -315,16 +324,14 @@ class _Model:
             2, MAX_LENGTH, 2 * min_documents, min_documents, self._threads, lambda size: None,
         )  # fmt: skip
         found = found.keep(
-            self._borders[found.places + found.lengths]
-            & (candidates.num_words(self._borders, found.places, found.lengths) <= max_words)
+            borders[found.places + found.lengths]
+            & (candidates.num_words(borders, found.places, found.lengths) <= max_words)
         )
         pair = np.searchsorted(starts, found.places)
         now = self._costs[tokens[pair]] + self._costs[tokens[pair + 1]]
-        then = costs.bits(found.counts, int(self._counts().sum())) + self._token_cost
+        then = costs.bits(found.counts, int(self._counts.sum())) + self._token_cost
         chosen = _largest(found.counts * (now - then), most)
-        cost_of = dict(
-            zip(found.keep(chosen).texts(self._corpus), then[chosen].tolist(), strict=True)
-        )
+        cost_of = dict(zip(found.keep(chosen).texts(corpus), then[chosen].tolist(), strict=True))
         cost_of |= zip(self._texts, self._costs.tolist(), strict=True)
         texts = sorted(cost_of)
         self._set(texts, np.array([cost_of[text] for text in texts], np.int64))
@@ -337,7 +344,7 @@ class _Model:
             np.append(self._offsets, self._offsets[-1] + 1),
             np.minimum(self._information, 65535).astype(np.uint16),
             self._token_cost,
-            self._counts(),
+            self._counts,
             len(self._corpus.text),
             self._corpus.num_documents,
         )
