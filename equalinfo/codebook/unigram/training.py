@@ -46,7 +46,6 @@ _WIDE = 2  # texts for each code with which growing begins
 _GROWTH = (100, 25)  # percent of V that each round of growing adds, to be pruned again
 _SAMPLE_BYTES = 1 << 26  # of the corpus, for all but the candidates and the last costs
 _KEPT = 65  # percent that a round of pruning leaves
-_LAST_PASSES = 2
 _FAR = 1 << 62
 
 
@@ -213,9 +212,9 @@ def _train(
             model.prune(max(num_codes, model.num_codes * _KEPT // 100), _min_documents(sample))
             first = False
 
+    prune(_WIDE * most)
     if max_words > 1:
         borders = candidates.find_words(sample).borders()
-        prune(_WIDE * most)
         for percent in _GROWTH:
             model.estimate(sample)
             model.grow(sample, borders, most * percent // 100, _min_documents(sample), max_words)
@@ -223,8 +222,8 @@ def _train(
     for size in sizes:
         if model.num_codes > size:
             prune(size)
-        for _ in range(_LAST_PASSES):
-            model.estimate(corpus)
+        model.estimate(sample)
+        model.estimate(corpus)
         yield model.result()
 
 
