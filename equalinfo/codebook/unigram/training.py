@@ -1,0 +1,349 @@
+"""Plan `unigram`: the texts with which a corpus is spelled in the fewest bits.
+
+There is no pre-tokenizer: texts may run over words. In turn,
+
+- candidates (`candidates`): pieces of words, words, and runs of words, as they occur in the text;
+- costs: -log2 of each text's share of the tokens in the cheapest spelling of the corpus, which
+  changes with the costs, so that is done again and again (hard EM);
+- pruning: those go without which the corpus would cost least more [Kudo 2018, Subword
+  Regularization, 3.2], some at a time;
+- growing: texts that often follow each other join, where the joint text ends with a word. It may
+  begin inside one (`s of the`), which no candidate did.
+
+All that decides is integer, and ties are decided by text, so the result depends on the documents
+and the options only.
+"""
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from equalinfo.alphabet import EOS, NUM_SYMBOLS
+from equalinfo.codebook.unigram import candidates, costs
+from equalinfo.codebook.unigram.corpus import Corpus, Integers, read
+from equalinfo.codebook.unigram.lattice import Lattice
+
+MAX_CODES = 1 << 20
+MAX_WORDS = 8
+"""Words of a text, at most: the default."""
+MAX_LENGTH, MAX_PIECE = 64, 20
+"""Bytes of a text, and of a piece of a word among the candidates, at most."""
+TOKEN_COST = 12 * costs.SCALE
+"""What a token costs beside its own bits: the default."""
+MAX_TOKEN_COST = 64 * costs.SCALE
+MAX_BYTES = 1 << 29
+
+_MIN_DOCUMENTS, _DOCUMENTS_SHARE = 5, 1 << 13
+"""A text must occur in so many documents, and in one of so many: what fewer repeat is their
+boilerplate. And twice as often in all."""
+
+_PIECES, _RUNS = 3, 8  # candidates for each code: pieces of words, runs of words
+_WIDE = 2  # texts for each code with which growing begins
+_GROWTH = (100, 25)  # percent of V that each round of growing adds, to be pruned again
+_SAMPLE_BYTES = 1 << 26  # of the corpus, for all but the candidates and the last costs
+_KEPT = 65  # percent that a round of pruning leaves
+_FAR = 1 << 62
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Texts and what they cost.
+
+    Attributes:
+      texts: uint16[T], symbols, in lexicographic order of the texts; all 257 single ones are in.
+      offsets: int64[V + 1].
+      information: uint16[V], -log2 of each text's share of the tokens, in 1/256 bit, rounded up.
+      token_cost: 1/256 bit that each token costs more in the parse `fewest`.
+      counts: int64[V], tokens of the training text.
+      num_bytes: of the training text.
+      num_documents: in it.
+    """
+
+    texts: npt.NDArray[np.uint16]
+    offsets: Integers
+    information: npt.NDArray[np.uint16]
+    token_cost: int
+    counts: Integers
+    num_bytes: int
+    num_documents: int
+
+    @property
+    def num_codes(self) -> int:
+        """V."""
+        return len(self.offsets) - 1
+
+    @property
+    def bytes_per_token(self) -> float:
+        """On the training text, EOS counted as tokens."""
+        return self.num_bytes / int(self.counts.sum())
+
+
+def train(
+    documents: Iterable[bytes],
+    num_codes: int,
+    *,
+    max_words: int = MAX_WORDS,
+    token_cost: int = TOKEN_COST,
+    max_bytes: int = MAX_BYTES,
+    threads: int = 1,
+    progress: bool = True,
+) -> Trained:
+    """Train a set of texts; see `train_sizes`.
+
+    Args:
+      documents: any bytes; read once.
+      num_codes: V.
+      max_words: most words of a text; 1: texts within words.
+      token_cost: 1/256 bit that each token costs beside its own bits, in training and parsing.
+      max_bytes: of longer corpora a sample of documents is taken.
+      threads: the result does not depend on it.
+      progress: draw bars.
+    """
+    (trained,) = train_sizes(
+        documents,
+        [num_codes],
+        max_words=max_words,
+        token_cost=token_cost,
+        max_bytes=max_bytes,
+        threads=threads,
+        progress=progress,
+    )
+    return trained
+
+
+def train_sizes(
+    documents: Iterable[bytes],
+    sizes: Sequence[int],
+    *,
+    max_words: int = MAX_WORDS,
+    token_cost: int = TOKEN_COST,
+    max_bytes: int = MAX_BYTES,
+    threads: int = 1,
+    progress: bool = True,
+) -> list[Trained]:
+    """Train sets of several sizes at once, each pruned from the next larger.
+
+    A corpus that is too small for a size gives fewer codes, and a warning.
+
+    Args:
+      documents: any bytes; read once.
+      sizes: V of each set, in any order.
+      max_words: see `train`, as the others.
+      token_cost: see there.
+      max_bytes: see there.
+      threads: see there.
+      progress: see there.
+
+    Returns:
+      the sets, in the order of `sizes`.
+
+    Raises:
+      ValueError: a size, limit or number out of range, or no document.
+    """
+    if not sizes or min(sizes) < NUM_SYMBOLS or max(sizes) > MAX_CODES:
+        raise ValueError(f"num_codes={list(sizes)} is not within {NUM_SYMBOLS}..{MAX_CODES}.")
+    if max_words < 1 or threads < 1 or not 0 <= token_cost <= MAX_TOKEN_COST:
+        raise ValueError(
+            f"max_words={max_words} and threads={threads} are at least 1, token_cost={token_cost} "
+            f"within 0..{MAX_TOKEN_COST} (in 1/256 bit)."
+        )
+    corpus = read(documents, max_bytes, progress)
+    if corpus.num_read == 0:
+        raise ValueError("no document to train on.")
+    if corpus.is_sample:
+        warnings.warn(
+            f"of {corpus.num_bytes_read:,} bytes a sample of {len(corpus.text):,} is taken, by "
+            f"document. Raise max_bytes={max_bytes:,} to train on more, in eight times as much "
+            "memory.",
+            stacklevel=2,
+        )
+    distinct = sorted(set(sizes), reverse=True)
+    sets = _train(corpus, distinct, max_words, token_cost, threads, progress)
+    found = dict(zip(distinct, sets, strict=True))
+    for size, trained in found.items():
+        if trained.num_codes < size:
+            warnings.warn(
+                f"{len(corpus.text):,} bytes of text support {trained.num_codes} codes, fewer than "
+                f"num_codes={size}: few other texts occur in enough documents. Train on more text, "
+                "or ask for fewer codes.",
+                stacklevel=2,
+            )
+    return [found[size] for size in sizes]
+
+
+def _train(
+    corpus: Corpus,
+    sizes: Sequence[int],
+    max_words: int,
+    token_cost: int,
+    threads: int,
+    progress: bool,
+) -> Iterator[Trained]:
+    """Yield sets of descending sizes."""
+    most = sizes[0]
+    min_documents = _min_documents(corpus)
+    words = candidates.find_words(corpus)
+    with tqdm(desc="candidates", total=max_words, unit="words", disable=not progress) as bar:
+        pieces = candidates.find_pieces(corpus, words.found, MAX_PIECE, 2 * min_documents)
+        bar.update(1)
+        runs = candidates.find_runs(
+            words, max_words, MAX_LENGTH, 2 * min_documents, min_documents, threads, bar.update
+        )
+    del words
+    chosen = [
+        (found.keep(_largest(found.counts * (2 * found.lengths - 1), number * most)))
+        for found, number in ((pieces, _PIECES), (runs, _RUNS))
+    ]
+    singles = {bytes([byte]) for byte in range(256)}
+    texts = sorted(singles.union(*(found.texts(corpus) for found in chosen)))
+    del pieces, runs, chosen
+    sample = corpus.sample(_SAMPLE_BYTES)
+    model = _Model(texts, token_cost, threads, progress)
+
+    def prune(num_codes: int) -> None:
+        """Leave `num_codes` texts, and of those none that too few documents use at first."""
+        first = True
+        while first or model.num_codes > num_codes:
+            model.estimate(sample)
+            model.prune(max(num_codes, model.num_codes * _KEPT // 100), _min_documents(sample))
+            first = False
+
+    prune(_WIDE * most)
+    if max_words > 1:
+        borders = candidates.find_words(sample).borders()
+        for percent in _GROWTH:
+            model.estimate(sample)
+            model.grow(sample, borders, most * percent // 100, _min_documents(sample), max_words)
+            prune(most)
+    for size in sizes:
+        if model.num_codes > size:
+            prune(size)
+        model.estimate(sample)
+        model.estimate(corpus)
+        yield model.result()
+
+
+def _min_documents(corpus: Corpus) -> int:
+    return max(_MIN_DOCUMENTS, corpus.num_documents // _DOCUMENTS_SHARE)
+
+
+def _largest(values: Integers, most: int) -> npt.NDArray[np.bool_]:
+    """Which are the `most` largest positive ones, or as large as the least of those."""
+    if len(values) <= most:
+        return values > 0
+    return (values > 0) & (values >= np.partition(values, len(values) - most)[len(values) - most])
+
+
+class _Model:
+    """A set of texts, their costs, and how a corpus uses them.
+
+    Args:
+      texts: in lexicographic order, all single bytes among them; EOS is a text beside.
+      token_cost: 1/256 bit.
+      threads: to parse with.
+      progress: draw bars.
+    """
+
+    def __init__(self, texts: list[bytes], token_cost: int, threads: int, progress: bool) -> None:
+        self._token_cost, self._threads, self._progress = token_cost, threads, progress
+        # All alike at first: the fewest tokens.
+        self._set(texts, np.full(len(texts), token_cost + 16 * costs.SCALE, np.int64))
+
+    def _set(self, texts: list[bytes], text_costs: Integers) -> None:
+        self._texts, self._costs = texts, text_costs
+        lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        self._offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        self._lattice = Lattice(np.frombuffer(b"".join(texts), np.uint8), self._offsets)
+        self._lattice.set_costs(text_costs)
+
+    @property
+    def num_codes(self) -> int:
+        """Texts, EOS among them."""
+        return len(self._texts) + 1
+
+    def estimate(self, corpus: Corpus) -> None:
+        """Spell a corpus, and take costs from what was used."""
+        with self._bar("spell", corpus) as bar:
+            self._usage = self._lattice.parse(corpus, self._threads, bar.update)
+        self._corpus = corpus
+        self._counts = np.append(self._usage.counts, corpus.num_documents)
+        self._information = costs.information(self._counts)
+        self._costs = self._information[:-1] + self._token_cost
+        self._lattice.set_costs(self._costs)
+
+    def _bar(self, what: str, corpus: Corpus) -> tqdm:
+        return tqdm(
+            desc=f"{what}, {self.num_codes:,} texts",
+            total=len(corpus.text),
+            unit="B",
+            unit_scale=True,
+            disable=not self._progress,
+        )
+
+    def prune(self, num_codes: int, min_documents: int) -> None:
+        """Drop texts that too few documents use, then those whose loss costs least."""
+        detours = self._lattice.detours(self._threads)
+        losses = self._usage.counts * detours
+        losses[self._usage.documents < min_documents] = -_FAR
+        losses[detours < 0] = _FAR  # single bytes
+        few = int(np.count_nonzero(losses == -_FAR))
+        # Ascending losses; of equal ones the later text goes first.
+        order = np.lexsort((-np.arange(len(losses)), losses))
+        kept = np.sort(order[max(self.num_codes - num_codes, few) :])
+        self._set([self._texts[text] for text in kept.tolist()], self._costs[kept])
+
+    def grow(
+        self,
+        corpus: Corpus,
+        borders: npt.NDArray[np.bool_],
+        most: int,
+        min_documents: int,
+        max_words: int,
+    ) -> None:
+        """Add the pairs of texts that would save most bits.
+
+        Args:
+          corpus: where they follow each other; that of the last estimate.
+          borders: bool[n + 1], where its words begin or end.
+          most: how many.
+          min_documents: that a pair must occur in.
+          max_words: that a pair may have, or have pieces of.
+        """
+        with self._bar("grow", corpus) as bar:
+            tokens, first = self._lattice.tokens(corpus, self._threads, bar.update)
+        lengths = np.diff(self._offsets)
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[tokens])])
+        uses = candidates.Found(starts[:0], lengths, self._usage.counts, self._usage.documents)
+        found = candidates.find_runs(
+            candidates.Words(starts, tokens, first, uses),
+            2, MAX_LENGTH, 2 * min_documents, min_documents, self._threads, lambda size: None,
+        )  # fmt: skip
+        found = found.keep(
+            borders[found.places + found.lengths]
+            & (candidates.num_words(borders, found.places, found.lengths) <= max_words)
+        )
+        pair = np.searchsorted(starts, found.places)
+        now = self._costs[tokens[pair]] + self._costs[tokens[pair + 1]]
+        then = costs.bits(found.counts, int(self._counts.sum())) + self._token_cost
+        chosen = _largest(found.counts * (now - then), most)
+        cost_of = dict(zip(found.keep(chosen).texts(corpus), then[chosen].tolist(), strict=True))
+        cost_of |= zip(self._texts, self._costs.tolist(), strict=True)
+        texts = sorted(cost_of)
+        self._set(texts, np.array([cost_of[text] for text in texts], np.int64))
+
+    def result(self) -> Trained:
+        """The set as it is."""
+        symbols = np.frombuffer(b"".join(self._texts), np.uint8).astype(np.uint16)
+        return Trained(
+            np.append(symbols, np.uint16(EOS)),
+            np.append(self._offsets, self._offsets[-1] + 1),
+            np.minimum(self._information, 65535).astype(np.uint16),
+            self._token_cost,
+            self._counts,
+            len(self._corpus.text),
+            self._corpus.num_documents,
+        )
