@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from equalinfo.codecs.base import Codec
+from equalinfo.data.text import DamagedInputError
 from pipelines import readers, storage
 from pipelines.limits import JobFailedError
 from pipelines.shard import Layout, ShardTask, encode_batch, read_batches
@@ -101,7 +102,7 @@ def measure(tasks: Sequence[ShardTask], layout: Layout, codec: Codec) -> Estimat
 def _text_bytes(task: ShardTask) -> int:
     """Bytes of all documents of an input file; of a damaged one, those before the damage."""
     total = 0
-    with suppress(readers.DamagedInputError):
+    with suppress(DamagedInputError):
         for item in readers.read(task.file):
             total += len(item) if isinstance(item, bytes) else 0
     return total
