@@ -1,6 +1,7 @@
 """The `equalinfo` command.
 
     equalinfo show "Some text."                                  # its tokens, in colour
+    equalinfo encode FILE -o ids; equalinfo decode ids           # of standard input without FILE
     equalinfo compile --from-text 'c4/*.json.gz' -o mine.eqi     # a tokenizer from text alone
     equalinfo compile M1.eqm -o mine.eqi                         # a tokenizer from a frozen M1
     equalinfo export --hf DIR                                    # for Hugging Face
@@ -19,7 +20,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from equalinfo.cli import compile, export, freeze, generate, models, report, show
+from equalinfo.cli import compile, encode, export, freeze, generate, models, report, show
 from equalinfo.version import __version__
 
 
@@ -56,6 +57,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for module in (show, compile, export, freeze, models, generate, report):
+    for module in (show, encode, compile, export, freeze, models, generate, report):
         module.add(commands)
     return parser
