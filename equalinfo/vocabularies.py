@@ -3,6 +3,7 @@
 Each turns documents into ids 0..V - 1, of which one, or a part of one, says that a document ends.
 """
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
@@ -28,12 +29,14 @@ class Vocabulary(Protocol):
     Attributes:
       name: as printed.
       size: V, the end of a document included.
-      texts: the symbols of each id as far as they are known, uint16 bytes and EOS; none of ids that
+      texts: the symbols of each id as far as they are known, bytes and EOS; none of ids that
         stand for nothing.
+      sha256: of its file, where it is slow enough for its ids to be worth keeping.
     """
 
     name: str
     size: int
+    sha256: str | None
     texts: Sequence[Sequence[int]]
 
     def encode(self, documents: Sequence[bytes]) -> Ids:
@@ -68,6 +71,12 @@ def load_tokenizer(name: str | os.PathLike[str] | None = None) -> Tokenizer:
     )
 
 
+def token_symbols(tokenizer: Tokenizer) -> list[npt.NDArray[np.uint16]]:
+    """The bytes and EOS that each code stands for; ids are codes + 3."""
+    book = tokenizer.codebook
+    return np.split(book.texts, book.offsets[1:-1])
+
+
 def load(name: str) -> Vocabulary:
     """The vocabulary that a file holds; its suffix says whose.
 
@@ -94,10 +103,11 @@ class EqualInfo:
       name: as printed.
     """
 
+    sha256 = None
+
     def __init__(self, tokenizer: Tokenizer, name: str) -> None:
-        book = tokenizer.codebook
-        self.name, self.size = name, book.num_codes
-        self.texts = np.split(book.texts, book.offsets[1:-1])
+        self.name, self.size = name, tokenizer.codebook.num_codes
+        self.texts = token_symbols(tokenizer)
         self._tokenizer = tokenizer
 
     def encode(self, documents: Sequence[bytes]) -> Ids:
@@ -137,6 +147,8 @@ class _WithEnd:
 
 class SentencePiece(_WithEnd):
     """A SentencePiece `.model`."""
+
+    sha256 = None
 
     def __init__(self, path: str) -> None:
         import sentencepiece
@@ -184,7 +196,7 @@ class HuggingFace(_WithEnd):
                 raise
             raise ValueError(f"{path} is not a tokenizer.json: {error}") from error
         pieces: dict[str, int] = self._tokenizer.get_vocab()
-        self.name = Path(path).name
+        self.name, self.sha256 = Path(path).name, hashlib.sha256(content).hexdigest()
         self.size = max(pieces.values(), default=-1) + 2
         byte_level = byte_letters()
         texts: list[Sequence[int]] = [b""] * (self.size - 1)

@@ -153,14 +153,11 @@ def _blocks(name: str) -> Iterator[bytes]:
 def _piece_names(tokenizer: "Tokenizer") -> list[bytes]:
     from equalinfo.ids import ID_OFFSET
     from equalinfo.show.glyphs import glyphs
+    from equalinfo.vocabularies import token_symbols
 
-    book = tokenizer.codebook
-    texts = [
-        book.texts[start:end].tolist()
-        for start, end in zip(book.offsets[:-1], book.offsets[1:], strict=True)
-    ]
-    names = ["".join(glyph.shown for glyph in glyphs(text)).encode() for text in texts]
-    return [b""] * ID_OFFSET + names
+    texts = token_symbols(tokenizer)
+    names = ["".join(glyph.shown for glyph in glyphs(text.tolist())) for text in texts]
+    return [b""] * ID_OFFSET + [name.encode() for name in names]
 
 
 def _decode(arguments: argparse.Namespace) -> None:
