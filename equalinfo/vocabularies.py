@@ -208,6 +208,19 @@ class HuggingFace(_WithEnd):
             else:
                 texts[id] = piece.replace(_METASPACE, " ").encode()
         self.texts = [*texts, [EOS]]
+        self._is_bytes = is_bytes
+
+    def decode(self, ids: Ids) -> list[bytes]:
+        if not self._is_bytes:
+            return super().decode(ids)
+        # Also where the file names no decoder.
+        end = self.size - 1
+        parts = [b"\n" if id == end else bytes(self.texts[id]) for id in ids.tolist()]
+        ends = np.flatnonzero(ids == end).tolist()
+        return [
+            b"".join(parts[start:stop])
+            for start, stop in zip([0, *(stop + 1 for stop in ends)], ends, strict=False)
+        ]
 
     def _encode_texts(self, texts: list[str]) -> Sequence[Any]:
         # `_fast` leaves out the offsets into the text.

@@ -72,6 +72,10 @@ class Bench:
         ids = self._tokenizer.encode_batch(texts, threads)
         return sum(len(text.encode()) for text in texts), sum(map(len, ids))
 
+    def restored(self, texts: list[str]) -> int:
+        """Texts that come back exactly."""
+        return sum(self._tokenizer.decode(self._tokenizer.encode(text)) == text for text in texts)
+
     def prepare(self, texts: list[str]) -> dict[str, int]:
         """Take the text to time, and check what the tokenizer makes of it.
 
