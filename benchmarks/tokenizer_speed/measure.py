@@ -24,6 +24,7 @@ PAGES = (
     10_000  # characters of real text: beyond what a library may do in a slow, quick-to-start way
 )
 THREADS = 2
+FIRST_DOCUMENTS = 2_000
 
 # Import, load, first encode and first decode in a new process; argv: kind, file, text.
 FRESH_START = """
@@ -115,6 +116,8 @@ def measure(
                 add(candidate, figure, loaded[figure] * 1e3, "ms")
             for figure in ("memory_import", "memory_load"):
                 add(candidate, figure, loaded[figure] / 1e6, "MB")
+            speed = worker.call("first_pass", (heldout or validation)[-FIRST_DOCUMENTS:])
+            add(candidate, "encode/first/1", speed, "MB/s")
             add(candidate, "file", candidate.path.stat().st_size / 1e6, "MB")
         for candidate, worker in workers.items():
             _say(f"counting tokens of {candidate.name}")

@@ -151,6 +151,7 @@ def table(candidates: Sequence[Candidate], figures: Figures, num_timed: int) -> 
         ("batch", "encode/batch/1"),
         (f"batch, {THREADS} threads", f"encode/batch/{THREADS}"),
         ("one long text", "encode/joined/1"),
+        ("unseen text", "encode/first/1"),
         ("decode", "decode/document/1"),
         ("batch", "decode/batch/1"),
         (f"batch, {THREADS} threads", f"decode/batch/{THREADS}"),
