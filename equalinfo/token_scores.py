@@ -90,7 +90,7 @@ class TokenScores:
     Attributes:
       tokenizer: its name.
       codes: V, the end of a document included.
-      bytes, documents, tokens: of the text that is scored.
+      num_bytes, num_documents, num_tokens: of the text that is scored.
       bytes_per_token: of it.
       entropy: of the frequencies of its own tokens, bits/byte. In sample: low on short text.
       ngram: bits/byte of interpolated Kneser-Ney models, by order.
@@ -102,9 +102,9 @@ class TokenScores:
 
     tokenizer: str
     codes: int
-    bytes: int
-    documents: int
-    tokens: int
+    num_bytes: int
+    num_documents: int
+    num_tokens: int
     bytes_per_token: float
     entropy: float
     ngram: dict[int, float]
@@ -133,8 +133,10 @@ def evaluate(vocabulary: Vocabulary, texts: Texts, cache: Path | None = None) ->
     num_bytes = sum(map(len, texts.scored))
     counts = np.bincount(ids, minlength=size)
     seen = (counts > 0) | (np.bincount(train, minlength=size) > 0)
-    symbols = [np.asarray(text, np.uint16) for text in map(_symbols, vocabulary.texts)]
-    words = [np.where(text == EOS, ord("\n"), text).astype(np.uint8).tobytes() for text in symbols]
+    words = [
+        np.where(text == EOS, ord("\n"), text).astype(np.uint8).tobytes()
+        for text in vocabulary.texts
+    ]
     crossing = np.array([_TWO_WORDS.search(text) is not None for text in words])
     ngram = {
         order: float(KneserNey(train, size, order).bits(ids).sum()) / num_bytes for order in ORDERS
@@ -153,10 +155,6 @@ def evaluate(vocabulary: Vocabulary, texts: Texts, cache: Path | None = None) ->
         sum(map(bytes.__eq__, vocabulary.decode(ids), texts.scored)),
         sorted(words, key=lambda text: (-len(text), text))[:NUM_LONGEST],
     )
-
-
-def _symbols(text: Sequence[int] | bytes) -> Any:
-    return np.frombuffer(text, np.uint8) if isinstance(text, bytes) else text
 
 
 def _encode(vocabulary: Vocabulary, documents: list[bytes], cache: Path | None) -> Ids:

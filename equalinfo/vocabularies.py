@@ -5,15 +5,16 @@ Each turns documents into ids 0..V - 1, of which one, or a part of one, says tha
 
 import hashlib
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from equalinfo.alphabet import EOS
+from equalinfo.alphabet import EOS, Symbols
 from equalinfo.ids import ID_OFFSET
 from equalinfo.tokenizer import Tokenizer
 
@@ -23,25 +24,26 @@ _GROUP_BYTES = 1 << 20  # of text, encoded together
 _METASPACE = "\u2581"
 
 
-class Vocabulary(Protocol):
+class Vocabulary(ABC):
     """A tokenizer to compare.
 
     Attributes:
       name: as printed.
       size: V, the end of a document included.
-      texts: the symbols of each id as far as they are known, bytes and EOS; none of ids that
-        stand for nothing.
+      texts: the symbols of each id, as far as they are known; none of ids that stand for nothing.
       sha256: of its file, where it is slow enough for its ids to be worth keeping.
     """
 
     name: str
     size: int
-    sha256: str | None
-    texts: Sequence[Sequence[int]]
+    sha256: str | None = None
+    texts: Sequence[Symbols]
 
+    @abstractmethod
     def encode(self, documents: Sequence[bytes]) -> Ids:
         """Ids of documents, with what ends each of them: int32[tokens] in 0..V - 1."""
 
+    @abstractmethod
     def decode(self, ids: Ids) -> list[bytes]:
         """The documents of the ids of `encode`, as far as the tokenizer restores them."""
 
@@ -71,7 +73,7 @@ def load_tokenizer(name: str | os.PathLike[str] | None = None) -> Tokenizer:
     )
 
 
-def token_symbols(tokenizer: Tokenizer) -> list[npt.NDArray[np.uint16]]:
+def token_symbols(tokenizer: Tokenizer) -> list[Symbols]:
     """The bytes and EOS that each code stands for; ids are codes + 3."""
     book = tokenizer.codebook
     return np.split(book.texts, book.offsets[1:-1])
@@ -95,15 +97,13 @@ def load(name: str) -> Vocabulary:
     return EqualInfo(load_tokenizer(name), Path(name).name)
 
 
-class EqualInfo:
+class EqualInfo(Vocabulary):
     """A codebook: ids are codes, and the end of a document is a symbol that windows hold.
 
     Args:
       tokenizer: of the codebook.
       name: as printed.
     """
-
-    sha256 = None
 
     def __init__(self, tokenizer: Tokenizer, name: str) -> None:
         self.name, self.size = name, tokenizer.codebook.num_codes
@@ -118,10 +118,8 @@ class EqualInfo:
         return self._tokenizer.decode_documents(ids + np.int32(ID_OFFSET))
 
 
-class _WithEnd:
+class _WithEnd(Vocabulary):
     """What keeps documents apart by an id of its own, V - 1, after each."""
-
-    size: int
 
     def encode(self, documents: Sequence[bytes]) -> Ids:
         end = np.array([self.size - 1], np.int32)
@@ -138,17 +136,15 @@ class _WithEnd:
         texts = [part[part != self.size - 1].tolist() for part in np.split(ids, ends + 1)[:-1]]
         return [text.encode("utf-8", "replace") for text in self._decode_texts(texts)]
 
-    def _encode_texts(self, texts: list[str]) -> Sequence[Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def _encode_texts(self, texts: list[str]) -> Sequence[Any]: ...
 
-    def _decode_texts(self, batch: list[list[int]]) -> Sequence[str]:
-        raise NotImplementedError
+    @abstractmethod
+    def _decode_texts(self, batch: list[list[int]]) -> Sequence[str]: ...
 
 
 class SentencePiece(_WithEnd):
     """A SentencePiece `.model`."""
-
-    sha256 = None
 
     def __init__(self, path: str) -> None:
         import sentencepiece
@@ -161,16 +157,16 @@ class SentencePiece(_WithEnd):
             raise ValueError(f"{path} is not a SentencePiece model: {error}") from error
         pieces = self._processor.get_piece_size()
         self.name, self.size = Path(path).name, pieces + 1
-        self.texts = [self._text(id) for id in range(pieces)] + [[EOS]]
+        self.texts = _with_end(map(self._text, range(pieces)))
 
-    def _text(self, id: int) -> Sequence[int]:
+    def _text(self, id: int) -> bytes:
         processor = self._processor
         if processor.is_control(id) or processor.is_unknown(id):
             return b""
         piece = processor.id_to_piece(id)
         if processor.is_byte(id):
             return bytes([int(piece[3:5], 16)])  # of "<0xE2>"
-        return piece.replace(_METASPACE, " ").encode()
+        return bytes(piece.replace(_METASPACE, " ").encode())
 
     def _encode_texts(self, texts: list[str]) -> Sequence[Any]:
         return self._processor.encode(texts)
@@ -199,7 +195,7 @@ class HuggingFace(_WithEnd):
         self.name, self.sha256 = Path(path).name, hashlib.sha256(content).hexdigest()
         self.size = max(pieces.values(), default=-1) + 2
         byte_level = byte_letters()
-        texts: list[Sequence[int]] = [b""] * (self.size - 1)
+        texts = [b""] * (self.size - 1)
         # Byte-level vocabularies write bytes as letters; others mark spaces.
         is_bytes = all(character in byte_level for piece in pieces for character in piece)
         for piece, id in pieces.items():
@@ -207,20 +203,16 @@ class HuggingFace(_WithEnd):
                 texts[id] = bytes(byte_level[character] for character in piece)
             else:
                 texts[id] = piece.replace(_METASPACE, " ").encode()
-        self.texts = [*texts, [EOS]]
-        self._is_bytes = is_bytes
+        self.texts = _with_end(texts)
+        # Tokens' bytes, also where the file names no decoder.
+        self._bytes = [*texts, b""] if is_bytes else None
 
     def decode(self, ids: Ids) -> list[bytes]:
-        if not self._is_bytes:
+        if self._bytes is None:
             return super().decode(ids)
-        # Also where the file names no decoder.
-        end = self.size - 1
-        parts = [b"\n" if id == end else bytes(self.texts[id]) for id in ids.tolist()]
-        ends = np.flatnonzero(ids == end).tolist()
-        return [
-            b"".join(parts[start:stop])
-            for start, stop in zip([0, *(stop + 1 for stop in ends)], ends, strict=False)
-        ]
+        ends = np.flatnonzero(ids == self.size - 1)
+        documents = np.split(ids, ends + 1)[:-1]
+        return [b"".join(map(self._bytes.__getitem__, part.tolist())) for part in documents]
 
     def _encode_texts(self, texts: list[str]) -> Sequence[Any]:
         # `_fast` leaves out the offsets into the text.
@@ -229,6 +221,12 @@ class HuggingFace(_WithEnd):
 
     def _decode_texts(self, batch: list[list[int]]) -> Sequence[str]:
         return self._tokenizer.decode_batch(batch, skip_special_tokens=False)
+
+
+def _with_end(texts: Iterable[bytes]) -> list[Symbols]:
+    """Symbols of ids, and of one more that ends a document."""
+    found = [np.frombuffer(text, np.uint8).astype(np.uint16) for text in texts]
+    return [*found, np.array([EOS], np.uint16)]
 
 
 def byte_letters() -> dict[str, int]:

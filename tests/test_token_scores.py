@@ -21,10 +21,11 @@ class Words:
     """Ids 0, 1, 2 for the texts of the tokens; 3 never occurs and 4 ends a document."""
 
     name, size, sha256 = "words", 5, None
-    texts = (b"one", b" two", b"x y", b"never seen", [256])
+    words = (b"one", b" two", b"x y", b"never seen")
+    texts = (*(np.frombuffer(word, np.uint8) for word in words), np.array([256]))
 
     def encode(self, documents):
-        ids = [[self.texts.index(word) for word in text.split(b"|")] for text in documents]
+        ids = [[self.words.index(word) for word in text.split(b"|")] for text in documents]
         return np.array([id for text in ids for id in (*text, 4)], np.int32)
 
     def decode(self, ids):
@@ -34,7 +35,7 @@ class Words:
 def test_figures_by_hand():
     texts = Texts([b"one| two|one"], [b"one| two", b"x y|x y|one|one"], "")
     found = evaluate(Words(), texts)
-    assert (found.codes, found.bytes, found.documents, found.tokens) == (5, 23, 2, 8)
+    assert (found.codes, found.num_bytes, found.num_documents, found.num_tokens) == (5, 23, 2, 8)
     assert found.bytes_per_token == 23 / 8
     # One thrice, two once, x y twice and two ends, of 8.
     bits = 3 * np.log2(8 / 3) + 3 + 2 * 2 + 2 * 2
@@ -77,7 +78,9 @@ def sentencepiece_model(files):
 def tokenizer_json(files):
     tokenizers = pytest.importorskip("tokenizers")
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(use_regex=False)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(
+        add_prefix_space=False, use_regex=False
+    )
     tokenizer.decoder = tokenizers.decoders.ByteLevel()
     alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
     trainer = tokenizers.trainers.BpeTrainer(
@@ -102,12 +105,12 @@ def test_ids_of_a_codebook_are_codes_of_joined_documents(files):
 def test_texts_of_ids_are_the_text(sentencepiece_model, tokenizer_json):
     """Else words would be counted in other texts than the tokens'."""
     texts = ["the fox and a dog", "é fox"]
-    for path, before in ((sentencepiece_model, b" "), (tokenizer_json, b" ")):
+    for path, before in ((sentencepiece_model, b" "), (tokenizer_json, b"")):
         vocabulary = load(str(path))
         ids = vocabulary.encode([text.encode() for text in texts])
         assert ids.max() == vocabulary.size - 1 == len(vocabulary.texts) - 1
-        parts = [vocabulary.texts[id] for id in ids]
-        ends = [place for place, part in enumerate(parts) if list(part) == [256]]
+        parts = [vocabulary.texts[id].tolist() for id in ids]
+        ends = [place for place, part in enumerate(parts) if part == [256]]
         shown = [
             b"".join(map(bytes, parts[: ends[0]])),
             b"".join(map(bytes, parts[ends[0] + 1 : ends[1]])),
@@ -129,7 +132,7 @@ def test_command_compares_them(files, sentencepiece_model, tokenizer_json, capsy
         "sp.model",
         "tokenizer.json",
     ]
-    assert ours["restored"] == ours["documents"] == 10
+    assert ours["restored"] == ours["num_documents"] == 10
     assert theirs["crossing"] > 0 and theirs["restored"] == 10
     assert len(list((tmp_path / "ids").iterdir())) == 2  # of training and scored text
     assert main(["evaluate", *arguments, *others]) == 0
@@ -142,7 +145,7 @@ def test_without_training_files_the_text_is_split(files, capsys):
     assert texts.scored == DOCUMENTS[9::10] and len(texts.train) == 36
     assert "each tenth document scored (4 documents" in texts.about
     assert main(["evaluate", str(files / "a.eqi"), str(files / "text.jsonl"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["tokenizers"][0]["documents"] == 1
+    assert json.loads(capsys.readouterr().out)["tokenizers"][0]["num_documents"] == 1
     (files / "few.txt").write_text("a\nb\n")
     assert main(["evaluate", str(files / "a.eqi"), str(files / "few.txt")]) == 1
     assert "10 documents are the least" in capsys.readouterr().err

@@ -186,8 +186,7 @@ def _decode(arguments: argparse.Namespace) -> None:
     whole = arguments.documents == "whole"
     with _output(arguments.output, is_binary=False) as out:
         if arguments.output_format == "text":
-            ends = "nothing" if whole else "newline"
-            out.writelines(token_files.decode_stream(tokenizer, pieces(), ends))
+            out.writelines(token_files.decode_stream(tokenizer, pieces(), whole=whole))
         else:
             texts = token_files.decode_texts(tokenizer, pieces(), whole=whole)
             out.writelines(_json_lines(texts))

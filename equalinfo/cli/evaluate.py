@@ -91,7 +91,7 @@ def table(scores: "Sequence[TokenScores]") -> str:
             *(f"{bits:.3f}" for bits in one.ngram.values()),
             f"{one.unused:,} ({one.unused / one.codes:.1%})",
             f"{one.crossing:.1%}",
-            f"{one.restored:,} of {one.documents:,}",
+            f"{one.restored:,} of {one.num_documents:,}",
         ]
         for one in scores
     ]

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -237,11 +237,11 @@ def _error(place: str, found: str, vocab_size: int) -> ValueError:
 
 
 def decode_stream(
-    tokenizer: Tokenizer, pieces: Iterable[Ids], ends: Literal["newline", "nothing"] = "newline"
+    tokenizer: Tokenizer, pieces: Iterable[Ids], *, whole: bool = False
 ) -> Iterator[bytes]:
-    """Bytes of ids, with a newline, or nothing, where a text ends."""
+    """Bytes of ids, with a newline where a text ends; nothing there if all are one text."""
     (newline,) = tokenizer.encode(b"\n")
-    end = newline if ends == "newline" else PAD_ID
+    end = PAD_ID if whole else newline
     for ids in pieces:
         yield tokenizer.decode_bytes(np.where(ids == EOS_ID, end, ids))
 
