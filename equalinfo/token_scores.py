@@ -6,6 +6,7 @@ scored on another. Bytes are those of the documents; tokens include what ends ea
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -64,6 +65,13 @@ class Texts:
           OSError, ValueError: a file that cannot be read to the end, or too few documents.
         """
         if train_files:
+            if both := set(map(os.path.realpath, expand(files))) & set(
+                map(os.path.realpath, expand(train_files))
+            ):
+                raise ValueError(
+                    f"{min(both)} is to be trained on and scored: n-grams would know it by heart. "
+                    "Leave it out of one."
+                )
             scored = list(_first(_documents(files, field), max_bytes))
             train = list(_first(_documents(train_files, field), train_bytes))
             about = f"n-grams trained on {_size(train)} of other files, scored on {_size(scored)}"

@@ -191,6 +191,9 @@ class HuggingFace(_WithEnd):
             if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
                 raise
             raise ValueError(f"{path} is not a tokenizer.json: {error}") from error
+        # As a model's window wants them; here they would cut documents off.
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
         pieces: dict[str, int] = self._tokenizer.get_vocab()
         self.name, self.sha256 = Path(path).name, hashlib.sha256(content).hexdigest()
         self.size = max(pieces.values(), default=-1) + 2

@@ -87,6 +87,8 @@ def tokenizer_json(files):
         vocab_size=300, initial_alphabet=alphabet, show_progress=False
     )
     tokenizer.train_from_iterator([text.decode() for text in DOCUMENTS], trainer)
+    tokenizer.enable_truncation(4)  # of a model's window: must not reach figures
+    tokenizer.enable_padding(length=500)
     tokenizer.save(str(files / "tokenizer.json"))
     return files / "tokenizer.json"
 
@@ -149,6 +151,11 @@ def test_without_training_files_the_text_is_split(files, capsys):
     (files / "few.txt").write_text("a\nb\n")
     assert main(["evaluate", str(files / "a.eqi"), str(files / "few.txt")]) == 1
     assert "10 documents are the least" in capsys.readouterr().err
+
+
+def test_text_that_is_scored_is_not_trained_on(files):
+    with pytest.raises(ValueError, match=r"text\.jsonl is to be trained on and scored"):
+        Texts.load([str(files / "text.jsonl")], [str(files / "*.jsonl")])
 
 
 def test_text_is_limited(files):

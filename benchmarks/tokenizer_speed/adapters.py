@@ -78,12 +78,14 @@ class HuggingFace:
     """Byte-level BPE or Unigram of the `tokenizers` package; ids are lists."""
 
     def __init__(self, path: Path) -> None:
-        from tokenizers import Tokenizer
+        from tokenizers import Tokenizer, decoders
 
         content = path.read_bytes()
         if path.suffix == ".gz":
             content = gzip.decompress(content)
         self._tokenizer = Tokenizer.from_buffer(content)
+        if self._tokenizer.decoder is None:  # of SuperBPE's vocabularies; it would put spaces
+            self._tokenizer.decoder = decoders.ByteLevel()
         self.decode = self._tokenizer.decode
 
     def encode(self, text: str) -> Any:

@@ -43,7 +43,8 @@ class Candidate:
     def name(self) -> str:
         """As printed."""
         if self.given:
-            return f"{self.kind} shipped" if self.ours else f"{self.kind} {self.path.stem}"
+            file = self.path.name.partition(".")[0]
+            return f"{self.kind} {'shipped' if self.ours else file}"
         return f"{self.kind} {self.vocab:,}"
 
     @property
