@@ -1,4 +1,4 @@
-"""Claim: encodes and decodes 10 times as fast as the fastest peer, with fewer tokens.
+"""Tokenizers on the same text: speed, density, and how well their tokens can be predicted.
 
     python benchmarks/tokenizers.py --train 'C4/train/*.json.gz' --heldout C4/train/last.json.gz \
         --validation 'C4/validation/*.json.gz' --output speed.jsonl --table speed.md
@@ -26,12 +26,12 @@ import argparse
 import json
 import platform
 from collections.abc import Sequence
-from importlib.metadata import version
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from benchmarks.tokenizer_speed import report, text, training
-from benchmarks.tokenizer_speed.measure import measure
+from benchmarks.tokenizer_speed.measure import measure, predictability
+from benchmarks.tokenizer_speed.text import Text
 from benchmarks.tokenizer_speed.training import KINDS, Candidate
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
@@ -51,28 +51,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> None:
     """Train what is missing, measure, report."""
     versions = _versions()
-    heldout_files = text.expand(options.heldout, "--heldout")
-    validation_files = text.expand(options.validation, "--validation")
-    unseen = {file.resolve() for file in (*heldout_files, *validation_files)}
-    train_files = [
-        file for file in text.expand(options.train, "--train") if file.resolve() not in unseen
-    ]
-    if not train_files:
-        raise ValueError("--train names no file that is not in --heldout or --validation.")
-    name = text.sample_name(train_files, options.train_bytes, options.seed)
-    directory = options.cache.resolve() / name
-    directory.mkdir(parents=True, exist_ok=True)
-    train = directory / "train.json.gz"
-    if not train.exists():
-        text.write_sample(train_files, options.train_bytes, options.seed, train)
+    files = Text.of(options)
+    directory = files.train.parent
 
     candidates = training.candidates(_installed(options.kinds), options.vocab, directory)
     for candidate in candidates:
-        training.make(candidate, train)
+        training.make(candidate, files.train)
     if options.shipped:
         candidates.insert(0, _shipped())
-    validation = list(text.read_documents(validation_files))
-    heldout = list(text.read_documents(heldout_files))
+    candidates += [_given(path) for path in options.superbpe]
+    validation = list(text.read_documents(files.validation))
+    heldout = list(text.read_documents(files.heldout))
     num_timed = min(options.documents, len(validation))
 
     measurements = measure(
@@ -84,6 +73,9 @@ def run(options: argparse.Namespace) -> None:
         options.seconds,
         options.starts,
     )
+    if options.ngrams:
+        documents = list(text.read_documents([files.train]))
+        measurements += predictability(candidates, documents, validation, directory / "ids")
     figures = report.by_tokenizer(measurements)
     limits = report.limits(candidates, figures)
     about = {
@@ -91,7 +83,7 @@ def run(options: argparse.Namespace) -> None:
         "python": platform.python_version(),
         **versions,
         "train_bytes": options.train_bytes,
-        "train_files": [file.name for file in train_files],
+        "train_files": [file.name for file in files.train_files],
         "seed": options.seed,
         "timed_documents": num_timed,
         "timed_bytes": text.num_bytes(validation[:num_timed]),
@@ -127,7 +119,14 @@ def _shipped() -> Candidate:
     from equalinfo.tokenizer import DEFAULT_CODEBOOK, Tokenizer
 
     path = training.ROOT / "equalinfo" / "codebooks" / DEFAULT_CODEBOOK
-    return Candidate("equalinfo", Tokenizer.load(path).codebook.num_codes, path, shipped=True)
+    return Candidate("equalinfo", Tokenizer.load(path).codebook.num_codes, path, given=True)
+
+
+def _given(path: Path) -> Candidate:
+    """A superword vocabulary, of a tokenizer.json."""
+    from equalinfo.vocabularies import load
+
+    return Candidate("SuperBPE", load(str(path)).size - 1, path.resolve(), given=True)
 
 
 def _versions() -> dict[str, str]:
@@ -135,14 +134,18 @@ def _versions() -> dict[str, str]:
     found = {"numba": version("numba"), "numpy": version("numpy")}
     for line in REQUIREMENTS.read_text().splitlines():
         name, separator, wanted = line.partition("==")
-        if separator and find_spec(name) is not None:
+        if not separator:
+            continue
+        try:
             found[name] = version(name)
-            if found[name] != wanted:
-                print(
-                    f"note: {name} {found[name]} is installed, {REQUIREMENTS.name} has {wanted}. "
-                    "It may be slower; install that file for figures to publish.",
-                    file=sys.stderr,
-                )
+        except PackageNotFoundError:
+            continue  # named where its kind is left out
+        if found[name] != wanted:
+            print(
+                f"note: {name} {found[name]} is installed, {REQUIREMENTS.name} has {wanted}. "
+                "It may be slower; install that file for figures to publish.",
+                file=sys.stderr,
+            )
     return found
 
 
@@ -160,19 +163,23 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--train", nargs="+", required=True, metavar="GLOB", help="files of train text, as C4's")
-    add("--validation", nargs="+", required=True, metavar="GLOB", help="timed and counted")
-    add("--heldout", nargs="+", default=[], metavar="GLOB", help="counted; never trained on")
-    add("--train_bytes", type=int, default=50_000_000, help="of text drawn from --train")
+    text.add_options(parser)
     add("--vocab", type=int, nargs="+", default=[32_768, 65_536], help="sizes")
     add("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS), help="what to compare")
     add("--no-shipped", dest="shipped", action="store_false", help="leave out our default codebook")
+    add(
+        "--superbpe",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="tokenizer.json of superword vocabularies, made elsewhere; also .gz",
+    )
+    add("--no-ngrams", dest="ngrams", action="store_false", help="leave out n-gram bits/byte")
     add("--documents", type=int, default=1_000, help="of --validation: timed, must be restored")
     add("--rounds", type=int, default=5, help="turns; the best counts")
     add("--seconds", type=float, default=0.4, help="of each figure in each round, at least")
     add("--starts", type=int, default=5, help="fresh processes of each; 0: no such figures")
-    add("--seed", type=int, default=0, help="of the order of training documents")
-    add("--cache", type=Path, default=Path(__file__).parent / ".cache", help="trained files")
     add("--output", type=Path, help="JSON lines, one a measurement; default: standard output")
     add("--table", type=Path, help="Markdown; default: standard error")
     return parser

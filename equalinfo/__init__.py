@@ -8,6 +8,8 @@ Where things are, in the order of the flow:
   coding        arithmetic coding, the exact Equal-Info code, the paper's windows
   codebook      M1 compiled into a table of texts: the tokenizer's data
   tokenizer     text -> token ids and back through a codebook: all that many users need
+  data          text from files, and files of token ids
+  vocabularies, token_scores, ngram   tokenizers of any make, compared
   codecs        methods: text -> token ids and back
   records, tfrecord, manifest, dataset   what a data set is on disk
   score         bits/byte, FLOPs/byte

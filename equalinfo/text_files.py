@@ -1,18 +1,16 @@
-"""Text from local files, for what needs no data set: `equalinfo compile --from-text`.
+"""Text from local files, all of it or an error: for what needs no data set.
 
-The reader for corpora, with rejects and resume, is Beam's: `python -m pipelines.compress`.
+For corpora, with rejects and resume, there is `python -m pipelines.compress`.
 """
 
 import glob
-import gzip
-import json
 import os
-import zlib
 from collections.abc import Iterator, Sequence
 
 from tqdm import tqdm
 
 from equalinfo.alphabet import Symbols, join
+from equalinfo.data.text import DamagedInputError, InputFile, Reject, format_of, read
 
 
 def read_symbols(patterns: Sequence[str], progress: bool = True) -> Symbols:
@@ -41,28 +39,21 @@ def expand(patterns: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def read_documents(name: str) -> Iterator[bytes]:
-    """Documents of one file: JSON lines with a field `text`, or text, one document a line.
+def read_documents(name: str, field: str = "text") -> Iterator[bytes]:
+    """Documents of one local file, of any format of `equalinfo.data.text` but those of TFDS.
 
-    Blank lines are skipped. The name says which: .json, .jsonl or .txt, then .gz or nothing.
+    Args:
+      name: its suffix says which format: .json, .jsonl or .txt, also .gz or .zst; .parquet.
+      field: field of JSON or column of Parquet that holds the text.
+
+    Raises:
+      OSError: it cannot be read.
+      ValueError: its suffix is not known, it breaks off, or it holds a line or row without text.
     """
-    kind = name.removesuffix(".gz").rpartition(".")[2]
-    if kind not in ("json", "jsonl", "txt"):
-        raise ValueError(f"{name} is not called .json, .jsonl or .txt, with or without .gz.")
     try:
-        with gzip.open(name, "rb") if name.endswith(".gz") else open(name, "rb") as file:
-            for number, line in enumerate(file, 1):
-                line = line.rstrip(b"\r\n")
-                if line.strip():
-                    yield line if kind == "txt" else _text_of(line, f"{name}:{number}")
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{name} is damaged: {error}") from error
-
-
-def _text_of(line: bytes, place: str) -> bytes:
-    try:
-        return json.loads(line)["text"].encode()
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError(
-            f"{place}: no JSON object with a text in its field 'text' ({error!r})."
-        ) from error
+        for document in read(InputFile(name, format_of(name), field)):
+            if isinstance(document, Reject):
+                raise ValueError(f"{document.place}: {document.reason}.")
+            yield document
+    except DamagedInputError as error:
+        raise ValueError(f"{name} is damaged: {error}.") from error

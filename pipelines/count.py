@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import EOS, NUM_SYMBOLS
+from equalinfo.data.text import DamagedInputError, InputFile
 from equalinfo.m1.static import StaticModel
 from pipelines import readers, sources, storage
 from pipelines.limits import JobFailedError, Limits, check_limits
 from pipelines.options import CountOptions, parse_count
 from pipelines.runner import run_pipeline
-from pipelines.sources import InputFile
 
 _SHOWN = 10
 
@@ -73,7 +73,7 @@ def count_file(file: InputFile) -> Counts:
                 rejected += 1
                 if len(rejects) < _SHOWN:
                     rejects.append(f"{item.place}: {item.reason}")
-    except readers.DamagedInputError as error:
+    except DamagedInputError as error:
         damages = (f"{file.name}: {error}",)
     return Counts(symbols, 1, rejected, tuple(rejects), damages)
 

@@ -16,11 +16,11 @@ import numpy as np
 
 from equalinfo.alphabet import EOS
 from equalinfo.codecs.base import Codec, Encoded
+from equalinfo.data.text import DamagedInputError, InputFile
 from equalinfo.manifest import COUNTS, Shard
 from equalinfo.record_packing import PackedRecords, pack_records
 from pipelines import coded, readers, sinks, storage
 from pipelines.examples import Example, batches, cut_documents
-from pipelines.sources import InputFile
 
 BATCH_EXAMPLES = 256
 BATCH_SYMBOLS = 256 * 10_240
@@ -177,7 +177,7 @@ class _Documents:
                     yield item
                 else:
                     self._reject(item.place, item.reason)
-        except readers.DamagedInputError as error:
+        except DamagedInputError as error:
             self.damage = f"file damaged after document {self._total}: {error}"
 
     def take(self) -> tuple[int, int, list[bytes]]:

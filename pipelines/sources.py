@@ -6,49 +6,16 @@ base name: the output depends on the files, not on where they lie.
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from pipelines import decompress, storage
+from equalinfo.data.text import InputFile, format_of
+from pipelines import storage
 
 TFDS_PREFIX = "tfds:"
 TFDS_FORMATS = ("tfrecord", "array_record", "parquet")
 
-_PACKED = ("", *decompress.SUFFIXES)
-
-FORMATS: dict[str, tuple[str, ...]] = {
-    "json": tuple(name + packed for name in (".json", ".jsonl") for packed in _PACKED),
-    "text": tuple(".txt" + packed for packed in _PACKED),
-    "parquet": (".parquet",),
-}
-"""Suffixes of each format. TFDS files have none: they are named by `tfds:`."""
-
 
 class InputError(ValueError):
     """There is no such input, or this input cannot be read as asked."""
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """One input file.
-
-    Attributes:
-      path: where it lies.
-      format: "json", "text", "parquet", "tfds_tfrecord", "tfds_array_record" or "tfds_parquet".
-      field: field (JSON), column (Parquet) or feature (TFDS) that holds the text; unused for text.
-      size: bytes when it was listed, if it is local; it must not change.
-      records: how many TFDS says there are, if it does.
-    """
-
-    path: str
-    format: str
-    field: str
-    size: int | None = None
-    records: int | None = None
-
-    @property
-    def name(self) -> str:
-        """Base name: names the input in records, rejects and manifest."""
-        return storage.base_name(self.path)
 
 
 def find(
@@ -114,14 +81,10 @@ def _size(path: str) -> int | None:
 
 
 def _format(path: str) -> str:
-    for name, suffixes in FORMATS.items():
-        if path.lower().endswith(suffixes):
-            return name
-    known = ", ".join(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-    raise InputError(
-        f"{path} has none of the suffixes {known}, so its format is not known. "
-        "Rename it, or narrow --input."
-    )
+    try:
+        return format_of(path)
+    except ValueError as error:
+        raise InputError(f"{error} Rename it, or narrow --input.") from error
 
 
 def _find_tfds(pattern: str, field: str, split: str, data_dir: str | None) -> list[InputFile]:

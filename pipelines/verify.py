@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from equalinfo.data.text import InputFile
 from equalinfo.manifest import ManifestError
 from pipelines import sources, storage
 from pipelines.runner import LOCAL, RunnerError, RunnerOptions, run_pipeline
-from pipelines.sources import InputFile
 from pipelines.verification import graph
 from pipelines.verification.dataset import DatasetError, checks, read_manifest, window_errors
 from pipelines.verification.report import Findings, Report, ShardResult

@@ -4,6 +4,7 @@ Ids stay in the form that the library returns; nothing is converted inside a tim
 needed to get at the ids. Libraries are imported where they are used: a process measures one.
 """
 
+import gzip
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,9 +78,14 @@ class HuggingFace:
     """Byte-level BPE or Unigram of the `tokenizers` package; ids are lists."""
 
     def __init__(self, path: Path) -> None:
-        from tokenizers import Tokenizer
+        from tokenizers import Tokenizer, decoders
 
-        self._tokenizer = Tokenizer.from_file(str(path))
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+        self._tokenizer = Tokenizer.from_buffer(content)
+        if self._tokenizer.decoder is None:  # of SuperBPE's vocabularies; it would put spaces
+            self._tokenizer.decoder = decoders.ByteLevel()
         self.decode = self._tokenizer.decode
 
     def encode(self, text: str) -> Any:
@@ -92,6 +98,45 @@ class HuggingFace:
 
     def decode_batch(self, batch: Sequence[Any], threads: int) -> list[str]:
         _allow_threads(threads)
+        return self._tokenizer.decode_batch(batch)
+
+
+class Gigatoken:
+    """Byte-level BPE; ids of one text are a NumPy array, of many an Awkward array."""
+
+    def __init__(self, path: Path) -> None:
+        from gigatoken import Tokenizer
+
+        self._tokenizer = Tokenizer(path)
+        self.encode = self._tokenizer.encode
+        self.decode_bytes = self._tokenizer.decode
+
+    def encode_batch(self, texts: list[str], threads: int) -> Sequence[Any]:
+        return self._tokenizer.encode_batch(texts, parallel=threads > 1)
+
+    def decode(self, ids: Any) -> str:
+        return self._tokenizer.decode(ids).decode("utf-8", "replace")
+
+    def decode_batch(self, batch: Sequence[Any], threads: int) -> list[str]:
+        return [self.decode(ids) for ids in batch]
+
+
+class Iree:
+    """Byte-level BPE; ids of one text are a NumPy array, of many lists. It has no threads."""
+
+    def __init__(self, path: Path) -> None:
+        from iree.tokenizer import Tokenizer
+
+        self._tokenizer = Tokenizer.from_file(str(path))
+        self.encode = self._tokenizer.encode_to_array
+
+    def encode_batch(self, texts: list[str], threads: int) -> Sequence[Any]:
+        return self._tokenizer.encode_batch(texts)
+
+    def decode(self, ids: Any) -> str:
+        return self._tokenizer.decode(ids)
+
+    def decode_batch(self, batch: Sequence[Any], threads: int) -> list[str]:
         return self._tokenizer.decode_batch(batch)
 
 
@@ -123,7 +168,12 @@ ADAPTERS: dict[str, tuple[str, type[Any]]] = {
     "equalinfo": ("equalinfo.tokenizer", EqualInfo),  # `import equalinfo` alone loads nothing
     "tiktoken BPE": ("tiktoken", Tiktoken),
     "Hugging Face BPE": ("tokenizers", HuggingFace),
+    "Gigatoken BPE": ("gigatoken", Gigatoken),
+    "IREE BPE": ("iree.tokenizer", Iree),
+    "BPE across spaces": ("tokenizers", HuggingFace),
+    "SuperBPE": ("tokenizers", HuggingFace),
     "Hugging Face Unigram": ("tokenizers", HuggingFace),
     "SentencePiece Unigram": ("sentencepiece", SentencePiece),
     "SentencePiece BPE": ("sentencepiece", SentencePiece),
+    "SentencePiece across spaces": ("sentencepiece", SentencePiece),
 }

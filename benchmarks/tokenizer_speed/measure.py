@@ -9,17 +9,22 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from benchmarks.tokenizer_speed.kinds_of_text import all_kinds
 from benchmarks.tokenizer_speed.training import ROOT, Candidate
 from benchmarks.tokenizer_speed.worker import MODES, Worker
+from equalinfo.token_scores import Texts, evaluate
+from equalinfo.vocabularies import load
 
 SENTENCE = "Equal information, not equal length."
 PAGES = (
     10_000  # characters of real text: beyond what a library may do in a slow, quick-to-start way
 )
 THREADS = 2
+FIRST_DOCUMENTS = 2_000
 
 # Import, load, first encode and first decode in a new process; argv: kind, file, text.
 FRESH_START = """
@@ -111,6 +116,8 @@ def measure(
                 add(candidate, figure, loaded[figure] * 1e3, "ms")
             for figure in ("memory_import", "memory_load"):
                 add(candidate, figure, loaded[figure] / 1e6, "MB")
+            speed = worker.call("first_pass", (heldout or validation)[-FIRST_DOCUMENTS:])
+            add(candidate, "encode/first/1", speed, "MB/s")
             add(candidate, "file", candidate.path.stat().st_size / 1e6, "MB")
         for candidate, worker in workers.items():
             _say(f"counting tokens of {candidate.name}")
@@ -119,6 +126,12 @@ def measure(
                     size, tokens = worker.call("count", texts, THREADS)
                     counts = {"bytes": size, "tokens": tokens}
                     add(candidate, f"density/{split}", size / tokens, "bytes/token", **counts)
+            for kind, texts in all_kinds().items():
+                size, tokens = worker.call("count", texts, THREADS)
+                counts = {"bytes": size, "tokens": tokens}
+                add(candidate, f"density/{kind}", size / tokens, "bytes/token", **counts)
+                restored = worker.call("restored", texts)
+                add(candidate, f"restored/{kind}", restored, "documents", of=len(texts))
             checked = worker.call("prepare", validation[:num_timed])
             total = len(validation[:num_timed])
             add(candidate, "restored", checked["restored"], "documents", of=total)
@@ -147,6 +160,32 @@ def measure(
             with tempfile.TemporaryDirectory() as empty:
                 first = fresh_start(candidate, pages, {"NUMBA_CACHE_DIR": empty})
             add(candidate, "first_use", first["decoded"], "s")
+    return found
+
+
+def predictability(
+    candidates: Sequence[Candidate], train: list[str], validation: list[str], cache: Path
+) -> list[Measurement]:
+    """Entropy and n-gram bits/byte, of each file that `equalinfo evaluate` reads.
+
+    Args:
+      candidates: of tiktoken's files there are no figures: those of Hugging Face's BPE are theirs.
+      train: documents that n-grams are trained on.
+      validation: documents that are scored.
+      cache: directory that keeps the ids of slow tokenizers.
+    """
+    texts = Texts([text.encode() for text in train], [text.encode() for text in validation], "")
+    found = []
+    for candidate in candidates:
+        if candidate.path.suffix == ".tiktoken":
+            continue
+        _say(f"n-grams of {candidate.name}")
+        scores = evaluate(load(str(candidate.path)), texts, cache)
+        figures = [("entropy", scores.entropy, "bits/byte")]
+        figures += [(f"KN-{order}", bits, "bits/byte") for order, bits in scores.ngram.items()]
+        figures.append(("crossing", scores.crossing, "of tokens"))
+        figures.append(("unused", scores.unused / scores.codes, "of codes"))
+        found += [Measurement(candidate.name, candidate.vocab, *figure, {}) for figure in figures]
     return found
 
 

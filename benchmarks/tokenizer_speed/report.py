@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from benchmarks.tokenizer_speed.kinds_of_text import all_kinds
 from benchmarks.tokenizer_speed.measure import THREADS, Measurement
 from benchmarks.tokenizer_speed.training import Candidate
 
@@ -144,12 +145,13 @@ def sentences(candidates: Sequence[Candidate], figures: Figures) -> list[str]:
 
 
 def table(candidates: Sequence[Candidate], figures: Figures, num_timed: int) -> str:
-    """Markdown: speeds, then sizes and starts."""
+    """Markdown: speeds, then sizes and starts, then predictability and other kinds of text."""
     speeds = [
         ("encode", "encode/document/1"),
         ("batch", "encode/batch/1"),
         (f"batch, {THREADS} threads", f"encode/batch/{THREADS}"),
         ("one long text", "encode/joined/1"),
+        ("unseen text", "encode/first/1"),
         ("decode", "decode/document/1"),
         ("batch", "decode/batch/1"),
         (f"batch, {THREADS} threads", f"decode/batch/{THREADS}"),
@@ -169,16 +171,27 @@ def table(candidates: Sequence[Candidate], figures: Figures, num_timed: int) -> 
         ("memory, load, MB", "memory_load", ".0f"),
         ("file, MB", "file", ".1f"),
     ]
+    predicted = [
+        ("entropy, bits/byte", "entropy", ".3f"),
+        ("KN-2", "KN-2", ".3f"),
+        ("KN-3", "KN-3", ".3f"),
+        ("across words", "crossing", ".1%"),
+        ("unused", "unused", ".1%"),
+        *((f"bytes/token, {kind}", f"density/{kind}", ".2f") for kind in all_kinds()),
+        *((f"restored, {kind}", f"restored/{kind}", ",.0f") for kind in all_kinds()),
+    ]
     rows = [
         [name, *(_speed(figures[name].get(figure)) for _, figure in speeds)] for name in figures
     ]
     text = "MB/s of text, one thread unless said:\n\n"
     text += _markdown(["tokenizer", *(title for title, _ in speeds)], rows)
-    rows = [
-        [name, *(format(own[f], style) if f in own else "-" for _, f, style in others)]
-        for name, own in figures.items()
-    ]
-    return text + "\n" + _markdown(["tokenizer", *(title for title, _, _ in others)], rows)
+    for columns in (others, predicted):
+        rows = [
+            [name, *(format(own[f], style) if f in own else "-" for _, f, style in columns)]
+            for name, own in figures.items()
+        ]
+        text += "\n" + _markdown(["tokenizer", *(title for title, _, _ in columns)], rows)
+    return text
 
 
 def limits_table(found: Sequence[Limit]) -> str:

@@ -1,12 +1,16 @@
 """The text of the comparison: what is trained on, what is measured, and what neither has seen."""
 
+import argparse
 import glob
 import gzip
 import hashlib
 import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+CACHE = Path(__file__).resolve().parents[1] / ".cache"
 
 
 def expand(patterns: Sequence[str], what: str) -> list[Path]:
@@ -18,6 +22,50 @@ def expand(patterns: Sequence[str], what: str) -> list[Path]:
             raise ValueError(f"{what}: {pattern!r} matches no file. Name C4-like .json.gz files.")
         files.update(map(Path, found))
     return sorted(files)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What to train on, and what to score."""
+    add = parser.add_argument
+    add("--train", nargs="+", required=True, metavar="GLOB", help="files of train text, as C4's")
+    add("--validation", nargs="+", required=True, metavar="GLOB", help="measured")
+    add("--heldout", nargs="+", default=[], metavar="GLOB", help="counted; never trained on")
+    add("--train_bytes", type=int, default=50_000_000, help="of text drawn from --train")
+    add("--seed", type=int, default=0, help="of the order of training documents")
+    add("--cache", type=Path, default=CACHE, help="trained files")
+
+
+@dataclass(frozen=True)
+class Text:
+    """Files of text.
+
+    Attributes:
+      train_files: what `train` was drawn from.
+      train: the sample that everything is trained on, in a directory of its own.
+      validation, heldout: files of the others.
+    """
+
+    train_files: list[Path]
+    train: Path
+    validation: list[Path]
+    heldout: list[Path]
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "Text":
+        """What `add_options` asked for; the sample is written unless it is there."""
+        heldout, validation = (
+            expand(getattr(options, name), f"--{name}") for name in ("heldout", "validation")
+        )
+        unseen = {file.resolve() for file in (*heldout, *validation)}
+        files = [file for file in expand(options.train, "--train") if file.resolve() not in unseen]
+        if not files:
+            raise ValueError("--train names no file that is not in --heldout or --validation.")
+        name = sample_name(files, options.train_bytes, options.seed)
+        train = options.cache.resolve() / name / "train.json.gz"
+        train.parent.mkdir(parents=True, exist_ok=True)
+        if not train.exists():
+            write_sample(files, options.train_bytes, options.seed, train)
+        return cls(files, train, validation, heldout)
 
 
 def read_documents(files: Iterable[Path]) -> Iterator[str]:

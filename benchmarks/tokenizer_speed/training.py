@@ -15,8 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from benchmarks.tokenizer_speed.text import read_documents
+from equalinfo.vocabularies import byte_letters
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,18 +31,21 @@ class Candidate:
       kind: a key of `KINDS`, and of `adapters.ADAPTERS`.
       vocab: ids it can emit, special ones not counted where the library adds them on top.
       path: its file.
-      shipped: it comes with the package, trained on other text.
+      given: it was made elsewhere, of other text: it comes with the package, or its file was named.
     """
 
     kind: str
     vocab: int
     path: Path
-    shipped: bool = False
+    given: bool = False
 
     @property
     def name(self) -> str:
         """As printed."""
-        return f"{self.kind} {'shipped' if self.shipped else f'{self.vocab:,}'}"
+        if self.given:
+            file = self.path.name.partition(".")[0]
+            return f"{self.kind} {'shipped' if self.ours else file}"
+        return f"{self.kind} {self.vocab:,}"
 
     @property
     def ours(self) -> bool:
@@ -55,17 +60,22 @@ def train_equalinfo(train: Path, vocab: int, path: Path) -> None:
     subprocess.run(command, check=True, cwd=ROOT, stdout=sys.stderr)
 
 
-def train_hf_bpe(train: Path, vocab: int, path: Path) -> None:
-    """Byte-level BPE, with GPT-2's pattern."""
+def train_hf_bpe(train: Path, vocab: int, path: Path, *, words: bool = True) -> None:
+    """Byte-level BPE, with GPT-2's pattern, or without any: whole documents."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=words)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=vocab, initial_alphabet=alphabet, show_progress=False)
     tokenizer.train_from_iterator(read_documents([train]), trainer)
     tokenizer.save(str(path))
+
+
+def train_hf_bpe_across_spaces(train: Path, vocab: int, path: Path) -> None:
+    """Byte-level BPE without a pre-tokenizer."""
+    train_hf_bpe(train, vocab, path, words=False)
 
 
 def train_hf_unigram(train: Path, vocab: int, path: Path) -> None:
@@ -86,18 +96,29 @@ def train_tiktoken(train: Path, vocab: int, path: Path) -> None:
     """The ranks of Hugging Face's byte-level BPE, in tiktoken's file format: it trains none."""
     from tokenizers import Tokenizer
 
-    source = path.with_name(file_name("Hugging Face BPE", vocab))
-    if not source.exists():
-        make(Candidate("Hugging Face BPE", vocab, source), train)
-    byte_of = _byte_of_character()
-    ids = Tokenizer.from_file(str(source)).get_vocab()
+    byte_of = byte_letters()
+    ids = Tokenizer.from_file(str(_hf_bpe(train, vocab, path))).get_vocab()
     with path.open("wb") as file:
         for token, rank in sorted(ids.items(), key=lambda item: item[1]):
             raw = bytes(byte_of[character] for character in token)
             file.write(base64.b64encode(raw) + b" %d\n" % rank)
 
 
-def train_sentencepiece(train: Path, vocab: int, path: Path, model_type: str) -> None:
+def copy_hf_bpe(train: Path, vocab: int, path: Path) -> None:
+    """Hugging Face's byte-level BPE, for libraries that read its file: the ids are the same."""
+    path.write_bytes(_hf_bpe(train, vocab, path).read_bytes())
+
+
+def _hf_bpe(train: Path, vocab: int, beside: Path) -> Path:
+    """The file of Hugging Face's BPE of the same text and size, trained if it is not there."""
+    source = beside.with_name(file_name("Hugging Face BPE", vocab))
+    make(Candidate("Hugging Face BPE", vocab, source), train)
+    return source
+
+
+def train_sentencepiece(
+    train: Path, vocab: int, path: Path, model_type: str, **options: Any
+) -> None:
     """Default flags, on lines; `max_sentence_length` is raised so that no line is dropped."""
     import sentencepiece
 
@@ -111,6 +132,7 @@ def train_sentencepiece(train: Path, vocab: int, path: Path, model_type: str) ->
         max_sentence_length=max(len(line.encode()) for line in lines) + 1,
         num_threads=os.cpu_count() or 1,
         minloglevel=1,
+        **options,
     )
     path.write_bytes(model.getvalue())
 
@@ -125,9 +147,15 @@ def train_sentencepiece_bpe(train: Path, vocab: int, path: Path) -> None:
     train_sentencepiece(train, vocab, path, "bpe")
 
 
+def train_sentencepiece_superwords(train: Path, vocab: int, path: Path) -> None:
+    """`--split_by_whitespace=false`: pieces run across spaces, and up to 32 characters."""
+    options = {"split_by_whitespace": False, "max_sentencepiece_length": 32}
+    train_sentencepiece(train, vocab, path, "unigram", **options)
+
+
 @dataclass(frozen=True)
 class Kind:
-    """How a kind of tokenizer is made: packages it needs, its trainer, its files' suffix."""
+    """How a kind of tokenizer is made: modules it needs, its trainer, its files' suffix."""
 
     needs: tuple[str, ...]
     train: Callable[[Path, int, Path], None]
@@ -138,9 +166,15 @@ KINDS = {
     "equalinfo": Kind((), train_equalinfo, ".eqi"),
     "tiktoken BPE": Kind(("tiktoken", "tokenizers"), train_tiktoken, ".tiktoken"),
     "Hugging Face BPE": Kind(("tokenizers",), train_hf_bpe, ".json"),
+    "Gigatoken BPE": Kind(("gigatoken", "tokenizers"), copy_hf_bpe, ".json"),
+    "IREE BPE": Kind(("iree", "tokenizers"), copy_hf_bpe, ".json"),
+    "BPE across spaces": Kind(("tokenizers",), train_hf_bpe_across_spaces, ".json"),
     "Hugging Face Unigram": Kind(("tokenizers",), train_hf_unigram, ".json"),
     "SentencePiece Unigram": Kind(("sentencepiece",), train_sentencepiece_unigram, ".model"),
     "SentencePiece BPE": Kind(("sentencepiece",), train_sentencepiece_bpe, ".model"),
+    "SentencePiece across spaces": Kind(
+        ("sentencepiece",), train_sentencepiece_superwords, ".model"
+    ),
 }
 
 
@@ -180,14 +214,3 @@ def candidates(
         for kind in kinds
         for vocab in vocabularies
     ]
-
-
-def _byte_of_character() -> dict[str, int]:
-    """GPT-2 writes bytes as printable characters: those that are printable as themselves.
-
-    The others follow from U+0100 on, in order.
-    """
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printable]
-    shifted = {chr(0x100 + place): byte for place, byte in enumerate(others)}
-    return {**{chr(byte): byte for byte in printable}, **shifted}

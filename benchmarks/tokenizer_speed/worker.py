@@ -67,10 +67,20 @@ class Bench:
             "memory_load": ready - imported,
         }
 
+    def first_pass(self, texts: list[str]) -> float:
+        """MB/s of text that this process has not seen, in one call: caches of words are empty."""
+        start = time.perf_counter()
+        self._tokenizer.encode_batch(texts, 1)
+        return sum(len(text.encode()) for text in texts) / 1e6 / (time.perf_counter() - start)
+
     def count(self, texts: list[str], threads: int) -> tuple[int, int]:
         """Bytes of some texts, and tokens they become."""
         ids = self._tokenizer.encode_batch(texts, threads)
         return sum(len(text.encode()) for text in texts), sum(map(len, ids))
+
+    def restored(self, texts: list[str]) -> int:
+        """Texts that come back exactly."""
+        return sum(self._tokenizer.decode(self._tokenizer.encode(text)) == text for text in texts)
 
     def prepare(self, texts: list[str]) -> dict[str, int]:
         """Take the text to time, and check what the tokenizer makes of it.

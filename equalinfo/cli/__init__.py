@@ -1,8 +1,10 @@
 """The `equalinfo` command.
 
     equalinfo show "Some text."                                  # its tokens, in colour
+    equalinfo encode FILE -o ids; equalinfo decode ids           # of standard input without FILE
     equalinfo compile --from-text 'c4/*.json.gz' -o mine.eqi     # a tokenizer from text alone
     equalinfo compile M1.eqm -o mine.eqi                         # a tokenizer from a frozen M1
+    equalinfo evaluate mine.eqi FILES --compare other.model      # bytes/token, n-gram bits/byte
     equalinfo export --hf DIR                                    # for Hugging Face
     equalinfo train --dataset DIR --size 3m --output RUN         # M1 (on method `bytes`) or M2
     equalinfo freeze RUN --text 'c4/*.json.gz' -o M1.eqm         # M1 as integers
@@ -19,7 +21,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from equalinfo.cli import compile, export, freeze, generate, models, report, show
+from equalinfo.cli import compile, encode, evaluate, export, freeze, generate, models, report, show
 from equalinfo.version import __version__
 
 
@@ -56,6 +58,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for module in (show, compile, export, freeze, models, generate, report):
+    for module in (show, encode, compile, evaluate, export, freeze, models, generate, report):
         module.add(commands)
     return parser

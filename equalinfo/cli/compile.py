@@ -37,6 +37,14 @@ def add(commands: Any) -> None:
     )
     add("--context", type=int, help="symbols of left context M1 sees; None: 64")
     add("--precision", type=int, default=16, help="P: M1's frequencies sum to 2^P")
+    add(
+        "--evaluate",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="afterwards print what `equalinfo evaluate` does, of this text; its n-grams are "
+        "trained on the text of --from-text, or with an M1 on nine tenths of this one",
+    )
     add("--quiet", action="store_true", help="draw no bars")
 
 
@@ -81,3 +89,10 @@ def _compile(arguments: argparse.Namespace) -> None:
         f"{arguments.output}: {codebook.num_codes} codes ({codebook.info.plan}), "
         f"{arguments.output.stat().st_size:,} bytes, sha256:{codebook.sha256}"
     )
+    if arguments.evaluate:
+        from equalinfo.cli.evaluate import print_scores
+        from equalinfo.token_scores import Texts, evaluate
+        from equalinfo.vocabularies import load
+
+        texts = Texts.load(arguments.evaluate, arguments.from_text or ())
+        print_scores([evaluate(load(str(arguments.output)), texts)], texts.about)

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from equalinfo.data.text import DamagedInputError, InputFile
 from pipelines import readers, storage
-from pipelines.sources import InputFile
 from pipelines.verification.example import EOS_BYTE
 from pipelines.verification.report import Findings
 
@@ -122,7 +122,7 @@ class SourceText:
                     yield item
                 else:
                     self._compare_reject(item.place, item.reason)
-        except readers.DamagedInputError as error:
+        except DamagedInputError as error:
             self._compare_reject(self._file.name, str(error))
         except OSError as error:
             if not storage.is_local(self._file.path):

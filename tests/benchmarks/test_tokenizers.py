@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.tokenizer_speed import report, text, training
+from benchmarks.tokenizer_speed import kinds_of_text, report, text, training
 from benchmarks.tokenizer_speed.measure import Measurement, fresh_start, speed_figures
 from benchmarks.tokenizer_speed.training import Candidate
 
@@ -109,6 +109,33 @@ def test_tiktoken_gets_the_same_tokens_as_hugging_face(tmp_path: Path) -> None:
         assert document == slow.decode(ids) == fast.decode(ids)
 
 
+@pytest.mark.parametrize("kind", ["Gigatoken BPE", "IREE BPE"])
+def test_libraries_that_read_its_file_give_the_ids_of_hugging_face(
+    tmp_path: Path, kind: str
+) -> None:
+    if missing := training.missing_packages(kind):
+        pytest.skip(f"needs {' and '.join(missing)}, of benchmarks/requirements.txt")
+    from benchmarks.tokenizer_speed.adapters import ADAPTERS
+
+    train = TEXT / "train-00000-of-00004.json.gz"
+    (candidate,) = training.candidates([kind], [1000], tmp_path)
+    training.make(candidate, train)
+    other = ADAPTERS[kind][1](candidate.path)
+    slow = ADAPTERS["Hugging Face BPE"][1](candidate.path)
+    documents = [*text.read_documents([TEXT / "validation-00000-of-00001.json.gz"])][:40]
+    expected = [slow.encode(document) for document in documents]
+    assert [list(other.encode(document)) for document in documents] == expected
+    for threads in (1, 2):
+        assert [list(ids) for ids in other.encode_batch(documents, threads)] == expected
+
+
+def test_kinds_of_text_are_the_same_every_time() -> None:
+    kinds = kinds_of_text.all_kinds()
+    assert kinds == kinds_of_text.all_kinds()
+    sizes = {kind: text.num_bytes(documents) for kind, documents in kinds.items()}
+    assert all(700 < size < 100_000 for size in sizes.values()), sizes
+
+
 def run_script(arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     """As a file: Python then looks for modules beside it, where `tokenizers` is this script."""
     command = [sys.executable, str(ROOT / "benchmarks" / "tokenizers.py"), *arguments]
@@ -119,6 +146,11 @@ def run_script(arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
 def test_script_runs_on_a_few_kilobytes(tmp_path: Path) -> None:
     pytest.importorskip("psutil")
     kinds = ["equalinfo", "tiktoken BPE", "SentencePiece Unigram"]
+    superwords = tmp_path / "superwords.json"
+    given = []
+    if not training.missing_packages("BPE across spaces"):
+        training.train_hf_bpe_across_spaces(TEXT / "train-00000-of-00004.json.gz", 1000, superwords)
+        given = ["--superbpe", str(superwords)]
     output, table = tmp_path / "speed.jsonl", tmp_path / "speed.md"
     run = run_script(
         [
@@ -128,6 +160,7 @@ def test_script_runs_on_a_few_kilobytes(tmp_path: Path) -> None:
             *("--vocab", "700", "--kinds", *kinds, "--no-shipped"),
             *("--rounds", "1", "--seconds", "0.01", "--starts", "0"),
             *("--cache", str(tmp_path / "cache")),
+            *given,
             *("--output", str(output), "--table", str(table)),
         ]
     )
@@ -143,13 +176,20 @@ def test_script_runs_on_a_few_kilobytes(tmp_path: Path) -> None:
             assert values[f"{kind} 700", figure] > 0
         assert values[f"{kind} 700", "differing"] == 0
     assert values["equalinfo 700", "restored"] == 5
+    for kind in kinds_of_text.all_kinds():
+        assert values["equalinfo 700", f"density/{kind}"] > 0
+    assert values["equalinfo 700", "restored/Chinese"] == 6
+    assert 0 < values["equalinfo 700", "KN-3"] < values["equalinfo 700", "entropy"] + 2
+    if given:
+        assert values["SuperBPE superwords", "crossing"] > 0
+        assert values["SuperBPE superwords", "density/code"] > 0
     assert {line["holds"] for line in lines if "limit" in line} <= {True, False}
     assert all(f"| {kind} 700 |" in table.read_text() for kind in measured)
 
 
 def test_fresh_process_finds_the_packages() -> None:
     (path,) = (ROOT / "equalinfo" / "codebooks").glob("*.eqi")
-    seconds = fresh_start(Candidate("equalinfo", 65_536, path, shipped=True), "a sentence")
+    seconds = fresh_start(Candidate("equalinfo", 65_536, path, given=True), "a sentence")
     assert 0 < seconds["encoded"] < seconds["decoded"] < seconds["process"]
 
 

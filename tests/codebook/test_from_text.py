@@ -101,9 +101,9 @@ def test_what_cannot_be_counted():
 def test_text_files(tmp_path):
     lines = [json.dumps({"text": text}) for text in ("a", "", "é\n")]
     (tmp_path / "a.json.gz").write_bytes(gzip.compress("\n\n".join(lines).encode()))
-    (tmp_path / "b.txt").write_bytes(b"one\r\n\r\n two \n\xff")
+    (tmp_path / "b.txt").write_bytes(b"one\r\n\r\n two \n\xc3\xa9")
     assert list(read_documents(str(tmp_path / "a.json.gz"))) == [b"a", b"", "é\n".encode()]
-    assert list(read_documents(str(tmp_path / "b.txt"))) == [b"one", b" two ", b"\xff"]
+    assert list(read_documents(str(tmp_path / "b.txt"))) == [b"one", b" two ", "é".encode()]
     symbols = read_symbols([str(tmp_path / "*.json*"), str(tmp_path / "b.txt")], progress=False)
     assert int(np.count_nonzero(symbols == NUM_SYMBOLS - 1)) == 6
 
@@ -111,12 +111,13 @@ def test_text_files(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.json", b'{"text": "a"}\n{"txt": "b"}\n', r"a\.json:2: no JSON object"),
-        ("a.json", b'{"text": 3}', r"a\.json:1"),
-        ("a.jsonl", b"[1]", r"a\.jsonl:1"),
-        ("a.json.gz", gzip.compress(b'{"text": "a"}' * 99)[:-9], "damaged"),
-        ("a.json.gz", b"no gzip", "damaged"),
-        ("a.csv", b"", "not called"),
+        ("a.json", b'{"text": "a"}\n{"txt": "b"}\n', r"a\.json:2: no field 'text', only \['txt'\]"),
+        ("a.json", b'{"text": 3}', r"a\.json:1: field 'text' is int"),
+        ("a.jsonl", b"[1]", r"a\.jsonl:1: JSON list"),
+        ("a.json.gz", gzip.compress(b'{"text": "a"}' * 99)[:-9], "damaged: .* cut off"),
+        ("a.json.gz", b"no gzip", r"a\.json\.gz:1: invalid JSON"),
+        ("a.txt.zst", b"one\n\xff", r"a\.txt\.zst:2: invalid UTF-8"),
+        ("a.csv", b"", "none of the suffixes"),
     ],
 )
 def test_text_files_that_cannot_be_read(tmp_path, name, content, message):

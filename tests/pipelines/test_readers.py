@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from pipelines import decompress
-from pipelines.readers import DamagedInputError, Reject, read
-from pipelines.sources import InputFile, find
+from equalinfo.data import decompress
+from equalinfo.data.text import DamagedInputError, InputFile, Reject
+from pipelines.readers import read
+from pipelines.sources import find
 
 
 def _file(directory: Path, name: str, data: bytes) -> InputFile:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from equalinfo.data.text import InputFile
 from pipelines import storage
-from pipelines.sources import InputError, InputFile, find
+from pipelines.sources import InputError, find
 
 
 def test_order_is_by_base_name_not_by_directory(tmp_path: Path) -> None:

@@ -1,0 +1,237 @@
+"""`equalinfo encode` and `equalinfo decode`: files or standard input to token ids, and back."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from equalinfo.cli.command import add_command
+
+if TYPE_CHECKING:
+    from equalinfo.tokenizer import Ids, Tokenizer
+
+_DTYPES = ("uint16", "uint32", "int32")
+_CODEBOOK = "a .eqi file, or the name of one in the package; default: the package's newest"
+
+
+def add(commands: Any) -> None:
+    """Add the commands."""
+    parser = add_command(
+        commands,
+        "encode",
+        _encode,
+        "token ids of files or of standard input: a text a line, or one array",
+    )
+    parser.formatter_class = argparse.HelpFormatter
+    add = parser.add_argument
+    add(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="what compress takes: .json, .jsonl, .parquet, also .gz or .zst; any other file is "
+        "plain text, of any bytes. Default, and -: standard input, plain text",
+    )
+    add("--codebook", metavar="FILE.eqi", help=_CODEBOOK)
+    add("-o", "--output", type=Path, help="default: standard output")
+    add(
+        "--output_format",
+        choices=("id", "piece", "npy", "raw"),
+        default="id",
+        help="id (default): decimal, a text a line. piece: the tokens' texts, to look at. npy, "
+        "raw: one array of all ids, 1 after each text; raw has no header and is little-endian",
+    )
+    add("--dtype", choices=_DTYPES, help="of npy and raw; default: int32")
+    add(
+        "--documents",
+        choices=("line", "whole"),
+        default="line",
+        help="what one text is in plain text: a line (default), or the whole file",
+    )
+    add("--text_field", default="text", help="field or column of the text; default: text")
+    add("--num_threads", type=int, default=1, help="default: 1")
+
+    parser = add_command(commands, "decode", _decode, "the text of token ids: undoes encode")
+    parser.formatter_class = argparse.HelpFormatter
+    add = parser.add_argument
+    add("files", nargs="*", metavar="FILE", help="ids; default, and -: standard input")
+    add("--codebook", metavar="FILE.eqi", help=_CODEBOOK)
+    add("-o", "--output", type=Path, help="default: standard output")
+    add(
+        "--input_format",
+        choices=("auto", "id", "npy", "raw"),
+        default="auto",
+        help="auto (default): npy where the name ends so, else id",
+    )
+    add("--dtype", choices=_DTYPES, help="of raw; default: int32")
+    add(
+        "--output_format",
+        choices=("text", "jsonl"),
+        default="text",
+        help="text (default): the bytes, and a newline after each text. jsonl: a text a line, in "
+        "the field `text`",
+    )
+    add(
+        "--documents",
+        choices=("line", "whole"),
+        default="line",
+        help="whole: nothing goes between texts, as encode with this option needs it",
+    )
+
+
+def _encode(arguments: argparse.Namespace) -> None:
+    from equalinfo.data import token_files
+    from equalinfo.vocabularies import load_tokenizer
+
+    form = arguments.output_format
+    is_array = form in ("npy", "raw")
+    if arguments.dtype and not is_array:
+        raise ValueError(f"--dtype is of --output_format npy and raw, not of {form}.")
+    if form == "npy" and arguments.output is None:
+        raise ValueError("--output_format npy needs --output: its header is written last.")
+    if arguments.num_threads < 1:
+        raise ValueError(f"--num_threads={arguments.num_threads} is less than 1.")
+    tokenizer = load_tokenizer(arguments.codebook)
+    pieces = _pieces(tokenizer, arguments)
+    with _output(arguments.output, is_array) as out:
+        if is_array:
+            dtype = arguments.dtype or "int32"
+            token_files.write_array(out, pieces, dtype, tokenizer.vocab_size, npy=form == "npy")
+            return
+        if form == "id":
+            names = [b"%d" % id for id in range(tokenizer.vocab_size)]
+        else:
+            names = _piece_names(tokenizer)
+        token_files.write_lines(out, pieces, names)
+        if arguments.documents == "whole":
+            out.write(b"\n")
+
+
+def _pieces(tokenizer: "Tokenizer", arguments: argparse.Namespace) -> Iterator["Ids"]:
+    """Ids of all files; a text ends where a file does, and the last one as its file has it."""
+    import numpy as np
+
+    from equalinfo.data import token_files
+    from equalinfo.data.text import FORMATS
+    from equalinfo.ids import EOS_ID
+    from equalinfo.text_files import expand, read_documents
+
+    is_open = False
+    for name in [
+        file
+        for given in arguments.files or ["-"]
+        for file in (["-"] if given == "-" else expand([given]))
+    ]:
+        if is_open:
+            yield np.array([EOS_ID], np.int32)
+        if name.lower().endswith(FORMATS["json"] + FORMATS["parquet"]):
+            documents = read_documents(name, arguments.text_field)
+            found = token_files.encode_documents(tokenizer, documents, arguments.num_threads)
+        else:
+            blocks = _blocks(name)
+            if arguments.documents == "whole":
+                found = token_files.encode_whole(tokenizer, blocks)
+            else:
+                found = token_files.encode_lines(tokenizer, blocks, arguments.num_threads)
+        for ids in found:
+            if ids.size:
+                is_open = int(ids[-1]) != EOS_ID
+                yield ids
+
+
+def _blocks(name: str) -> Iterator[bytes]:
+    from equalinfo.data import token_files
+
+    if name == "-":
+        yield from token_files.plain_blocks(sys.stdin.buffer, "standard input")
+        return
+    with token_files.open_file(name) as file:
+        yield from token_files.plain_blocks(file, name)
+
+
+def _piece_names(tokenizer: "Tokenizer") -> list[bytes]:
+    from equalinfo.ids import ID_OFFSET
+    from equalinfo.show.glyphs import glyphs
+    from equalinfo.vocabularies import token_symbols
+
+    texts = token_symbols(tokenizer)
+    names = ["".join(glyph.shown for glyph in glyphs(text.tolist())) for text in texts]
+    return [b""] * ID_OFFSET + [name.encode() for name in names]
+
+
+def _decode(arguments: argparse.Namespace) -> None:
+    from equalinfo.data import token_files
+    from equalinfo.vocabularies import load_tokenizer
+
+    tokenizer = load_tokenizer(arguments.codebook)
+    files = arguments.files or ["-"]
+    forms = [
+        arguments.input_format
+        if arguments.input_format != "auto"
+        else "npy"
+        if name.lower().endswith(".npy")
+        else "id"
+        for name in files
+    ]
+    if arguments.dtype and "raw" not in forms:
+        raise ValueError("--dtype is of --input_format raw.")
+    if ("-", "npy") in zip(files, forms, strict=True):
+        raise ValueError("--input_format npy needs a file: its array is mapped into memory.")
+
+    def pieces() -> Iterator["Ids"]:
+        for name, form in zip(files, forms, strict=True):
+            yield from _ids(name, form, arguments.dtype or "int32", tokenizer.vocab_size)
+
+    whole = arguments.documents == "whole"
+    with _output(arguments.output, is_binary=False) as out:
+        if arguments.output_format == "text":
+            out.writelines(token_files.decode_stream(tokenizer, pieces(), whole=whole))
+        else:
+            texts = token_files.decode_texts(tokenizer, pieces(), whole=whole)
+            out.writelines(_json_lines(texts))
+
+
+def _ids(name: str, form: str, dtype: str, vocab_size: int) -> Iterator["Ids"]:
+    from equalinfo.data import token_files
+
+    def read(stream: BinaryIO, shown: str) -> Iterator["Ids"]:
+        if form == "raw":
+            return token_files.read_raw(stream, shown, dtype, vocab_size)
+        return token_files.read_lines(stream, shown, vocab_size)
+
+    if name == "-":
+        yield from read(sys.stdin.buffer, "standard input")
+        return
+    with token_files.open_file(name) as file:
+        if form == "npy":
+            yield from token_files.read_npy(name, vocab_size)
+        else:
+            yield from read(file, name)
+
+
+def _json_lines(texts: Iterable[bytes]) -> Iterator[bytes]:
+    import orjson
+
+    for number, text in enumerate(texts, 1):
+        try:
+            yield orjson.dumps({"text": text.decode("utf-8")}) + b"\n"
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"text {number} is not UTF-8: {error.reason} at byte {error.start}. JSON cannot "
+                "hold it; --output_format text can."
+            ) from error
+
+
+@contextmanager
+def _output(path: Path | None, is_binary: bool) -> Iterator[BinaryIO]:
+    from equalinfo.data.token_files import replacing
+
+    if path is not None:
+        with replacing(path) as file:
+            yield file
+        return
+    if is_binary and sys.stdout.isatty():
+        raise ValueError("raw ids are not for a terminal. Give --output, or a pipe.")
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
