@@ -1,0 +1,430 @@
+"""Parse `longest`: each token is the longest text of the codebook that begins where it begins.
+
+Linear time, and the text is never read twice, though a match may run on for long before it fails:
+failure links, as in LinMaxMatch [Song et al. 2021, arXiv 2012.15524]. The walk stands on the node
+of what it has read and not yet cut, its pending text. Where the node has no child by the next
+symbol, what is certain is written (`_Links.outputs`) and the walk goes to the node of what then
+remains (`_Links.failures`), where the symbol is tried again; the root has a child by every symbol. For
+a node that is a text of the codebook, that text is written and nothing remains. The state of a walk
+is the place of its node; so a text may come in chunks, cut anywhere.
+
+One walk waits for memory at each step. `advance` therefore cuts a long text into four segments and
+walks them together. Segments 2 to 4 guess that a token begins where they begin. Afterwards the
+true walk goes on from segment 1 into segment 2 beside a replay of the guess: from the symbol at
+which both stand on one node they agree for ever, usually after a few tokens. Where they never
+meet, the true walk does the whole segment. So the result is that of one walk, always.
+
+What a walk writes first are the places at which it failed, one for each: what to write for a place
+is looked up when a block is done (`_write`).
+
+Legend: N nodes, S places, O codes in all lists of outputs.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from equalinfo.codebook.double_array import (
+    BREAK,
+    MAX_PLACES,
+    NO_SYMBOL,
+    OUTSIDE,
+    PLACE_BITS,
+    SYMBOL_BITS,
+    DoubleArray,
+    Places,
+)
+from equalinfo.codebook.trie import Nodes, Texts, Trie
+
+Codes = npt.NDArray[np.uint32]
+Ends = npt.NDArray[np.int64]
+Entries = npt.NDArray[np.uint64]
+Text = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+# An entry is `base | base of the failure's node | symbol`.
+_FAILURE, _BASE = np.uint64(SYMBOL_BITS), np.uint64(SYMBOL_BITS + PLACE_BITS)
+_PLACE, _SYMBOL = np.uint64(MAX_PLACES - 1), np.uint64(NO_SYMBOL)
+
+START = np.uint32(OUTSIDE)
+"""State of a walk in which nothing is pending."""
+
+# In `outputs`: from _LIST on, the rest is where in `lists`; _END: a text has ended.
+_LIST, _END = np.uint32(1 << 31), np.uint32((1 << 31) - 1)
+_NOTHING = _LIST  # the list at 0 is empty
+_MAX_OUTPUTS = 1 << 24
+
+_BLOCK = 1 << 15  # symbols; what is written for one stays in the cache
+_SHORT = 192  # below, four segments cost more than they save
+SCRATCH_SHAPE = (3, _BLOCK // 4 + 1)
+
+_ZERO, _ONE = np.uint64(0), np.uint64(1)
+
+
+class Table(NamedTuple):
+    """What the walk reads.
+
+    Attributes:
+      entries: uint64[S], of the node at each place.
+      failures: uint32[S], the place to go to where the node has no child; START: the root.
+      outputs: uint32[S], what is then written: a code, or where in `lists`.
+      lists: uint32[O], a number and as many codes, for each list.
+      longest: symbols of the longest text.
+    """
+
+    entries: Entries
+    failures: Codes
+    outputs: Codes
+    lists: Codes
+    longest: int
+
+
+def table(trie: Trie, array: DoubleArray) -> Table:
+    """Make the table of a codebook.
+
+    Raises:
+      ValueError: too much would be pending at too many places.
+    """
+    num_nodes = len(trie.parents)
+    failures, outputs, lists, depth = _link(
+        trie.parents, trie.symbols, trie.codes, array.bases, array.node_at
+    )
+    if depth == 0:
+        raise ValueError(
+            f"what its texts leave pending would fill more than {_MAX_OUTPUTS:,} codes: this "
+            "codebook cannot be parsed by longest match. Use parse 'fewest'."
+        )
+    entries = np.full(array.size, NO_SYMBOL, np.uint64)
+    failure_bases = np.where(failures < 0, 0, array.bases[failures]).astype(np.uint64)
+    entries[array.places] = (
+        (array.bases.astype(np.uint64) << _BASE)
+        | (failure_bases << _FAILURE)
+        | trie.symbols.astype(np.uint64)
+    )
+    for symbol in (BREAK, OUTSIDE):
+        entries[symbol] = (np.uint64(array.empty) << _BASE) | np.uint64(symbol)
+    at_place = np.full(array.size, START, np.uint32)
+    at_place[array.places] = np.where(failures < 0, OUTSIDE, array.places[failures])
+    written = np.full(array.size, _NOTHING, np.uint32)
+    written[array.places] = outputs
+    written[BREAK] = _END
+    return Table(entries, at_place, written, lists, depth)
+
+
+@njit(cache=True, nogil=True)
+def _link(
+    parents: Nodes,
+    symbols: Texts,
+    codes: Nodes,
+    bases: Places,
+    node_at: Nodes,
+) -> tuple[Nodes, Codes, Codes, int]:
+    """Failures (nodes; -1: the root), outputs, lists, symbols of the longest text; 0: too much."""
+    num_nodes = len(parents)
+    failures = np.full(num_nodes, -1, np.int32)
+    outputs = np.zeros(num_nodes, np.uint32)
+    lists = np.empty(1 << 12, np.uint32)
+    lists[0] = 0
+    used = 1
+    # A failure is a shorter text, hence maybe a later node: by depth, not in preorder.
+    depths = np.empty(num_nodes, np.int32)
+    for node in range(num_nodes):
+        depths[node] = 0 if parents[node] < 0 else depths[parents[node]] + 1
+    for node in np.argsort(depths, kind="mergesort"):
+        if codes[node] >= 0:
+            outputs[node] = codes[node]
+            continue
+        parent = parents[node]
+        # Written: what the parent writes, then what each node on the way to the failure does.
+        after = failures[parent]
+        start, size = used, 0
+        source = parent
+        while True:
+            output = outputs[source]
+            first = np.int64(output & ~_LIST)
+            number = np.int64(lists[first]) if output & _LIST else 1
+            if used + size + number + 1 >= len(lists):
+                if 2 * len(lists) > _MAX_OUTPUTS:
+                    return failures, outputs, lists[:used], 0
+                lists = np.append(lists, np.empty(len(lists), np.uint32))
+            for index in range(number):
+                lists[start + 1 + size + index] = (
+                    lists[first + 1 + index] if output & _LIST else output
+                )
+            size += number
+            base = 0 if after < 0 else bases[after]
+            child = node_at[base + symbols[node]]
+            if child >= 0 and symbols[child] == symbols[node] and parents[child] == after:
+                failures[node] = child
+                break
+            source = after
+            after = failures[after]
+        if source == parent:  # the same list
+            outputs[node] = outputs[parent]
+        elif size == 1:
+            outputs[node] = lists[start + 1]
+        else:
+            lists[start] = size
+            outputs[node] = _LIST | np.uint32(start)
+            used = start + 1 + size
+    return failures, outputs, lists[:used].copy(), depths.max() + 1
+
+
+@njit(cache=True, nogil=True)
+def encode(table: Table, text: Text, ends: Ends, add: int) -> tuple[Codes, Ends]:
+    """Encode many texts, each by itself: in one walk, with a break behind each.
+
+    Args:
+      table: of the codebook.
+      text: uint8[n] or uint16[n], the texts one after the other; symbols at most 256.
+      ends: int64[texts], where each ends.
+      add: number added to every code.
+
+    Returns:
+      codes: uint32[codes], code + add of all texts.
+      code_ends: int64[texts], where those of each text end.
+    """
+    scratch = np.empty(SCRATCH_SHAPE, np.uint32)
+    failed = np.empty(_BLOCK + table.longest + 1, np.uint32)
+    block = np.empty(_BLOCK, np.uint16)
+    codes = np.empty(len(text) + 1, np.uint32)
+    code_ends = np.zeros(len(ends), np.int64)
+    place, reading = 0, 0  # symbols and texts read
+    count, done = 0, 0  # codes and texts written
+    state = START
+    while reading < len(ends):
+        filled = 0
+        while filled < _BLOCK and reading < len(ends):
+            size = min(ends[reading] - place, _BLOCK - filled)
+            # Views and a plain range: only so does LLVM copy many symbols at once.
+            source, target = text[place : place + size], block[filled : filled + size]
+            for index in range(len(source)):
+                target[index] = source[index]
+            filled += size
+            place += size
+            if place == ends[reading] and filled < _BLOCK:
+                block[filled] = BREAK
+                filled += 1
+                reading += 1
+        number, state = _walk(table, state, block[:filled], scratch, failed)
+        count, done = _write(table, failed[:number], add, codes, count, code_ends, done)
+    if len(ends):
+        code_ends[done] = count  # the walk stands on the last break
+    return codes[:count].copy(), code_ends
+
+
+@njit(cache=True, nogil=True)
+def advance(
+    table: Table, state: np.uint32, text: Text, add: int, out: Codes
+) -> tuple[int, np.uint32]:
+    """Walk on through `text`; what is pending stays so.
+
+    Args:
+      table: of the codebook.
+      state: place of the pending text's node, or START.
+      text: uint8[n] or uint16[n], symbols at most 256; BREAK: what is pending ends here.
+      add: number added to every code.
+      out: uint32[n + longest] or longer, filled with code + add of the tokens that are certain.
+
+    Returns:
+      (their number, state).
+    """
+    scratch = np.empty(SCRATCH_SHAPE, np.uint32)
+    failed = np.empty(len(text) + table.longest + 1, np.uint32)
+    number, state = _walk(table, state, text, scratch, failed)
+    count, _ = _write(table, failed[:number], add, out, 0, np.empty(len(text) + 1, np.int64), 0)
+    return count, state
+
+
+@njit(cache=True, nogil=True)
+def _write(
+    table: Table, failed: Codes, add: int, codes: Codes, count: int, code_ends: Ends, done: int
+) -> tuple[int, int]:
+    """Write the codes of failures, from `count` on, and where texts end, from `done` on."""
+    outputs, lists = table.outputs, table.lists
+    number = np.uint32(add)
+    filled = np.uint64(count)
+    for index in range(len(failed)):
+        output = outputs[np.uint64(failed[index])]
+        if output < _END:  # most often
+            codes[filled] = output + number
+            filled += _ONE
+        elif output == _END:
+            code_ends[done] = np.int64(filled)
+            done += 1
+        else:
+            first = np.uint64(output & ~_LIST)
+            for offset in range(np.uint64(lists[first])):
+                codes[filled] = lists[first + _ONE + np.uint64(offset)] + number
+                filled += _ONE
+    return np.int64(filled), done
+
+
+@njit(cache=True, nogil=True)
+def _walk(
+    table: Table, state: np.uint32, text: Text, scratch: Codes, failed: Codes
+) -> tuple[int, np.uint32]:
+    """Walk through `text`: (number of failures, whose places are in `failed`; state)."""
+    count, place = 0, 0
+    while len(text) - place >= _SHORT:
+        size = min(len(text) - place, _BLOCK) // 4
+        block = text[place : place + 4 * size]
+        count, state = _four_segments(table, state, block, scratch, failed, count)
+        place += 4 * size
+    for index in range(place, len(text)):
+        state, count = _step(table, state, text[index], failed, count)
+    return count, state
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _step(
+    table: Table, state: np.uint32, symbol: int, failed: Codes, count: int
+) -> tuple[np.uint32, int]:
+    """Read a symbol: (state, number of failures)."""
+    read = np.uint64(symbol)
+    entry = table.entries[np.uint64(state)]
+    place = (entry >> _BASE) + read
+    while (table.entries[place] & _SYMBOL) != read:
+        failed[count] = state
+        count += 1
+        state = table.failures[np.uint64(state)]
+        if state == START:
+            return np.uint32(read), count
+        place = (table.entries[np.uint64(state)] >> _BASE) + read
+    return np.uint32(place), count
+
+
+@njit(cache=True, nogil=True)
+def _four_segments(
+    table: Table, state: np.uint32, text: Text, scratch: Codes, failed: Codes, count: int
+) -> tuple[int, np.uint32]:
+    """Walk through `text`, uint[4 q]: (number of failures in `failed`, state)."""
+    q = len(text) // 4
+    size = np.uint64(q)
+    text0, text1, text2, text3 = text[:q], text[q : 2 * q], text[2 * q : 3 * q], text[3 * q :]
+    out0, out1, out2, out3 = failed[count:], scratch[0], scratch[1], scratch[2]
+    state, number = _step(table, state, text0[0], out0, 0)
+    count0, count1, count2, count3 = np.uint64(number), _ZERO, _ZERO, _ZERO
+    place0, place1 = np.uint64(state), np.uint64(text1[0])
+    place2, place3 = np.uint64(text2[0]), np.uint64(text3[0])
+    entries = table.entries
+    entry0, entry1, entry2, entry3 = (
+        entries[place0],
+        entries[place1],
+        entries[place2],
+        entries[place3],
+    )
+    # What follows comes four times. Written as a loop over arrays of states it runs at half the
+    # speed. Both places are loaded, that of the child and that of the failure's child, and one is
+    # chosen: a branch would be mispredicted once a token. That neither says the symbol is rare: what
+    # remains after a failure is short, and most often nothing.
+    index = _ONE
+    while index < size:
+        symbol = np.uint64(text0[index])
+        place, other = (entry0 >> _BASE) + symbol, ((entry0 >> _FAILURE) & _PLACE) + symbol
+        child, instead = entries[place], entries[other]
+        out0[count0] = np.uint32(place0)
+        fails = (child & _SYMBOL) != symbol
+        count0 += np.uint64(fails)
+        place0 = other if fails else place
+        entry0 = instead if fails else child
+        if (entry0 & _SYMBOL) != symbol:
+            place0, count0 = _fail_again(table, symbol, out0, count0)
+            entry0 = entries[place0]
+
+        symbol = np.uint64(text1[index])
+        place, other = (entry1 >> _BASE) + symbol, ((entry1 >> _FAILURE) & _PLACE) + symbol
+        child, instead = entries[place], entries[other]
+        out1[count1] = np.uint32(place1)
+        fails = (child & _SYMBOL) != symbol
+        count1 += np.uint64(fails)
+        place1 = other if fails else place
+        entry1 = instead if fails else child
+        if (entry1 & _SYMBOL) != symbol:
+            place1, count1 = _fail_again(table, symbol, out1, count1)
+            entry1 = entries[place1]
+
+        symbol = np.uint64(text2[index])
+        place, other = (entry2 >> _BASE) + symbol, ((entry2 >> _FAILURE) & _PLACE) + symbol
+        child, instead = entries[place], entries[other]
+        out2[count2] = np.uint32(place2)
+        fails = (child & _SYMBOL) != symbol
+        count2 += np.uint64(fails)
+        place2 = other if fails else place
+        entry2 = instead if fails else child
+        if (entry2 & _SYMBOL) != symbol:
+            place2, count2 = _fail_again(table, symbol, out2, count2)
+            entry2 = entries[place2]
+
+        symbol = np.uint64(text3[index])
+        place, other = (entry3 >> _BASE) + symbol, ((entry3 >> _FAILURE) & _PLACE) + symbol
+        child, instead = entries[place], entries[other]
+        out3[count3] = np.uint32(place3)
+        fails = (child & _SYMBOL) != symbol
+        count3 += np.uint64(fails)
+        place3 = other if fails else place
+        entry3 = instead if fails else child
+        if (entry3 & _SYMBOL) != symbol:
+            place3, count3 = _fail_again(table, symbol, out3, count3)
+            entry3 = entries[place3]
+
+        index += _ONE
+    count += np.int64(count0)
+    state0, state1 = np.uint32(place0), np.uint32(place1)
+    state2, state3 = np.uint32(place2), np.uint32(place3)
+    count, state = _join(table, state0, text1, out1, np.int64(count1), state1, failed, count)
+    count, state = _join(table, state, text2, out2, np.int64(count2), state2, failed, count)
+    return _join(table, state, text3, out3, np.int64(count3), state3, failed, count)
+
+
+@njit(cache=True, nogil=True)
+def _fail_again(
+    table: Table, symbol: np.uint64, failed: Codes, count: np.uint64
+) -> tuple[np.uint64, np.uint64]:
+    """Go on from the failure written last, whose node has no child by `symbol` either."""
+    state = table.failures[np.uint64(failed[count - _ONE])]
+    state, number = _step(table, state, symbol, failed[count:], 0)
+    return np.uint64(state), count + np.uint64(number)
+
+
+@njit(cache=True, nogil=True)
+def _join(
+    table: Table,
+    state: np.uint32,
+    text: Text,
+    guessed: Codes,
+    num_guessed: int,
+    guessed_state: np.uint32,
+    failed: Codes,
+    count: int,
+) -> tuple[int, np.uint32]:
+    """Walk from `state` through a segment that a guess has walked from a fresh token.
+
+    Args:
+      table: of the codebook.
+      state: of the true walk, before the segment.
+      text: uint[q], the segment.
+      guessed: uint32[>= num_guessed], the guess's failures.
+      num_guessed: how many.
+      guessed_state: of the guess, behind the segment.
+      failed: filled from `count` on.
+      count: failures in `failed`.
+
+    Returns:
+      (failures in `failed`, state of the true walk behind the segment).
+    """
+    state, count = _step(table, state, text[0], failed, count)
+    replay = np.uint32(text[0])
+    replayed = 0
+    for index in range(1, len(text)):
+        if state == replay:
+            rest = guessed[replayed:num_guessed]
+            target = failed[count : count + len(rest)]
+            for place in range(len(rest)):
+                target[place] = rest[place]
+            return count + len(rest), guessed_state
+        state, count = _step(table, state, text[index], failed, count)
+        # The replay's failures are known: it writes them again, over themselves.
+        replay, replayed = _step(table, replay, text[index], guessed, replayed)
+    return count, state
