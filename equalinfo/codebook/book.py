@@ -186,7 +186,7 @@ class Codebook:
     @cached_property
     def byte_lengths(self) -> npt.NDArray[np.uint32]:
         """Bytes of each code's text, uint32[V]: EOS is none."""
-        return byte_lengths(self.texts, self.offsets)
+        return trie.byte_lengths(self.texts, self.offsets)
 
     @cached_property
     def symbol_lengths(self) -> npt.NDArray[np.uint32]:

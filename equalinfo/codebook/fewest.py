@@ -2,8 +2,8 @@
 
 A code costs its information and the codebook's `token_cost`, both integers in 1/256 bit. Among ways
 that cost the same the one whose last token is longest is taken, then the one before, and so on. A
-text of more than PIECE symbols is cut after each PIECE, and each piece is parsed by itself: so memory
-is bounded and tokens can be written while a text comes, for half a token a piece.
+text of more than PIECE symbols is cut after each PIECE, and each piece is parsed by itself: so
+memory is bounded and tokens can be written while a text comes, for half a token a piece.
 
 Viterbi's algorithm, forward: from each place a walk goes down the trie as far as the text does,
 and where a text of the codebook ends, the way to there is kept if it costs less than all before.
@@ -47,8 +47,8 @@ _BASE = np.uint64(SYMBOL_BITS + 16)
 _SYMBOL = np.uint64(NO_SYMBOL)
 _NONE = np.uint64(1 << 63)
 
-# A way to a place is `none | cost | MAX_LENGTH - symbols of the last token | place of its node`: the
-# least is the best.
+# A way to a place is `none | cost | MAX_LENGTH - symbols of the last token | place of its node`: of
+# two the lesser is better.
 _NODE = np.uint64((1 << PLACE_BITS) - 1)
 _LENGTH = np.uint64(PLACE_BITS)
 _TOTAL = np.uint64(PLACE_BITS + 10)
@@ -293,7 +293,7 @@ def _find_ways_in_lanes(entries: Entries, lanes: _Lanes) -> None:
         differs = (entry ^ symbol) & _SYMBOL
         follows = differs == _ZERO
         way = way0 - (_ONE << _LENGTH)
-        # Without a condition, which would become a branch: _ZERO - differs has _NONE if it is not 0.
+        # No condition, which would become a branch: _ZERO - differs has _NONE if it is not 0.
         found = _end_token(way, node, entry) | ((_ZERO - differs) & _NONE)
         place0 += _ONE
         ways0[place0] = min(ways0[place0], found)
@@ -309,7 +309,7 @@ def _find_ways_in_lanes(entries: Entries, lanes: _Lanes) -> None:
         differs = (entry ^ symbol) & _SYMBOL
         follows = differs == _ZERO
         way = way1 - (_ONE << _LENGTH)
-        # Without a condition, which would become a branch: _ZERO - differs has _NONE if it is not 0.
+        # No condition, which would become a branch: _ZERO - differs has _NONE if it is not 0.
         found = _end_token(way, node, entry) | ((_ZERO - differs) & _NONE)
         place1 += _ONE
         ways1[place1] = min(ways1[place1], found)
@@ -325,7 +325,7 @@ def _find_ways_in_lanes(entries: Entries, lanes: _Lanes) -> None:
         differs = (entry ^ symbol) & _SYMBOL
         follows = differs == _ZERO
         way = way2 - (_ONE << _LENGTH)
-        # Without a condition, which would become a branch: _ZERO - differs has _NONE if it is not 0.
+        # No condition, which would become a branch: _ZERO - differs has _NONE if it is not 0.
         found = _end_token(way, node, entry) | ((_ZERO - differs) & _NONE)
         place2 += _ONE
         ways2[place2] = min(ways2[place2], found)
@@ -341,7 +341,7 @@ def _find_ways_in_lanes(entries: Entries, lanes: _Lanes) -> None:
         differs = (entry ^ symbol) & _SYMBOL
         follows = differs == _ZERO
         way = way3 - (_ONE << _LENGTH)
-        # Without a condition, which would become a branch: _ZERO - differs has _NONE if it is not 0.
+        # No condition, which would become a branch: _ZERO - differs has _NONE if it is not 0.
         found = _end_token(way, node, entry) | ((_ZERO - differs) & _NONE)
         place3 += _ONE
         ways3[place3] = min(ways3[place3], found)

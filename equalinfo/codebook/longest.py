@@ -3,10 +3,10 @@
 Linear time, and the text is never read twice, though a match may run on for long before it fails:
 failure links, as in LinMaxMatch [Song et al. 2021, arXiv 2012.15524]. The walk stands on the node
 of what it has read and not yet cut, its pending text. Where the node has no child by the next
-symbol, what is certain is written (`_Links.outputs`) and the walk goes to the node of what then
-remains (`_Links.failures`), where the symbol is tried again; the root has a child by every symbol. For
-a node that is a text of the codebook, that text is written and nothing remains. The state of a walk
-is the place of its node; so a text may come in chunks, cut anywhere.
+symbol, what is certain is written (`Table.outputs`) and the walk goes to the node of what then
+remains (`Table.failures`), where the symbol is tried again; the root has a child by every symbol.
+For a node that is a text of the codebook, that text is written and nothing remains. The state of a
+walk is the place of its node; so a text may come in chunks, cut anywhere.
 
 One walk waits for memory at each step. `advance` therefore cuts a long text into four segments and
 walks them together. Segments 2 to 4 guess that a token begins where they begin. Afterwards the
@@ -86,7 +86,6 @@ def table(trie: Trie, array: DoubleArray) -> Table:
     Raises:
       ValueError: too much would be pending at too many places.
     """
-    num_nodes = len(trie.parents)
     failures, outputs, lists, depth = _link(
         trie.parents, trie.symbols, trie.codes, array.bases, array.node_at
     )
@@ -317,8 +316,8 @@ def _four_segments(
     )
     # What follows comes four times. Written as a loop over arrays of states it runs at half the
     # speed. Both places are loaded, that of the child and that of the failure's child, and one is
-    # chosen: a branch would be mispredicted once a token. That neither says the symbol is rare: what
-    # remains after a failure is short, and most often nothing.
+    # chosen: a branch would be mispredicted once a token. That neither says the symbol is rare:
+    # what remains after a failure is short, and most often nothing.
     index = _ONE
     while index < size:
         symbol = np.uint64(text0[index])

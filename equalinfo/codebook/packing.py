@@ -34,8 +34,8 @@ def pack(trie: Trie, information: npt.NDArray[np.uint16]) -> Bases:
     bases = np.zeros(num_nodes, np.int64)
     if not _place(order, start, trie.symbols[children], bases):
         raise ValueError(
-            f"the texts need more than the {MAX_PLACES:,} places of a double array. Use fewer codes "
-            "or shorter texts."
+            f"the texts need more than the {MAX_PLACES:,} places of a double array. Use fewer "
+            "codes or shorter texts."
         )
     return bases[inner].astype(np.uint32)
 

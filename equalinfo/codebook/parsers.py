@@ -133,7 +133,7 @@ class _FewestStream:
             piece, self._pending = self._pending[: self._left], self._pending[self._left :]
             written.append(self._whole(piece))
             self._left, self._tried = fewest.PIECE, 0
-        # Twice as much as when nothing was certain: so that a text costs no more than twice its own.
+        # Only when there is twice as much as was tried in vain: together that is linear time.
         if len(self._pending) > 2 * self._tried:
             out = np.empty(len(self._pending), np.uint32)
             count, read = fewest.certain(self._table, _frozen(self._pending), self._add, out)
@@ -149,7 +149,5 @@ class _FewestStream:
         return last
 
     def _whole(self, piece: Text) -> Codes:
-        codes, _ = fewest.encode(
-            self._table, _frozen(piece), np.array([len(piece)]), self._add
-        )
+        codes, _ = fewest.encode(self._table, _frozen(piece), np.array([len(piece)]), self._add)
         return codes

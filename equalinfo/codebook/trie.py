@@ -88,8 +88,8 @@ def build(texts: Texts, offsets: Offsets, num_codes: int) -> Trie:
     num_nodes = int(new.sum())
     if num_nodes > MAX_NODES:
         raise ValueError(
-            f"the texts have {num_nodes:,} prefixes, of {MAX_NODES:,} that a codebook can hold. Use "
-            "fewer codes or shorter texts."
+            f"the texts have {num_nodes:,} prefixes, of {MAX_NODES:,} that a codebook can hold. "
+            "Use fewer codes or shorter texts."
         )
     ends = np.cumsum(new)
     firsts = ends - new
