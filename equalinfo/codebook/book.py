@@ -233,7 +233,7 @@ class Codebook:
             from equalinfo.codebook.packing import pack
 
             bases = pack(self._trie, self.information)
-        return double_array.lay_out(self._trie, bases)
+        return double_array.lay_out(self._trie, bases, self.information)
 
     @cached_property
     def plain(self) -> "Plain":

@@ -1,14 +1,12 @@
 """The trie of a codebook as a double array: one load finds the child of a node by a symbol.
 
-Each node has a base of its own; its child by symbol s lies at place base + s. The root's base is 0,
-and no two nodes that have children share one. So a place and the symbol that is its last tell the
-parent: who stands on a node of base b and reads s has found the child iff the place b + s says s.
-Nodes without children share the base `empty`, behind which no place says anything; so they need no
-case of their own.
+Each node has a base of its own, the root 0. The child of a node of base b by symbol s lies at place
+b + s. So a place and the symbol that is last in its node tell the parent, and who stands on base b
+and reads s has found the child iff the place b + s says s. A node without children needs no case of
+its own: no place belongs to its base.
 
-A walk knows two symbols more than texts have, whose places come next to those of the texts of one
-symbol: BREAK, between texts that are walked through together, and OUTSIDE, which is never read and
-on whose place a walk begins.
+A walk may know one symbol more than texts have: BREAK, between texts that are walked through
+together. It is a text of one symbol, at place 257.
 
 Legend: N nodes, S places.
 """
@@ -21,11 +19,12 @@ import numpy.typing as npt
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.codebook.trie import Nodes, Trie
 
-BREAK, OUTSIDE = NUM_SYMBOLS, NUM_SYMBOLS + 1
-WALK_SYMBOLS = NUM_SYMBOLS + 2
+BREAK = NUM_SYMBOLS
+WALK_SYMBOLS = NUM_SYMBOLS + 1
 
 PLACE_BITS = 22
 MAX_PLACES = 1 << PLACE_BITS
+MAX_BASE = MAX_PLACES - 2 * WALK_SYMBOLS
 
 SYMBOL_BITS = 9
 NO_SYMBOL = (1 << SYMBOL_BITS) - 1
@@ -39,15 +38,15 @@ class DoubleArray(NamedTuple):
     """Where the nodes of a trie lie.
 
     Attributes:
-      bases: int64[N]; `empty` for nodes without children.
+      bases: int64[N], distinct, none 0.
       places: int64[N], distinct.
-      empty: the base that leads nowhere; BREAK and OUTSIDE have it, too.
-      size: S.
+      free_bases: int64[2], of no node.
+      size: S, more than any base and symbol reach.
     """
 
     bases: Places
     places: Places
-    empty: int
+    free_bases: Places
     size: int
 
     @property
@@ -58,35 +57,41 @@ class DoubleArray(NamedTuple):
         return nodes
 
 
-def lay_out(trie: Trie, inner_bases: Bases) -> DoubleArray:
-    """Check bases, and find the places of all nodes.
+def lay_out(trie: Trie, inner_bases: Bases, information: npt.NDArray[np.uint16]) -> DoubleArray:
+    """Check bases, and find the bases of nodes without children and the places of all.
 
     Args:
       trie: of N nodes.
       inner_bases: uint32[inner nodes], the base of each node that has children, in preorder.
+      information: uint16[C], bits of each text in 1/256 bit: what is likely lies close together.
 
     Raises:
-      ValueError: a walk could go wrong: two nodes would lie at one place or share a base, a base is
-        that of the root, or too large.
+      ValueError: a walk could go wrong: two nodes would lie at one place or share a base, or a base
+        is that of the root, or too large.
     """
     inner = trie.inner
+    num_nodes = len(trie.parents)
     if len(inner_bases) != len(inner):
         raise ValueError(f"{len(inner_bases)} bases, expected {len(inner)}.")
     highest = int(inner_bases.max(initial=0))
-    if highest > MAX_PLACES - 3 * WALK_SYMBOLS:
+    if highest > MAX_BASE:
         raise ValueError(f"base {highest} is beyond the {MAX_PLACES} places of a double array.")
-    ordered = np.sort(inner_bases)
-    if len(ordered) and (ordered[0] == 0 or np.any(ordered[1:] == ordered[:-1])):
+    given = np.bincount(inner_bases, minlength=1)
+    given[0] += 1
+    if given.max() > 1:
         raise ValueError("two nodes of the trie share a base.")
-    bases = np.zeros(len(trie.parents), np.int64)
+    bases = np.zeros(num_nodes, np.int64)
     bases[inner] = inner_bases
     places = np.where(trie.parents < 0, 0, bases[trie.parents]) + trie.symbols
-    empty = highest + WALK_SYMBOLS  # behind every place
     taken = np.bincount(places, minlength=WALK_SYMBOLS)
-    taken[[BREAK, OUTSIDE]] += 1
+    taken[BREAK] += 1
     if taken.max() > 1:
         raise ValueError("two nodes of the trie lie at one place.")
-    leaf = np.ones(len(bases), np.bool_)
-    leaf[inner] = False
-    bases[leaf] = empty
-    return DoubleArray(bases, places, empty, empty + WALK_SYMBOLS)
+    is_leaf = np.ones(num_nodes, np.bool_)
+    is_leaf[inner] = False
+    leaves = np.flatnonzero(is_leaf)
+    leaves = leaves[np.argsort(information[trie.codes[leaves]], kind="stable")]
+    free = np.flatnonzero(given == 0)[: len(leaves) + 2]
+    free = np.append(free, np.arange(len(given), len(given) + len(leaves) + 2 - len(free)))
+    bases[leaves] = free[2:]
+    return DoubleArray(bases, places, free[:2], max(highest, int(free[-1])) + WALK_SYMBOLS + 1)

@@ -5,16 +5,23 @@ that cost the same the one whose last token is longest is taken, then the one be
 text of more than PIECE symbols is cut after each PIECE, and each piece is parsed by itself: so
 memory is bounded and tokens can be written while a text comes, for half a token a piece.
 
-Viterbi's algorithm, forward: from each place a walk goes down the trie as far as the text does,
-and where a text of the codebook ends, the way to there is kept if it costs less than all before.
-Longer texts reach a place before shorter ones do, hence the rule for ties. Behind a place that
-all surviving ways pass, nothing before it can change any more: so far the tokens are certain.
+Viterbi's algorithm over an Aho-Corasick automaton. Its state behind a symbol is the longest node of
+the trie that the text ends with there (`_find_states`). The codes whose texts end there are that
+node's code and a chain of shorter ones; the best way to the place is the best of those through
+them (`_find_ways`), and of equal ones the first, which is the longest.
 
-One walk waits for memory at each step, and its end cannot be predicted. So four pieces are parsed
-together, a step of the trie each, and a step that finds no child goes on at the next place without
-a branch.
+Most of a chain cannot win. Let m be a code of the chain, k a shorter one, and w what m has before
+k. Then k loses to m wherever the ways to both of their beginnings differ by at least
+cost(m) - cost(k), and there is a bound below that difference, whatever stands before: a way to k's
+beginning passes m's, and costs the best spelling of w more; or its token u covers m's beginning,
+ends with a prefix x of w, and costs at least cost(u) less the best spelling of the rest of u more,
+and what follows x in w. `_least_excess` has the least of that over all u, for each x; `_prune`
+drops the codes that always lose.
 
-Legend: N nodes, S places.
+Behind a place that all surviving ways pass, nothing before it can change any more: so far the
+tokens of a text that goes on are certain (`certain`).
+
+Legend: C codes, N nodes, S places.
 """
 
 from typing import NamedTuple
@@ -24,38 +31,39 @@ import numpy.typing as npt
 from numba import njit
 
 from equalinfo.codebook.double_array import (
-    BREAK,
     NO_SYMBOL,
-    PLACE_BITS,
     SYMBOL_BITS,
     DoubleArray,
+    Places,
 )
 from equalinfo.codebook.limits import MAX_FEWEST_SYMBOLS
 from equalinfo.codebook.plain import MAX_COST, PIECE
-from equalinfo.codebook.trie import Trie
+from equalinfo.codebook.trie import Nodes, Texts, Trie
 
 Codes = npt.NDArray[np.uint32]
+Costs = npt.NDArray[np.int64]
 Ends = npt.NDArray[np.int64]
 Entries = npt.NDArray[np.uint64]
 Text = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
-MAX_LENGTH = MAX_FEWEST_SYMBOLS
-
-# An entry is `none | base | cost | symbol`.
-_COST, _COST_BITS = np.uint64(SYMBOL_BITS), np.uint64(MAX_COST)
-_BASE = np.uint64(SYMBOL_BITS + 16)
+# An entry is `base | place of the failure | symbol`, the base in the upper half.
+_FAILURE, _BASE = np.uint32(SYMBOL_BITS), np.uint64(32)
 _SYMBOL = np.uint64(NO_SYMBOL)
-_NONE = np.uint64(1 << 63)
+_ROOT = np.uint64(0)
 
-# A way to a place is `none | cost | MAX_LENGTH - symbols of the last token | place of its node`: of
-# two the lesser is better.
-_NODE = np.uint64((1 << PLACE_BITS) - 1)
-_LENGTH = np.uint64(PLACE_BITS)
-_TOTAL = np.uint64(PLACE_BITS + 10)
-_NO_WAY = ~np.uint64(0)
+# A way to a place is `cost | MAX_FEWEST_SYMBOLS - symbols of the last token | its code`: of two the
+# lesser is better. A link is `rank of the next link | cost of the code | as in a way`.
+_CODE_BITS, _LENGTH_BITS, _COST_BITS = 20, 8, 16
+_CODE = np.uint64((1 << _CODE_BITS) - 1)
+_LENGTH = np.uint64(_CODE_BITS)
+_TOTAL = np.uint64(_CODE_BITS + _LENGTH_BITS)
+_NEXT = np.uint64(_CODE_BITS + _LENGTH_BITS + _COST_BITS)
+_LONGEST = np.uint64(MAX_FEWEST_SYMBOLS)
+_LINK = (np.uint64(1) << _NEXT) - np.uint64(1)
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 
-_LANES = 4
+_BLOCK = 1 << 12  # symbols whose states are found together
+_FAR = np.int64(1) << 40
 
 
 class Table(NamedTuple):
@@ -63,44 +71,173 @@ class Table(NamedTuple):
 
     Attributes:
       entries: uint64[S], of the node at each place.
-      codes: uint32[S], of the node at each place, where it stands for one.
+      firsts: uint32[S], rank of the longest code that the node of each base ends with.
+      links: uint64[C], of the codes, those of least information first.
+      longest: symbols of the longest text.
     """
 
     entries: Entries
-    codes: Codes
-
-
-class _Lanes(NamedTuple):
-    """Pieces that are parsed together.
-
-    Attributes:
-      texts: uint16[lanes, PIECE + 1], the symbols of each, and BREAK.
-      ways: uint64[lanes, PIECE + 2], the best way to each of its places so far.
-      begins: uint64[lanes], where the walk at hand begins: ways up to there are final.
-      sizes: uint64[lanes], symbols.
-    """
-
-    texts: npt.NDArray[np.uint16]
-    ways: Entries
-    begins: Entries
-    sizes: Entries
+    firsts: Codes
+    links: Entries
+    longest: int
 
 
 def table(
     trie: Trie, array: DoubleArray, information: npt.NDArray[np.uint16], token_cost: int
 ) -> Table:
-    """Make the table of a codebook, of texts of at most MAX_LENGTH symbols."""
-    coded = trie.codes >= 0
-    head = np.full(len(trie.codes), _NONE, np.uint64)
-    costs = np.minimum(information[trie.codes[coded]].astype(np.int64) + token_cost, MAX_COST)
-    head[coded] = costs.astype(np.uint64) << _COST
-    entries = np.full(array.size, _SYMBOL, np.uint64)
-    entries[array.places] = (
-        head | (array.bases.astype(np.uint64) << _BASE) | trie.symbols.astype(np.uint64)
+    """Make the table of a codebook, of texts of at most MAX_FEWEST_SYMBOLS symbols."""
+    costs = np.minimum(information.astype(np.int64) + token_cost, MAX_COST)
+    nodes = np.empty(len(costs), np.int32)
+    nodes[trie.codes[trie.codes >= 0]] = np.flatnonzero(trie.codes >= 0)
+    failures, suffixes, depths = _link(
+        trie.parents, trie.symbols, trie.codes, array.bases, array.node_at
     )
-    codes = np.zeros(array.size, np.uint32)
-    codes[array.places[coded]] = trie.codes[coded]
-    return Table(entries, codes)
+    nexts = _prune(
+        trie.parents,
+        trie.codes,
+        nodes,
+        failures,
+        suffixes,
+        depths,
+        costs,
+        _least_excess(trie.parents, trie.codes, nodes, failures, suffixes, depths, costs),
+    )
+    ranks = np.empty(len(costs), np.int64)
+    ranks[np.argsort(costs, kind="stable")] = np.arange(len(costs))
+    # The last link of a chain names itself.
+    after = np.where(nexts < 0, ranks, ranks[nexts]).astype(np.uint64)
+    lengths = _LONGEST - (depths[nodes] + 1).astype(np.uint64)
+    links = np.empty(len(costs), np.uint64)
+    links[ranks] = (
+        (after << _NEXT)
+        | (costs.astype(np.uint64) << _TOTAL)
+        | (lengths << _LENGTH)
+        | np.arange(len(costs), dtype=np.uint64)
+    )
+    entries = np.full(array.size, _SYMBOL, np.uint64)
+    places = np.where(failures < 0, array.size - 1, array.places[failures]).astype(np.uint64)
+    entries[array.places] = (
+        (array.bases.astype(np.uint64) << _BASE)
+        | (places << np.uint64(_FAILURE))
+        | trie.symbols.astype(np.uint64)
+    )
+    entries[array.size - 1] = _ROOT  # the place of no node
+    firsts = np.zeros(array.size, np.uint32)
+    firsts[array.bases] = ranks[suffixes]
+    return Table(entries, firsts, links, int(depths.max()) + 1)
+
+
+@njit(cache=True, nogil=True)
+def _link(
+    parents: Nodes, symbols: Texts, codes: Nodes, bases: Places, node_at: Nodes
+) -> tuple[Nodes, Nodes, Nodes]:
+    """Of each node: its longest suffix that is a node (-1: the root), the code of its longest
+    suffix that is a text, itself included, and its depth (0: one symbol)."""
+    num_nodes = len(parents)
+    failures = np.full(num_nodes, -1, np.int32)
+    suffixes = np.empty(num_nodes, np.int32)
+    depths = np.zeros(num_nodes, np.int32)
+    for node in range(num_nodes):
+        if parents[node] >= 0:
+            depths[node] = depths[parents[node]] + 1
+    for node in np.argsort(depths, kind="mergesort"):
+        parent = parents[node]
+        if parent >= 0:
+            suffix = failures[parent]
+            while True:
+                child = node_at[(0 if suffix < 0 else bases[suffix]) + symbols[node]]
+                if child >= 0 and symbols[child] == symbols[node] and parents[child] == suffix:
+                    failures[node] = child
+                    break
+                suffix = failures[suffix]
+        suffixes[node] = codes[node] if codes[node] >= 0 else suffixes[failures[node]]
+    return failures, suffixes, depths
+
+
+@njit(cache=True, nogil=True)
+def _least_excess(
+    parents: Nodes,
+    codes: Nodes,
+    nodes: Nodes,
+    failures: Nodes,
+    suffixes: Nodes,
+    depths: Nodes,
+    costs: Costs,
+) -> Costs:
+    """Of each node, the least cost(u) - best spelling of what u has before it, int64[N].
+
+    Over all codes u that end with the node's text and are longer.
+    """
+    excess = np.full(len(parents), _FAR, np.int64)
+    path = np.empty(MAX_FEWEST_SYMBOLS, np.int32)
+    spelt = np.empty(MAX_FEWEST_SYMBOLS + 1, np.int64)
+    for code in range(len(nodes)):
+        node = nodes[code]
+        size = depths[node] + 1
+        for depth in range(size - 1, -1, -1):
+            path[depth] = node
+            node = parents[node]
+        spelt[0] = 0
+        for end in range(1, size):  # best spelling of the first `end` symbols
+            spelt[end] = _FAR
+            part = suffixes[path[end - 1]]
+            while part >= 0:
+                length = depths[nodes[part]] + 1
+                spelt[end] = min(spelt[end], spelt[end - length] + costs[part])
+                shorter = failures[nodes[part]]
+                part = suffixes[shorter] if shorter >= 0 else -1
+        shorter = failures[nodes[code]]
+        while shorter >= 0:
+            before = size - 1 - depths[shorter]
+            excess[shorter] = min(excess[shorter], costs[code] - spelt[before])
+            shorter = failures[shorter]
+    return excess
+
+
+@njit(cache=True, nogil=True)
+def _prune(
+    parents: Nodes,
+    codes: Nodes,
+    nodes: Nodes,
+    failures: Nodes,
+    suffixes: Nodes,
+    depths: Nodes,
+    costs: Costs,
+    excess: Costs,
+) -> Nodes:
+    """Of each code, the longest shorter code that its text ends with and that may win; -1: none."""
+    nexts = np.full(len(nodes), -1, np.int32)
+    path = np.empty(MAX_FEWEST_SYMBOLS, np.int32)
+    spelt = np.empty(MAX_FEWEST_SYMBOLS + 1, np.int64)
+    for code in range(len(nodes)):
+        node = nodes[code]
+        size = depths[node] + 1
+        for depth in range(size - 1, -1, -1):
+            path[depth] = node
+            node = parents[node]
+        shorter = failures[nodes[code]]
+        while shorter >= 0:
+            other = suffixes[shorter]
+            width = size - 1 - depths[nodes[other]]  # symbols of `code` before `other`
+            # Backwards: the best spelling of what is between each place and `other`.
+            for begin in range(width):
+                spelt[begin] = _FAR
+            spelt[width] = 0
+            for end in range(width, 0, -1):
+                part = suffixes[path[end - 1]]
+                while part >= 0:
+                    begin = end - 1 - depths[nodes[part]]
+                    spelt[begin] = min(spelt[begin], spelt[end] + costs[part])
+                    rest = failures[nodes[part]]
+                    part = suffixes[rest] if rest >= 0 else -1
+            least = spelt[0]
+            for end in range(1, width + 1):
+                least = min(least, excess[path[end - 1]] + spelt[end])
+            if least + costs[other] < costs[code]:
+                nexts[code] = other
+                break
+            shorter = failures[nodes[other]]
+    return nexts
 
 
 @njit(cache=True, nogil=True)
@@ -117,45 +254,19 @@ def encode(table: Table, text: Text, ends: Ends, add: int) -> tuple[Codes, Ends]
       codes: uint32[codes], code + add of all texts.
       code_ends: int64[texts], where those of each text end.
     """
-    piece_ends = _cut(ends)
-    counts = np.empty(len(piece_ends), np.int64)
-    codes = np.empty(len(text), np.uint32)  # those of a piece begin where its symbols do
-    lanes = _lanes(_LANES)
-    held = np.full(_LANES, -1, np.int64)  # the piece in each lane
-    taken = 0
-    while True:
-        for lane in range(_LANES):
-            if held[lane] < 0 and taken < len(piece_ends):
-                start = piece_ends[taken - 1] if taken else 0
-                _take(lanes, lane, text[start : piece_ends[taken]])
-                held[lane] = taken
-                taken += 1
-        if held.min() >= 0:
-            _find_ways_in_lanes(table.entries, lanes)
-        elif held.max() >= 0:  # none is left for some lane: the others end alone
-            _find_ways(table.entries, lanes, np.argmax(held))
-        else:
-            break
-        for lane in range(_LANES):
-            if held[lane] >= 0 and lanes.begins[lane] == lanes.sizes[lane]:
-                piece = held[lane]
-                start = piece_ends[piece - 1] if piece else 0
-                size = np.int64(lanes.sizes[lane])
-                counts[piece] = _follow_back(
-                    table.codes, lanes.ways[lane], size, add, codes[start:]
-                )
-                held[lane] = -1
-    code_ends = np.zeros(len(ends), np.int64)
-    count, index = 0, 0
-    for piece in range(len(piece_ends)):
-        start = piece_ends[piece - 1] if piece else 0
-        while ends[index] <= start:  # texts that have no symbols, and the one that ends there
-            code_ends[index] = count
-            index += 1
-        for place in range(counts[piece]):
-            codes[count + place] = codes[start + place]
-        count += counts[piece]
-    code_ends[index:] = count
+    ways = np.empty(PIECE + 1, np.uint64)
+    block = np.empty(_BLOCK, np.uint16)
+    states = np.empty(_BLOCK + 1, np.uint32)
+    codes = np.empty(len(text), np.uint32)
+    code_ends = np.empty(len(ends), np.int64)
+    start, count = 0, 0
+    for index in range(len(ends)):
+        while start < ends[index]:
+            size = min(PIECE, ends[index] - start)
+            _find_all_ways(table, text[start : start + size], block, states, ways)
+            count = _follow_back(ways, size, add, codes, count)
+            start += size
+        code_ends[index] = count
     return codes[:count].copy(), code_ends
 
 
@@ -172,20 +283,20 @@ def certain(table: Table, text: Text, add: int, out: Codes) -> tuple[int, int]:
     Returns:
       (number of codes, symbols that they stand for).
     """
-    lanes = _lanes(1)
-    _take(lanes, 0, text)
-    _find_ways(table.entries, lanes, 0)
-    symbols, ways = lanes.texts[0], lanes.ways[0]
+    ways = np.empty(len(text) + 1, np.uint64)
+    block = np.empty(_BLOCK, np.uint16)
+    states = np.empty(_BLOCK + 1, np.uint32)
+    _find_all_ways(table, text, block, states, ways)
     # All ways go on from a place behind which the trie goes on as far as the text does.
     meet = len(text)
-    for begin in range(len(text) - 1, -1, -1):
+    for begin in range(len(text) - 1, max(-1, len(text) - table.longest), -1):
         place, base = begin, _ZERO
         while place < len(text):
-            symbol = np.uint64(symbols[place])
+            symbol = np.uint64(text[place])
             entry = table.entries[base + symbol]
             if (entry & _SYMBOL) != symbol:
                 break
-            base = (entry & ~_NONE) >> _BASE
+            base = entry >> _BASE
             place += 1
         if place < len(text):
             continue
@@ -197,180 +308,164 @@ def certain(table: Table, text: Text, add: int, out: Codes) -> tuple[int, int]:
                 other -= _length(ways[other])
         if meet == 0:
             break
-    return _follow_back(table.codes, ways, meet, add, out), meet
+    return _follow_back(ways, meet, add, out, 0), meet
 
 
 @njit(cache=True, nogil=True)
-def _cut(ends: Ends) -> Ends:
-    """Where the pieces of texts end, that end at `ends`: int64[pieces]."""
-    number, start = 0, 0
-    for end in ends:
-        number += (end - start + PIECE - 1) // PIECE
-        start = end
-    piece_ends = np.empty(number, np.int64)
-    number, start = 0, 0
-    for end in ends:
-        while start < end:
-            start = min(start + PIECE, end)
-            piece_ends[number] = start
-            number += 1
-    return piece_ends
-
-
-@njit(cache=True, nogil=True)
-def _lanes(number: int) -> _Lanes:
-    return _Lanes(
-        np.empty((number, PIECE + 1), np.uint16),
-        np.empty((number, PIECE + 2), np.uint64),
-        np.zeros(number, np.uint64),
-        np.zeros(number, np.uint64),
-    )
-
-
-@njit(cache=True, nogil=True)
-def _take(lanes: _Lanes, lane: int, source: Text) -> None:
-    """Put a piece, uint[n], n <= PIECE, into a lane."""
-    target, ways = lanes.texts[lane, : len(source)], lanes.ways[lane, : len(source) + 2]
-    for place in range(len(source)):
-        target[place] = source[place]
-    ways[:] = _NO_WAY
+def _find_all_ways(table: Table, text: Text, block: Texts, states: Codes, ways: Entries) -> None:
+    """Fill ways[place] with the best way to each place of `text`, uint[n], n <= PIECE."""
     ways[0] = _ZERO
-    lanes.texts[lane, len(source)] = BREAK
-    lanes.begins[lane], lanes.sizes[lane] = 0, len(source)
+    state = _ROOT
+    for start in range(0, len(text), _BLOCK):
+        source = text[start : min(start + _BLOCK, len(text))]
+        for place in range(len(source)):
+            block[place] = source[place]
+        state = _find_states(table.entries, state, block[: len(source)], states)
+        _find_ways(table.firsts, table.links, states[: len(source)], start, ways)
 
 
 @njit(cache=True, nogil=True)
-def _find_ways(entries: Entries, lanes: _Lanes, lane: int) -> None:
-    """Find the best way to every place of one lane."""
-    text, ways = lanes.texts[lane], lanes.ways[lane]
-    for begin in range(lanes.begins[lane], lanes.sizes[lane]):
-        place = np.uint64(begin)
-        way = _begin_token(ways[place])
-        base = _ZERO
-        while True:
-            symbol = np.uint64(text[place])
-            node = base + symbol
-            entry = entries[node]
-            if (entry & _SYMBOL) != symbol:
-                break
-            place += _ONE
-            way -= _ONE << _LENGTH
-            ways[place] = min(ways[place], _end_token(way, node, entry))
-            base = (entry & ~_NONE) >> _BASE
-    lanes.begins[lane] = lanes.sizes[lane]
+def _find_states(entries: Entries, state: np.uint64, text: Texts, states: Codes) -> np.uint64:
+    """Fill `states` with the base of the node behind each symbol; the entry of the last.
+
+    One walk waits for memory at each step. So the text is cut into four segments, which are walked
+    together, the last three from the root; then each is walked again from the state behind the one
+    before, until it stands on the same node as the first time, usually after some symbols.
+
+    Args:
+      entries: uint64[S].
+      state: entry of the node behind the symbol before.
+      text: uint16[n].
+      states: uint32[n + 1].
+    """
+    q = len(text) // 4
+    size, index0, index1, index2, index3 = np.uint64(q), _ZERO, _ZERO, _ZERO, _ZERO
+    text0, text1, text2, text3 = text[:q], text[q : 2 * q], text[2 * q : 3 * q], text[3 * q : 4 * q]
+    states0, states1 = states[: q + 1], states[q : 2 * q + 1]
+    states2, states3 = states[2 * q : 3 * q + 1], states[3 * q : 4 * q + 1]
+    state0, state1, state2, state3 = state, _ROOT, _ROOT, _ROOT
+    # What follows comes four times. Written as a loop over arrays of states it runs at half the
+    # speed. A step that finds no child goes to the failure and stays at its symbol: no branch.
+    while index0 < size and index1 < size and index2 < size and index3 < size:
+        symbol = np.uint64(text0[index0])
+        child = entries[(state0 >> _BASE) + symbol]
+        instead = entries[np.uint64(np.uint32(state0) >> _FAILURE)]
+        follows = (child & _SYMBOL) == symbol
+        state0 = child if follows else instead
+        states0[index0] = np.uint32(state0 >> _BASE)
+        index0 += np.uint64(follows)
+
+        symbol = np.uint64(text1[index1])
+        child = entries[(state1 >> _BASE) + symbol]
+        instead = entries[np.uint64(np.uint32(state1) >> _FAILURE)]
+        follows = (child & _SYMBOL) == symbol
+        state1 = child if follows else instead
+        states1[index1] = np.uint32(state1 >> _BASE)
+        index1 += np.uint64(follows)
+
+        symbol = np.uint64(text2[index2])
+        child = entries[(state2 >> _BASE) + symbol]
+        instead = entries[np.uint64(np.uint32(state2) >> _FAILURE)]
+        follows = (child & _SYMBOL) == symbol
+        state2 = child if follows else instead
+        states2[index2] = np.uint32(state2 >> _BASE)
+        index2 += np.uint64(follows)
+
+        symbol = np.uint64(text3[index3])
+        child = entries[(state3 >> _BASE) + symbol]
+        instead = entries[np.uint64(np.uint32(state3) >> _FAILURE)]
+        follows = (child & _SYMBOL) == symbol
+        state3 = child if follows else instead
+        states3[index3] = np.uint32(state3 >> _BASE)
+        index3 += np.uint64(follows)
+
+    state0 = _walk(entries, state0, text0, index0, states0)
+    state1 = _walk(entries, state1, text1, index1, states1)
+    state2 = _walk(entries, state2, text2, index2, states2)
+    state3 = _walk(entries, state3, text3, index3, states3)
+    state = _walk_again(entries, state0, text1, states1, state1)
+    state = _walk_again(entries, state, text2, states2, state2)
+    state = _walk_again(entries, state, text3, states3, state3)
+    return _walk(entries, state, text[4 * q :], _ZERO, states[4 * q :])
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _begin_token(way: np.uint64) -> np.uint64:
-    """The cost so far, and no symbols yet."""
-    return ((way >> _TOTAL) << _TOTAL) | (np.uint64(MAX_LENGTH) << _LENGTH)
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _end_token(way: np.uint64, node: np.uint64, entry: np.uint64) -> np.uint64:
-    """The way through a node; none, if it stands for no code."""
-    cost = (entry >> _COST) & _COST_BITS
-    return (way + (cost << _TOTAL)) | node | (entry & _NONE)
+def _step(entries: Entries, state: np.uint64, symbol: int) -> np.uint64:
+    """Entry of the node behind `symbol`."""
+    read = np.uint64(symbol)
+    while True:
+        child = entries[(state >> _BASE) + read]
+        if (child & _SYMBOL) == read:
+            return child
+        state = entries[np.uint64(np.uint32(state) >> _FAILURE)]
 
 
 @njit(cache=True, nogil=True)
-def _find_ways_in_lanes(entries: Entries, lanes: _Lanes) -> None:
-    """Find the best ways in all lanes, until one of them has them all."""
-    texts, all_ways, begins, sizes = lanes.texts, lanes.ways, lanes.begins, lanes.sizes
-    text0, ways0, begin0, size0 = texts[0], all_ways[0], begins[0], sizes[0]
-    place0, way0, base0 = begin0, _begin_token(ways0[begin0]), _ZERO
-    text1, ways1, begin1, size1 = texts[1], all_ways[1], begins[1], sizes[1]
-    place1, way1, base1 = begin1, _begin_token(ways1[begin1]), _ZERO
-    text2, ways2, begin2, size2 = texts[2], all_ways[2], begins[2], sizes[2]
-    place2, way2, base2 = begin2, _begin_token(ways2[begin2]), _ZERO
-    text3, ways3, begin3, size3 = texts[3], all_ways[3], begins[3], sizes[3]
-    place3, way3, base3 = begin3, _begin_token(ways3[begin3]), _ZERO
-    # What follows comes four times. Written as a loop over arrays it runs at half the speed.
-    while begin0 < size0 and begin1 < size1 and begin2 < size2 and begin3 < size3:
-        symbol = np.uint64(text0[place0])
-        node = base0 + symbol
-        entry = entries[node]
-        differs = (entry ^ symbol) & _SYMBOL
-        follows = differs == _ZERO
-        way = way0 - (_ONE << _LENGTH)
-        # No condition, which would become a branch: _ZERO - differs has _NONE if it is not 0.
-        found = _end_token(way, node, entry) | ((_ZERO - differs) & _NONE)
-        place0 += _ONE
-        ways0[place0] = min(ways0[place0], found)
-        begin0 += np.uint64(not follows)
-        again = _begin_token(ways0[begin0])
-        place0 = place0 if follows else begin0
-        way0 = way if follows else again
-        base0 = ((entry & ~_NONE) >> _BASE) if follows else _ZERO
+def _walk(
+    entries: Entries, state: np.uint64, text: Texts, first: np.uint64, states: Codes
+) -> np.uint64:
+    """Fill states[first:len(text)]; the entry behind the last symbol."""
+    for index in range(first, np.uint64(len(text))):
+        state = _step(entries, state, text[index])
+        states[index] = np.uint32(state >> _BASE)
+    return state
 
-        symbol = np.uint64(text1[place1])
-        node = base1 + symbol
-        entry = entries[node]
-        differs = (entry ^ symbol) & _SYMBOL
-        follows = differs == _ZERO
-        way = way1 - (_ONE << _LENGTH)
-        # No condition, which would become a branch: _ZERO - differs has _NONE if it is not 0.
-        found = _end_token(way, node, entry) | ((_ZERO - differs) & _NONE)
-        place1 += _ONE
-        ways1[place1] = min(ways1[place1], found)
-        begin1 += np.uint64(not follows)
-        again = _begin_token(ways1[begin1])
-        place1 = place1 if follows else begin1
-        way1 = way if follows else again
-        base1 = ((entry & ~_NONE) >> _BASE) if follows else _ZERO
 
-        symbol = np.uint64(text2[place2])
-        node = base2 + symbol
-        entry = entries[node]
-        differs = (entry ^ symbol) & _SYMBOL
-        follows = differs == _ZERO
-        way = way2 - (_ONE << _LENGTH)
-        # No condition, which would become a branch: _ZERO - differs has _NONE if it is not 0.
-        found = _end_token(way, node, entry) | ((_ZERO - differs) & _NONE)
-        place2 += _ONE
-        ways2[place2] = min(ways2[place2], found)
-        begin2 += np.uint64(not follows)
-        again = _begin_token(ways2[begin2])
-        place2 = place2 if follows else begin2
-        way2 = way if follows else again
-        base2 = ((entry & ~_NONE) >> _BASE) if follows else _ZERO
+@njit(cache=True, nogil=True)
+def _walk_again(
+    entries: Entries, state: np.uint64, text: Texts, states: Codes, last: np.uint64
+) -> np.uint64:
+    """Correct `states` of a segment that was walked from the root, and `last`, behind it."""
+    for index in range(len(text)):
+        state = _step(entries, state, text[index])
+        base = np.uint32(state >> _BASE)
+        if states[index] == base:
+            return last
+        states[index] = base
+    return state
 
-        symbol = np.uint64(text3[place3])
-        node = base3 + symbol
-        entry = entries[node]
-        differs = (entry ^ symbol) & _SYMBOL
-        follows = differs == _ZERO
-        way = way3 - (_ONE << _LENGTH)
-        # No condition, which would become a branch: _ZERO - differs has _NONE if it is not 0.
-        found = _end_token(way, node, entry) | ((_ZERO - differs) & _NONE)
-        place3 += _ONE
-        ways3[place3] = min(ways3[place3], found)
-        begin3 += np.uint64(not follows)
-        again = _begin_token(ways3[begin3])
-        place3 = place3 if follows else begin3
-        way3 = way if follows else again
-        base3 = ((entry & ~_NONE) >> _BASE) if follows else _ZERO
-    begins[0] = begin0
-    begins[1] = begin1
-    begins[2] = begin2
-    begins[3] = begin3
+
+@njit(cache=True, nogil=True)
+def _find_ways(firsts: Codes, links: Entries, states: Codes, start: int, ways: Entries) -> None:
+    """Fill ways[start + 1:] from the states behind the symbols from `start` on."""
+    for index in range(len(states)):
+        # Of MAX_FEWEST_SYMBOLS symbols before the first of the longest token there can be.
+        origin = np.uint64(start + index + 1) - _LONGEST
+        rank = np.uint64(firsts[np.uint64(states[index])])
+        # Two without asking whether there is a second: the last names itself.
+        link = links[rank]
+        best = _through(link, ways, origin)
+        rank = link >> _NEXT
+        link = links[rank]
+        best = min(best, _through(link, ways, origin))
+        while link >> _NEXT != rank:
+            rank = link >> _NEXT
+            link = links[rank]
+            best = min(best, _through(link, ways, origin))
+        ways[np.uint64(start + index + 1)] = best
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _through(link: np.uint64, ways: Entries, origin: np.uint64) -> np.uint64:
+    before = ways[origin + ((link >> _LENGTH) & _LONGEST)]
+    return ((before >> _TOTAL) << _TOTAL) + (link & _LINK)
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _length(way: np.uint64) -> int:
-    return MAX_LENGTH - np.int64((way >> _LENGTH) & np.uint64(MAX_LENGTH))
+    return np.int64(_LONGEST - ((way >> _LENGTH) & _LONGEST))
 
 
 @njit(cache=True, nogil=True)
-def _follow_back(codes: Codes, ways: Entries, end: int, add: int, out: Codes) -> int:
-    """Write the codes of the way to `end`: how many."""
+def _follow_back(ways: Entries, end: int, add: int, out: Codes, count: int) -> int:
+    """Write the codes of the way to `end`, from `count` on: number of codes in `out`."""
     number, place = 0, end
     while place > 0:
         place -= _length(ways[place])
         number += 1
-    place, last = end, number
+    place, last = end, count + number
     while place > 0:
         last -= 1
-        out[last] = codes[ways[place] & _NODE] + np.uint32(add)
+        out[last] = np.uint32(ways[place] & _CODE) + np.uint32(add)
         place -= _length(ways[place])
-    return number
+    return count + number

@@ -12,7 +12,7 @@ PARSES = (LONGEST, FEWEST)
 MAX_SYMBOLS = (1 << 16) - 1
 """Of a text."""
 
-MAX_FEWEST_SYMBOLS = (1 << 10) - 1
+MAX_FEWEST_SYMBOLS = (1 << 8) - 1
 """Of a text, that parse `fewest` can handle."""
 
 MIN_CODES, MAX_CODES = NUM_SYMBOLS, 1 << 20

@@ -6,7 +6,7 @@ of what it has read and not yet cut, its pending text. Where the node has no chi
 symbol, what is certain is written (`Table.outputs`) and the walk goes to the node of what then
 remains (`Table.failures`), where the symbol is tried again; the root has a child by every symbol.
 For a node that is a text of the codebook, that text is written and nothing remains. The state of a
-walk is the place of its node; so a text may come in chunks, cut anywhere.
+walk is the entry of its node; so a text may come in chunks, cut anywhere.
 
 One walk waits for memory at each step. `advance` therefore cuts a long text into four segments and
 walks them together. Segments 2 to 4 guess that a token begins where they begin. Afterwards the
@@ -14,8 +14,8 @@ true walk goes on from segment 1 into segment 2 beside a replay of the guess: fr
 which both stand on one node they agree for ever, usually after a few tokens. Where they never
 meet, the true walk does the whole segment. So the result is that of one walk, always.
 
-What a walk writes first are the places at which it failed, one for each: what to write for a place
-is looked up when a block is done (`_write`).
+What a walk writes first are the bases of the nodes at which it failed: what to write for them is
+looked up when a block is done (`_write`).
 
 Legend: N nodes, S places, O codes in all lists of outputs.
 """
@@ -28,10 +28,7 @@ from numba import njit
 
 from equalinfo.codebook.double_array import (
     BREAK,
-    MAX_PLACES,
     NO_SYMBOL,
-    OUTSIDE,
-    PLACE_BITS,
     SYMBOL_BITS,
     DoubleArray,
     Places,
@@ -43,12 +40,9 @@ Ends = npt.NDArray[np.int64]
 Entries = npt.NDArray[np.uint64]
 Text = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
-# An entry is `base | base of the failure's node | symbol`.
-_FAILURE, _BASE = np.uint64(SYMBOL_BITS), np.uint64(SYMBOL_BITS + PLACE_BITS)
-_PLACE, _SYMBOL = np.uint64(MAX_PLACES - 1), np.uint64(NO_SYMBOL)
-
-START = np.uint32(OUTSIDE)
-"""State of a walk in which nothing is pending."""
+# An entry is `base | base of the failure's node | symbol`, the base in the upper half.
+_FAILURE, _BASE = np.uint32(SYMBOL_BITS), np.uint64(32)
+_SYMBOL = np.uint64(NO_SYMBOL)
 
 # In `outputs`: from _LIST on, the rest is where in `lists`; _END: a text has ended.
 _LIST, _END = np.uint32(1 << 31), np.uint32((1 << 31) - 1)
@@ -63,18 +57,20 @@ _ZERO, _ONE = np.uint64(0), np.uint64(1)
 
 
 class Table(NamedTuple):
-    """What the walk reads.
+    """What the walk reads. Of a node of base b is what lies at b.
 
     Attributes:
       entries: uint64[S], of the node at each place.
-      failures: uint32[S], the place to go to where the node has no child; START: the root.
+      start: entry of no node, on which a walk begins: nothing is pending.
+      failures: uint64[S], the entry to go to where the node has no child; `start`: the root.
       outputs: uint32[S], what is then written: a code, or where in `lists`.
       lists: uint32[O], a number and as many codes, for each list.
       longest: symbols of the longest text.
     """
 
     entries: Entries
-    failures: Codes
+    start: np.uint64
+    failures: Entries
     outputs: Codes
     lists: Codes
     longest: int
@@ -94,21 +90,24 @@ def table(trie: Trie, array: DoubleArray) -> Table:
             f"what its texts leave pending would fill more than {_MAX_OUTPUTS:,} codes: this "
             "codebook cannot be parsed by longest match. Use parse 'fewest'."
         )
+    failure_bases = np.where(failures < 0, 0, array.bases[failures])
+    of_nodes = _entry(array.bases, failure_bases, trie.symbols)
+    ended, start = _entry(array.free_bases, np.zeros(2), np.array([BREAK, NO_SYMBOL]))
     entries = np.full(array.size, NO_SYMBOL, np.uint64)
-    failure_bases = np.where(failures < 0, 0, array.bases[failures]).astype(np.uint64)
-    entries[array.places] = (
-        (array.bases.astype(np.uint64) << _BASE)
-        | (failure_bases << _FAILURE)
-        | trie.symbols.astype(np.uint64)
-    )
-    for symbol in (BREAK, OUTSIDE):
-        entries[symbol] = (np.uint64(array.empty) << _BASE) | np.uint64(symbol)
-    at_place = np.full(array.size, START, np.uint32)
-    at_place[array.places] = np.where(failures < 0, OUTSIDE, array.places[failures])
+    entries[array.places] = of_nodes
+    entries[BREAK] = ended
+    after = np.full(array.size, start, np.uint64)
+    after[array.bases] = np.where(failures < 0, start, of_nodes[failures])
     written = np.full(array.size, _NOTHING, np.uint32)
-    written[array.places] = outputs
-    written[BREAK] = _END
-    return Table(entries, at_place, written, lists, depth)
+    written[array.bases] = outputs
+    written[array.free_bases[0]] = _END
+    return Table(entries, start, after, written, lists, depth)
+
+
+def _entry(bases: Places, failure_bases: Places, symbols: npt.NDArray[np.integer]) -> Entries:
+    """Entries of their fields."""
+    low = (failure_bases.astype(np.uint64) << np.uint64(_FAILURE)) | symbols.astype(np.uint64)
+    return (bases.astype(np.uint64) << _BASE) | low
 
 
 @njit(cache=True, nogil=True)
@@ -191,7 +190,7 @@ def encode(table: Table, text: Text, ends: Ends, add: int) -> tuple[Codes, Ends]
     code_ends = np.zeros(len(ends), np.int64)
     place, reading = 0, 0  # symbols and texts read
     count, done = 0, 0  # codes and texts written
-    state = START
+    state = table.start
     while reading < len(ends):
         filled = 0
         while filled < _BLOCK and reading < len(ends):
@@ -215,13 +214,13 @@ def encode(table: Table, text: Text, ends: Ends, add: int) -> tuple[Codes, Ends]
 
 @njit(cache=True, nogil=True)
 def advance(
-    table: Table, state: np.uint32, text: Text, add: int, out: Codes
-) -> tuple[int, np.uint32]:
+    table: Table, state: np.uint64, text: Text, add: int, out: Codes
+) -> tuple[int, np.uint64]:
     """Walk on through `text`; what is pending stays so.
 
     Args:
       table: of the codebook.
-      state: place of the pending text's node, or START.
+      state: entry of the pending text's node, or `table.start`.
       text: uint8[n] or uint16[n], symbols at most 256; BREAK: what is pending ends here.
       add: number added to every code.
       out: uint32[n + longest] or longer, filled with code + add of the tokens that are certain.
@@ -262,8 +261,8 @@ def _write(
 
 @njit(cache=True, nogil=True)
 def _walk(
-    table: Table, state: np.uint32, text: Text, scratch: Codes, failed: Codes
-) -> tuple[int, np.uint32]:
+    table: Table, state: np.uint64, text: Text, scratch: Codes, failed: Codes
+) -> tuple[int, np.uint64]:
     """Walk through `text`: (number of failures, whose places are in `failed`; state)."""
     count, place = 0, 0
     while len(text) - place >= _SHORT:
@@ -278,26 +277,25 @@ def _walk(
 
 @njit(cache=True, nogil=True, inline="always")
 def _step(
-    table: Table, state: np.uint32, symbol: int, failed: Codes, count: int
-) -> tuple[np.uint32, int]:
+    table: Table, state: np.uint64, symbol: int, failed: Codes, count: int
+) -> tuple[np.uint64, int]:
     """Read a symbol: (state, number of failures)."""
     read = np.uint64(symbol)
-    entry = table.entries[np.uint64(state)]
-    place = (entry >> _BASE) + read
-    while (table.entries[place] & _SYMBOL) != read:
-        failed[count] = state
+    while True:
+        child = table.entries[(state >> _BASE) + read]
+        if (child & _SYMBOL) == read:
+            return child, count
+        failed[count] = state >> _BASE
         count += 1
-        state = table.failures[np.uint64(state)]
-        if state == START:
-            return np.uint32(read), count
-        place = (table.entries[np.uint64(state)] >> _BASE) + read
-    return np.uint32(place), count
+        state = table.failures[state >> _BASE]
+        if state == table.start:
+            return table.entries[read], count
 
 
 @njit(cache=True, nogil=True)
 def _four_segments(
-    table: Table, state: np.uint32, text: Text, scratch: Codes, failed: Codes, count: int
-) -> tuple[int, np.uint32]:
+    table: Table, state: np.uint64, text: Text, scratch: Codes, failed: Codes, count: int
+) -> tuple[int, np.uint64]:
     """Walk through `text`, uint[4 q]: (number of failures in `failed`, state)."""
     q = len(text) // 4
     size = np.uint64(q)
@@ -305,73 +303,63 @@ def _four_segments(
     out0, out1, out2, out3 = failed[count:], scratch[0], scratch[1], scratch[2]
     state, number = _step(table, state, text0[0], out0, 0)
     count0, count1, count2, count3 = np.uint64(number), _ZERO, _ZERO, _ZERO
-    place0, place1 = np.uint64(state), np.uint64(text1[0])
-    place2, place3 = np.uint64(text2[0]), np.uint64(text3[0])
     entries = table.entries
-    entry0, entry1, entry2, entry3 = (
-        entries[place0],
-        entries[place1],
-        entries[place2],
-        entries[place3],
-    )
+    state0, state1 = state, entries[np.uint64(text1[0])]
+    state2, state3 = entries[np.uint64(text2[0])], entries[np.uint64(text3[0])]
     # What follows comes four times. Written as a loop over arrays of states it runs at half the
-    # speed. Both places are loaded, that of the child and that of the failure's child, and one is
+    # speed. Both entries are loaded, that of the child and that of the failure's child, and one is
     # chosen: a branch would be mispredicted once a token. That neither says the symbol is rare:
     # what remains after a failure is short, and most often nothing.
     index = _ONE
     while index < size:
-        symbol = np.uint64(text0[index])
-        place, other = (entry0 >> _BASE) + symbol, ((entry0 >> _FAILURE) & _PLACE) + symbol
-        child, instead = entries[place], entries[other]
-        out0[count0] = np.uint32(place0)
-        fails = (child & _SYMBOL) != symbol
-        count0 += np.uint64(fails)
-        place0 = other if fails else place
-        entry0 = instead if fails else child
-        if (entry0 & _SYMBOL) != symbol:
-            place0, count0 = _fail_again(table, symbol, out0, count0)
-            entry0 = entries[place0]
+        wrong = _ZERO
+        while index < size:
+            symbol, base = np.uint64(text0[index]), state0 >> _BASE
+            child = entries[base + symbol]
+            instead = entries[np.uint64(np.uint32(state0) >> _FAILURE) + symbol]
+            out0[count0] = np.uint32(base)
+            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
+            count0 += np.uint64(fails)
+            state0 = instead if fails else child
+            wrong |= state0 ^ symbol
 
-        symbol = np.uint64(text1[index])
-        place, other = (entry1 >> _BASE) + symbol, ((entry1 >> _FAILURE) & _PLACE) + symbol
-        child, instead = entries[place], entries[other]
-        out1[count1] = np.uint32(place1)
-        fails = (child & _SYMBOL) != symbol
-        count1 += np.uint64(fails)
-        place1 = other if fails else place
-        entry1 = instead if fails else child
-        if (entry1 & _SYMBOL) != symbol:
-            place1, count1 = _fail_again(table, symbol, out1, count1)
-            entry1 = entries[place1]
+            symbol, base = np.uint64(text1[index]), state1 >> _BASE
+            child = entries[base + symbol]
+            instead = entries[np.uint64(np.uint32(state1) >> _FAILURE) + symbol]
+            out1[count1] = np.uint32(base)
+            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
+            count1 += np.uint64(fails)
+            state1 = instead if fails else child
+            wrong |= state1 ^ symbol
 
-        symbol = np.uint64(text2[index])
-        place, other = (entry2 >> _BASE) + symbol, ((entry2 >> _FAILURE) & _PLACE) + symbol
-        child, instead = entries[place], entries[other]
-        out2[count2] = np.uint32(place2)
-        fails = (child & _SYMBOL) != symbol
-        count2 += np.uint64(fails)
-        place2 = other if fails else place
-        entry2 = instead if fails else child
-        if (entry2 & _SYMBOL) != symbol:
-            place2, count2 = _fail_again(table, symbol, out2, count2)
-            entry2 = entries[place2]
+            symbol, base = np.uint64(text2[index]), state2 >> _BASE
+            child = entries[base + symbol]
+            instead = entries[np.uint64(np.uint32(state2) >> _FAILURE) + symbol]
+            out2[count2] = np.uint32(base)
+            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
+            count2 += np.uint64(fails)
+            state2 = instead if fails else child
+            wrong |= state2 ^ symbol
 
-        symbol = np.uint64(text3[index])
-        place, other = (entry3 >> _BASE) + symbol, ((entry3 >> _FAILURE) & _PLACE) + symbol
-        child, instead = entries[place], entries[other]
-        out3[count3] = np.uint32(place3)
-        fails = (child & _SYMBOL) != symbol
-        count3 += np.uint64(fails)
-        place3 = other if fails else place
-        entry3 = instead if fails else child
-        if (entry3 & _SYMBOL) != symbol:
-            place3, count3 = _fail_again(table, symbol, out3, count3)
-            entry3 = entries[place3]
+            symbol, base = np.uint64(text3[index]), state3 >> _BASE
+            child = entries[base + symbol]
+            instead = entries[np.uint64(np.uint32(state3) >> _FAILURE) + symbol]
+            out3[count3] = np.uint32(base)
+            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
+            count3 += np.uint64(fails)
+            state3 = instead if fails else child
+            wrong |= state3 ^ symbol
 
-        index += _ONE
+            index += _ONE
+            if wrong & _SYMBOL:
+                break
+        if wrong & _SYMBOL:
+            last = index - _ONE
+            state0, count0 = _fail_again(table, state0, text0[last], out0, count0)
+            state1, count1 = _fail_again(table, state1, text1[last], out1, count1)
+            state2, count2 = _fail_again(table, state2, text2[last], out2, count2)
+            state3, count3 = _fail_again(table, state3, text3[last], out3, count3)
     count += np.int64(count0)
-    state0, state1 = np.uint32(place0), np.uint32(place1)
-    state2, state3 = np.uint32(place2), np.uint32(place3)
     count, state = _join(table, state0, text1, out1, np.int64(count1), state1, failed, count)
     count, state = _join(table, state, text2, out2, np.int64(count2), state2, failed, count)
     return _join(table, state, text3, out3, np.int64(count3), state3, failed, count)
@@ -379,25 +367,27 @@ def _four_segments(
 
 @njit(cache=True, nogil=True)
 def _fail_again(
-    table: Table, symbol: np.uint64, failed: Codes, count: np.uint64
+    table: Table, state: np.uint64, symbol: int, failed: Codes, count: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
-    """Go on from the failure written last, whose node has no child by `symbol` either."""
+    """Unless `state` has read `symbol`, go on from the failure written last."""
+    if (state & _SYMBOL) == np.uint64(symbol):
+        return state, count
     state = table.failures[np.uint64(failed[count - _ONE])]
     state, number = _step(table, state, symbol, failed[count:], 0)
-    return np.uint64(state), count + np.uint64(number)
+    return state, count + np.uint64(number)
 
 
 @njit(cache=True, nogil=True)
 def _join(
     table: Table,
-    state: np.uint32,
+    state: np.uint64,
     text: Text,
     guessed: Codes,
     num_guessed: int,
-    guessed_state: np.uint32,
+    guessed_state: np.uint64,
     failed: Codes,
     count: int,
-) -> tuple[int, np.uint32]:
+) -> tuple[int, np.uint64]:
     """Walk from `state` through a segment that a guess has walked from a fresh token.
 
     Args:
@@ -414,7 +404,7 @@ def _join(
       (failures in `failed`, state of the true walk behind the segment).
     """
     state, count = _step(table, state, text[0], failed, count)
-    replay = np.uint32(text[0])
+    replay = table.entries[np.uint64(text[0])]
     replayed = 0
     for index in range(1, len(text)):
         if state == replay:

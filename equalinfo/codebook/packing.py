@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from equalinfo.codebook.double_array import MAX_PLACES, WALK_SYMBOLS, Bases, Places
+from equalinfo.codebook.double_array import MAX_BASE, MAX_PLACES, WALK_SYMBOLS, Bases, Places
 from equalinfo.codebook.trie import Nodes, Offsets, Texts, Trie
 
 
@@ -82,7 +82,7 @@ def _place(order: Places, start: Offsets, symbols: Texts, bases: Places) -> bool
             if fits:
                 break
             free = after[free]
-        if base > MAX_PLACES - 3 * WALK_SYMBOLS:
+        if base > MAX_BASE:
             return False
         bases[node] = base
         based[base] = True

@@ -88,7 +88,7 @@ class _Longest:
 class _LongestStream:
     def __init__(self, table: longest.Table, add: int) -> None:
         self._table, self._add = table, add
-        self._state = longest.START
+        self._state = table.start
 
     def feed(self, chunk: Text) -> Codes:
         out = np.empty(len(chunk) + self._table.longest, np.uint32)
@@ -99,7 +99,7 @@ class _LongestStream:
 
     def finish(self) -> Codes:
         last = self.feed(np.array([BREAK], np.uint16))
-        self._state = longest.START
+        self._state = self._table.start
         return last
 
 

@@ -13,7 +13,7 @@ from equalinfo.alphabet import EOS, Symbols
 from equalinfo.codebook.limits import FEWEST
 from equalinfo.codebook.trie import Offsets, Texts
 
-PIECE = 1 << 13
+PIECE = 1 << 14
 """Symbols that parse `fewest` parses together."""
 
 MAX_COST = (1 << 16) - 1
