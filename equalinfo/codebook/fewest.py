@@ -62,7 +62,7 @@ _LONGEST = np.uint64(MAX_FEWEST_SYMBOLS)
 _LINK = (np.uint64(1) << _NEXT) - np.uint64(1)
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 
-_BLOCK = 1 << 12  # symbols whose states are found together
+_BLOCK = 1 << 13  # symbols whose states are found together
 _FAR = np.int64(1) << 40
 
 
@@ -131,8 +131,13 @@ def table(
 def _link(
     parents: Nodes, symbols: Texts, codes: Nodes, bases: Places, node_at: Nodes
 ) -> tuple[Nodes, Nodes, Nodes]:
-    """Of each node: its longest suffix that is a node (-1: the root), the code of its longest
-    suffix that is a text, itself included, and its depth (0: one symbol)."""
+    """Of each node: its longest suffix that is a node, and that is a text; its depth.
+
+    Returns:
+      failures: int32[N], the node; -1: the root.
+      suffixes: int32[N], the code of the text, which may be the node's own.
+      depths: int32[N], 0: one symbol.
+    """
     num_nodes = len(parents)
     failures = np.full(num_nodes, -1, np.int32)
     suffixes = np.empty(num_nodes, np.int32)
@@ -328,9 +333,9 @@ def _find_all_ways(table: Table, text: Text, block: Texts, states: Codes, ways: 
 def _find_states(entries: Entries, state: np.uint64, text: Texts, states: Codes) -> np.uint64:
     """Fill `states` with the base of the node behind each symbol; the entry of the last.
 
-    One walk waits for memory at each step. So the text is cut into four segments, which are walked
-    together, the last three from the root; then each is walked again from the state behind the one
-    before, until it stands on the same node as the first time, usually after some symbols.
+    One walk waits for memory at each step. So the text is cut into eight segments, which are
+    walked together, all but the first from the root; then each is walked again from the state
+    behind the one before, until it stands on the same node as the first time, usually soon.
 
     Args:
       entries: uint64[S].
@@ -338,15 +343,38 @@ def _find_states(entries: Entries, state: np.uint64, text: Texts, states: Codes)
       text: uint16[n].
       states: uint32[n + 1].
     """
-    q = len(text) // 4
-    size, index0, index1, index2, index3 = np.uint64(q), _ZERO, _ZERO, _ZERO, _ZERO
-    text0, text1, text2, text3 = text[:q], text[q : 2 * q], text[2 * q : 3 * q], text[3 * q : 4 * q]
-    states0, states1 = states[: q + 1], states[q : 2 * q + 1]
-    states2, states3 = states[2 * q : 3 * q + 1], states[3 * q : 4 * q + 1]
-    state0, state1, state2, state3 = state, _ROOT, _ROOT, _ROOT
-    # What follows comes four times. Written as a loop over arrays of states it runs at half the
-    # speed. A step that finds no child goes to the failure and stays at its symbol: no branch.
-    while index0 < size and index1 < size and index2 < size and index3 < size:
+    q = len(text) // 8
+    size = np.uint64(q)
+    text0, states0 = text[0 * q : 1 * q], states[0 * q : 1 * q + 1]
+    text1, states1 = text[1 * q : 2 * q], states[1 * q : 2 * q + 1]
+    text2, states2 = text[2 * q : 3 * q], states[2 * q : 3 * q + 1]
+    text3, states3 = text[3 * q : 4 * q], states[3 * q : 4 * q + 1]
+    text4, states4 = text[4 * q : 5 * q], states[4 * q : 5 * q + 1]
+    text5, states5 = text[5 * q : 6 * q], states[5 * q : 6 * q + 1]
+    text6, states6 = text[6 * q : 7 * q], states[6 * q : 7 * q + 1]
+    text7, states7 = text[7 * q : 8 * q], states[7 * q : 8 * q + 1]
+    state0, index0 = state, _ZERO
+    state1, index1 = _ROOT, _ZERO
+    state2, index2 = _ROOT, _ZERO
+    state3, index3 = _ROOT, _ZERO
+    state4, index4 = _ROOT, _ZERO
+    state5, index5 = _ROOT, _ZERO
+    state6, index6 = _ROOT, _ZERO
+    state7, index7 = _ROOT, _ZERO
+    # What follows comes eight times. Written as a loop over arrays of states it runs at half the
+    # speed. A step that finds no child goes to the failure and stays at its symbol: no branch, and
+    # `kept` keeps LLVM from making one.
+    kept = _ZERO
+    while (
+        index0 < size
+        and index1 < size
+        and index2 < size
+        and index3 < size
+        and index4 < size
+        and index5 < size
+        and index6 < size
+        and index7 < size
+    ):
         symbol = np.uint64(text0[index0])
         child = entries[(state0 >> _BASE) + symbol]
         instead = entries[np.uint64(np.uint32(state0) >> _FAILURE)]
@@ -354,6 +382,7 @@ def _find_states(entries: Entries, state: np.uint64, text: Texts, states: Codes)
         state0 = child if follows else instead
         states0[index0] = np.uint32(state0 >> _BASE)
         index0 += np.uint64(follows)
+        kept ^= instead
 
         symbol = np.uint64(text1[index1])
         child = entries[(state1 >> _BASE) + symbol]
@@ -362,6 +391,7 @@ def _find_states(entries: Entries, state: np.uint64, text: Texts, states: Codes)
         state1 = child if follows else instead
         states1[index1] = np.uint32(state1 >> _BASE)
         index1 += np.uint64(follows)
+        kept ^= instead
 
         symbol = np.uint64(text2[index2])
         child = entries[(state2 >> _BASE) + symbol]
@@ -370,6 +400,7 @@ def _find_states(entries: Entries, state: np.uint64, text: Texts, states: Codes)
         state2 = child if follows else instead
         states2[index2] = np.uint32(state2 >> _BASE)
         index2 += np.uint64(follows)
+        kept ^= instead
 
         symbol = np.uint64(text3[index3])
         child = entries[(state3 >> _BASE) + symbol]
@@ -378,15 +409,62 @@ def _find_states(entries: Entries, state: np.uint64, text: Texts, states: Codes)
         state3 = child if follows else instead
         states3[index3] = np.uint32(state3 >> _BASE)
         index3 += np.uint64(follows)
+        kept ^= instead
 
+        symbol = np.uint64(text4[index4])
+        child = entries[(state4 >> _BASE) + symbol]
+        instead = entries[np.uint64(np.uint32(state4) >> _FAILURE)]
+        follows = (child & _SYMBOL) == symbol
+        state4 = child if follows else instead
+        states4[index4] = np.uint32(state4 >> _BASE)
+        index4 += np.uint64(follows)
+        kept ^= instead
+
+        symbol = np.uint64(text5[index5])
+        child = entries[(state5 >> _BASE) + symbol]
+        instead = entries[np.uint64(np.uint32(state5) >> _FAILURE)]
+        follows = (child & _SYMBOL) == symbol
+        state5 = child if follows else instead
+        states5[index5] = np.uint32(state5 >> _BASE)
+        index5 += np.uint64(follows)
+        kept ^= instead
+
+        symbol = np.uint64(text6[index6])
+        child = entries[(state6 >> _BASE) + symbol]
+        instead = entries[np.uint64(np.uint32(state6) >> _FAILURE)]
+        follows = (child & _SYMBOL) == symbol
+        state6 = child if follows else instead
+        states6[index6] = np.uint32(state6 >> _BASE)
+        index6 += np.uint64(follows)
+        kept ^= instead
+
+        symbol = np.uint64(text7[index7])
+        child = entries[(state7 >> _BASE) + symbol]
+        instead = entries[np.uint64(np.uint32(state7) >> _FAILURE)]
+        follows = (child & _SYMBOL) == symbol
+        state7 = child if follows else instead
+        states7[index7] = np.uint32(state7 >> _BASE)
+        index7 += np.uint64(follows)
+        kept ^= instead
+
+    states[len(text)] = np.uint32(kept)
     state0 = _walk(entries, state0, text0, index0, states0)
     state1 = _walk(entries, state1, text1, index1, states1)
     state2 = _walk(entries, state2, text2, index2, states2)
     state3 = _walk(entries, state3, text3, index3, states3)
-    state = _walk_again(entries, state0, text1, states1, state1)
+    state4 = _walk(entries, state4, text4, index4, states4)
+    state5 = _walk(entries, state5, text5, index5, states5)
+    state6 = _walk(entries, state6, text6, index6, states6)
+    state7 = _walk(entries, state7, text7, index7, states7)
+    state = state0
+    state = _walk_again(entries, state, text1, states1, state1)
     state = _walk_again(entries, state, text2, states2, state2)
     state = _walk_again(entries, state, text3, states3, state3)
-    return _walk(entries, state, text[4 * q :], _ZERO, states[4 * q :])
+    state = _walk_again(entries, state, text4, states4, state4)
+    state = _walk_again(entries, state, text5, states5, state5)
+    state = _walk_again(entries, state, text6, states6, state6)
+    state = _walk_again(entries, state, text7, states7, state7)
+    return _walk(entries, state, text[8 * q :], _ZERO, states[8 * q :])
 
 
 @njit(cache=True, nogil=True, inline="always")

@@ -8,9 +8,9 @@ remains (`Table.failures`), where the symbol is tried again; the root has a chil
 For a node that is a text of the codebook, that text is written and nothing remains. The state of a
 walk is the entry of its node; so a text may come in chunks, cut anywhere.
 
-One walk waits for memory at each step. `advance` therefore cuts a long text into four segments and
-walks them together. Segments 2 to 4 guess that a token begins where they begin. Afterwards the
-true walk goes on from segment 1 into segment 2 beside a replay of the guess: from the symbol at
+One walk waits for memory at each step. A long text is therefore cut into eight segments, which are
+walked together. All but the first guess that a token begins where they begin. Afterwards the
+true walk goes on from each segment into the next beside a replay of the guess: from the symbol at
 which both stand on one node they agree for ever, usually after a few tokens. Where they never
 meet, the true walk does the whole segment. So the result is that of one walk, always.
 
@@ -50,8 +50,8 @@ _NOTHING = _LIST  # the list at 0 is empty
 _MAX_OUTPUTS = 1 << 24
 
 _BLOCK = 1 << 15  # symbols; what is written for one stays in the cache
-_SHORT = 192  # below, four segments cost more than they save
-SCRATCH_SHAPE = (3, _BLOCK // 4 + 1)
+_SHORT = 384  # below, segments cost more than they save
+SCRATCH_SHAPE = (7, _BLOCK // 8 + 1)
 
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 
@@ -264,12 +264,12 @@ def _walk(
     table: Table, state: np.uint64, text: Text, scratch: Codes, failed: Codes
 ) -> tuple[int, np.uint64]:
     """Walk through `text`: (number of failures, whose places are in `failed`; state)."""
-    count, place = 0, 0
+    count, place = np.int64(0), 0
     while len(text) - place >= _SHORT:
-        size = min(len(text) - place, _BLOCK) // 4
-        block = text[place : place + 4 * size]
-        count, state = _four_segments(table, state, block, scratch, failed, count)
-        place += 4 * size
+        size = min(len(text) - place, _BLOCK) // 8
+        block = text[place : place + 8 * size]
+        count, state = _segments(table, state, block, scratch, failed, count)
+        place += 8 * size
     for index in range(place, len(text)):
         state, count = _step(table, state, text[index], failed, count)
     return count, state
@@ -293,24 +293,36 @@ def _step(
 
 
 @njit(cache=True, nogil=True)
-def _four_segments(
+def _segments(
     table: Table, state: np.uint64, text: Text, scratch: Codes, failed: Codes, count: int
 ) -> tuple[int, np.uint64]:
-    """Walk through `text`, uint[4 q]: (number of failures in `failed`, state)."""
-    q = len(text) // 4
+    """Walk through `text`, uint[8 q]: (number of failures in `failed`, state)."""
+    q = len(text) // 8
     size = np.uint64(q)
-    text0, text1, text2, text3 = text[:q], text[q : 2 * q], text[2 * q : 3 * q], text[3 * q :]
-    out0, out1, out2, out3 = failed[count:], scratch[0], scratch[1], scratch[2]
-    state, number = _step(table, state, text0[0], out0, 0)
-    count0, count1, count2, count3 = np.uint64(number), _ZERO, _ZERO, _ZERO
     entries = table.entries
-    state0, state1 = state, entries[np.uint64(text1[0])]
-    state2, state3 = entries[np.uint64(text2[0])], entries[np.uint64(text3[0])]
-    # What follows comes four times. Written as a loop over arrays of states it runs at half the
+    text0, out0 = text[:q], failed[count:]
+    text1, out1 = text[1 * q : 2 * q], scratch[0]
+    text2, out2 = text[2 * q : 3 * q], scratch[1]
+    text3, out3 = text[3 * q : 4 * q], scratch[2]
+    text4, out4 = text[4 * q : 5 * q], scratch[3]
+    text5, out5 = text[5 * q : 6 * q], scratch[4]
+    text6, out6 = text[6 * q : 7 * q], scratch[5]
+    text7, out7 = text[7 * q : 8 * q], scratch[6]
+    state0, number = _step(table, state, text0[0], out0, 0)
+    count0 = np.uint64(number)
+    state1, count1 = entries[np.uint64(text1[0])], _ZERO
+    state2, count2 = entries[np.uint64(text2[0])], _ZERO
+    state3, count3 = entries[np.uint64(text3[0])], _ZERO
+    state4, count4 = entries[np.uint64(text4[0])], _ZERO
+    state5, count5 = entries[np.uint64(text5[0])], _ZERO
+    state6, count6 = entries[np.uint64(text6[0])], _ZERO
+    state7, count7 = entries[np.uint64(text7[0])], _ZERO
+    # What follows comes eight times. Written as a loop over arrays of states it runs at half the
     # speed. Both entries are loaded, that of the child and that of the failure's child, and one is
-    # chosen: a branch would be mispredicted once a token. That neither says the symbol is rare:
-    # what remains after a failure is short, and most often nothing.
-    index = _ONE
+    # chosen: a branch would be mispredicted once a token, and `kept` keeps LLVM from making one.
+    # That neither says the symbol is rare: what remains after a failure is short, and most often
+    # nothing.
+    kept, index = _ZERO, _ONE
     while index < size:
         wrong = _ZERO
         while index < size:
@@ -322,6 +334,7 @@ def _four_segments(
             count0 += np.uint64(fails)
             state0 = instead if fails else child
             wrong |= state0 ^ symbol
+            kept ^= instead
 
             symbol, base = np.uint64(text1[index]), state1 >> _BASE
             child = entries[base + symbol]
@@ -331,6 +344,7 @@ def _four_segments(
             count1 += np.uint64(fails)
             state1 = instead if fails else child
             wrong |= state1 ^ symbol
+            kept ^= instead
 
             symbol, base = np.uint64(text2[index]), state2 >> _BASE
             child = entries[base + symbol]
@@ -340,6 +354,7 @@ def _four_segments(
             count2 += np.uint64(fails)
             state2 = instead if fails else child
             wrong |= state2 ^ symbol
+            kept ^= instead
 
             symbol, base = np.uint64(text3[index]), state3 >> _BASE
             child = entries[base + symbol]
@@ -349,29 +364,87 @@ def _four_segments(
             count3 += np.uint64(fails)
             state3 = instead if fails else child
             wrong |= state3 ^ symbol
+            kept ^= instead
+
+            symbol, base = np.uint64(text4[index]), state4 >> _BASE
+            child = entries[base + symbol]
+            instead = entries[np.uint64(np.uint32(state4) >> _FAILURE) + symbol]
+            out4[count4] = np.uint32(base)
+            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
+            count4 += np.uint64(fails)
+            state4 = instead if fails else child
+            wrong |= state4 ^ symbol
+            kept ^= instead
+
+            symbol, base = np.uint64(text5[index]), state5 >> _BASE
+            child = entries[base + symbol]
+            instead = entries[np.uint64(np.uint32(state5) >> _FAILURE) + symbol]
+            out5[count5] = np.uint32(base)
+            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
+            count5 += np.uint64(fails)
+            state5 = instead if fails else child
+            wrong |= state5 ^ symbol
+            kept ^= instead
+
+            symbol, base = np.uint64(text6[index]), state6 >> _BASE
+            child = entries[base + symbol]
+            instead = entries[np.uint64(np.uint32(state6) >> _FAILURE) + symbol]
+            out6[count6] = np.uint32(base)
+            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
+            count6 += np.uint64(fails)
+            state6 = instead if fails else child
+            wrong |= state6 ^ symbol
+            kept ^= instead
+
+            symbol, base = np.uint64(text7[index]), state7 >> _BASE
+            child = entries[base + symbol]
+            instead = entries[np.uint64(np.uint32(state7) >> _FAILURE) + symbol]
+            out7[count7] = np.uint32(base)
+            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
+            count7 += np.uint64(fails)
+            state7 = instead if fails else child
+            wrong |= state7 ^ symbol
+            kept ^= instead
 
             index += _ONE
             if wrong & _SYMBOL:
                 break
         if wrong & _SYMBOL:
             last = index - _ONE
-            state0, count0 = _fail_again(table, state0, text0[last], out0, count0)
-            state1, count1 = _fail_again(table, state1, text1[last], out1, count1)
-            state2, count2 = _fail_again(table, state2, text2[last], out2, count2)
-            state3, count3 = _fail_again(table, state3, text3[last], out3, count3)
+            if (state0 ^ np.uint64(text0[last])) & _SYMBOL:
+                state0, count0 = _fail_again(table, text0[last], out0, count0)
+            if (state1 ^ np.uint64(text1[last])) & _SYMBOL:
+                state1, count1 = _fail_again(table, text1[last], out1, count1)
+            if (state2 ^ np.uint64(text2[last])) & _SYMBOL:
+                state2, count2 = _fail_again(table, text2[last], out2, count2)
+            if (state3 ^ np.uint64(text3[last])) & _SYMBOL:
+                state3, count3 = _fail_again(table, text3[last], out3, count3)
+            if (state4 ^ np.uint64(text4[last])) & _SYMBOL:
+                state4, count4 = _fail_again(table, text4[last], out4, count4)
+            if (state5 ^ np.uint64(text5[last])) & _SYMBOL:
+                state5, count5 = _fail_again(table, text5[last], out5, count5)
+            if (state6 ^ np.uint64(text6[last])) & _SYMBOL:
+                state6, count6 = _fail_again(table, text6[last], out6, count6)
+            if (state7 ^ np.uint64(text7[last])) & _SYMBOL:
+                state7, count7 = _fail_again(table, text7[last], out7, count7)
+    scratch[0, -1] = np.uint32(kept)
     count += np.int64(count0)
-    count, state = _join(table, state0, text1, out1, np.int64(count1), state1, failed, count)
+    state = state0
+    count, state = _join(table, state, text1, out1, np.int64(count1), state1, failed, count)
     count, state = _join(table, state, text2, out2, np.int64(count2), state2, failed, count)
-    return _join(table, state, text3, out3, np.int64(count3), state3, failed, count)
+    count, state = _join(table, state, text3, out3, np.int64(count3), state3, failed, count)
+    count, state = _join(table, state, text4, out4, np.int64(count4), state4, failed, count)
+    count, state = _join(table, state, text5, out5, np.int64(count5), state5, failed, count)
+    count, state = _join(table, state, text6, out6, np.int64(count6), state6, failed, count)
+    count, state = _join(table, state, text7, out7, np.int64(count7), state7, failed, count)
+    return count, state
 
 
 @njit(cache=True, nogil=True)
 def _fail_again(
-    table: Table, state: np.uint64, symbol: int, failed: Codes, count: np.uint64
+    table: Table, symbol: int, failed: Codes, count: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
-    """Unless `state` has read `symbol`, go on from the failure written last."""
-    if (state & _SYMBOL) == np.uint64(symbol):
-        return state, count
+    """Go on from the failure written last, whose node has no child by `symbol` either."""
     state = table.failures[np.uint64(failed[count - _ONE])]
     state, number = _step(table, state, symbol, failed[count:], 0)
     return state, count + np.uint64(number)

@@ -92,9 +92,8 @@ class _LongestStream:
 
     def feed(self, chunk: Text) -> Codes:
         out = np.empty(len(chunk) + self._table.longest, np.uint32)
-        count, self._state = longest.advance(
-            self._table, self._state, _frozen(chunk), self._add, out
-        )
+        count, state = longest.advance(self._table, self._state, _frozen(chunk), self._add, out)
+        self._state = np.uint64(state)  # numba returns an integer of Python
         return out[:count].copy()
 
     def finish(self) -> Codes:
