@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from equalinfo import Tokenizer
 from equalinfo.codebook import double_array, trie
-from equalinfo.codebook.double_array import BREAK, MAX_PLACES, OUTSIDE, WALK_SYMBOLS
+from equalinfo.codebook.double_array import BREAK, MAX_BASE, MAX_PLACES, WALK_SYMBOLS
 from equalinfo.codebook.packing import pack
 from tests.codebook.books import Text, tables
 
@@ -26,21 +26,21 @@ def trie_of(longer: set[Text]) -> trie.Trie:
 def test_every_node_is_found_and_nothing_else(longer: set[Text], seed: int) -> None:
     tree = trie_of(longer)
     bits = np.random.default_rng(seed).integers(0, 65536, 257 + len(longer)).astype(np.uint16)
-    array = double_array.lay_out(tree, pack(tree, bits))
-    node_at, bases = array.node_at, [0, *array.bases.tolist(), array.empty]
+    array = double_array.lay_out(tree, pack(tree, bits), bits)
+    node_at, bases = array.node_at, [0, *array.bases.tolist(), *array.free_bases.tolist()]
     symbols = np.arange(WALK_SYMBOLS)
     children = set(zip(tree.parents.tolist(), tree.symbols.tolist(), strict=True))
-    inner = {0, *array.bases[tree.inner].tolist()}
-    assert len(inner) == len(tree.inner) + 1  # distinct, none that of the root
+    assert len({*bases}) == len(bases)
     for node, base in enumerate(bases, -1):
         at = node_at[base + symbols]
         says = np.where(at < 0, -1, tree.symbols[at])
-        found = {(node, symbol) for symbol in symbols[says == symbols].tolist()}
-        assert found == {child for child in children if child[0] == node}
-    assert (node_at[[BREAK, OUTSIDE]] < 0).all()
-    assert max(bases) + WALK_SYMBOLS == array.size
+        found = set(symbols[says == symbols].tolist())
+        assert found == {last for parent, last in children if parent == node < len(tree.parents)}
+    assert node_at[BREAK] < 0
+    assert max(bases) + WALK_SYMBOLS <= array.size
 
 
+BITS = np.zeros(261, np.uint16)
 TREE = trie_of({(97, 97), (97, 99), (98, 97), (98, 98, 98)})  # inner: a, b, bb
 
 
@@ -54,22 +54,21 @@ TREE = trie_of({(97, 97), (97, 99), (98, 97), (98, 98, 98)})  # inner: a, b, bb
         ([300, 302, 500], "two nodes of the trie lie at one place"),
         ([100, 400, 500], "two nodes of the trie lie at one place"),  # those of the root
         ([160, 400, 500], "two nodes of the trie lie at one place"),  # that of BREAK
-        ([161, 400, 500], "two nodes of the trie lie at one place"),  # that of OUTSIDE
         ([300, 400, MAX_PLACES], f"base {MAX_PLACES} is beyond the {MAX_PLACES} places"),
         ([300, 400, 2**32 - 1], "base 4294967295 is beyond"),
     ],
 )
 def test_bases_that_lead_elsewhere_are_refused(bases: list[int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        double_array.lay_out(TREE, np.array(bases, np.uint32))
+        double_array.lay_out(TREE, np.array(bases, np.uint32), BITS)
 
 
 def test_bases_up_to_the_last_place() -> None:
-    last = MAX_PLACES - 3 * WALK_SYMBOLS
-    array = double_array.lay_out(TREE, np.array([300, 400, last], np.uint32))
+    last = MAX_BASE
+    array = double_array.lay_out(TREE, np.array([300, 400, last], np.uint32), BITS)
     assert int(array.places.max()) < array.size <= MAX_PLACES
     with pytest.raises(ValueError, match="is beyond"):
-        double_array.lay_out(TREE, np.array([300, 400, last + 1], np.uint32))
+        double_array.lay_out(TREE, np.array([300, 400, last + 1], np.uint32), BITS)
 
 
 def test_text_packs_tightly() -> None:
