@@ -4,8 +4,10 @@
 
 Mutates codebook files: bits, ranges and ends of the file, fields of its header, and elements of
 its tables under a checksum that is right again, so that the checks behind it are reached.
-Each is loaded; one that loads must encode and decode as the plain reference does. Runs with numba's
-bounds checks on, in a process of its own: an index out of bounds is an error, and a crash is seen.
+Files of formats 2 and 3, of texts with and without all their prefixes. Each is loaded; one that
+loads must encode, by both parses and in chunks, as the plain ones do, and decode what was encoded.
+Runs with numba's bounds checks on, in a process of its own: an index out of bounds is an error, and
+a crash is seen.
 """
 
 import argparse
@@ -18,10 +20,17 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from equalinfo.alphabet import NUM_SYMBOLS
+from equalinfo.codebook.limits import FEWEST, MAX_FEWEST_SYMBOLS, PARSES
+
+if TYPE_CHECKING:
+    from equalinfo.codebook import Codebook
 
 _SECONDS_A_FILE = 10
 
@@ -48,49 +57,85 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _fuzz(files: int, seed: int) -> int:
     from equalinfo.codebook import Codebook
-    from equalinfo.codebook.plain import encode_reference
-    from tests.models import HashModel
 
     rng = np.random.default_rng(seed)
     outcomes: Counter[str] = Counter()
     longest = 0.0
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "fuzzed.eqi"
-        books = [
-            Codebook.compile(
-                HashModel(order=1, precision=16, peak=14), size, plan=plan, progress=False
-            )
-            for size, plan in ((257, "best_first"), (700, "best_first"), (512, "interval"))
-        ]
+        books = _books()
         originals = []
         for book in books:
             book.save(path)
             originals.append(path.read_bytes())
-        text = rng.integers(257, size=2000).astype(np.uint16)
+            for parse in PARSES:
+                _check(book, parse, rng)  # compiles the kernels, which is not timed
         for number in range(files):
             which = number % len(books)
-            if number % 2:
+            if number // len(books) % 2:
                 _mutate_tables(books[which], path, rng)
             else:
                 path.write_bytes(_mutate_bytes(originals[which], rng))
-            start = time.monotonic()
+            start = time.process_time()
             try:
                 book = Codebook.load(path)
             except ValueError as error:
                 outcomes[_kind(str(error), path)] += 1
             else:
-                codes = {tuple(book.text(c).tolist()): c for c in range(book.num_codes)}
-                encoded = book.encode(text)
-                if encoded.tolist() != encode_reference(text, codes):
-                    raise AssertionError(f"file {number} encodes differently")
-                if not np.array_equal(book.decode(encoded), text):
-                    raise AssertionError(f"file {number} does not restore")
-                outcomes["loaded, and works"] += 1
-            longest = max(longest, time.monotonic() - start)
+                try:
+                    for parse in PARSES:
+                        _check(book, parse, rng)
+                except Exception as error:
+                    raise AssertionError(f"file {number} of seed {seed}") from error
+                outcomes[f"format {book.format_version} loaded, and works"] += 1
+            longest = max(longest, time.process_time() - start)
             if longest > _SECONDS_A_FILE:
                 raise AssertionError(f"file {number} took {longest:.0f} seconds")
     print(json.dumps({"files": files, "longest_seconds": round(longest, 3), "outcomes": outcomes}))
     return 0
+
+
+def _books() -> list["Codebook"]:
+    """Of both formats; prefix-closed and not."""
+    from equalinfo.codebook import Codebook
+    from tests.codebook.books import codebook_of, random_codebook
+    from tests.models import HashModel
+
+    model = HashModel(order=1, precision=16, peak=14)
+    closed = [
+        Codebook.compile(model, size, plan=plan, progress=False)
+        for size, plan in ((257, "best_first"), (700, "best_first"), (512, "interval"))
+    ]
+    of_format_2 = [
+        Codebook(
+            replace(book.info, made_of={**book.info.made_of, "float_border": False}),
+            book.texts,
+            book.offsets,
+            book.information,
+            entries=np.arange(99, dtype=np.uint64),
+        )
+        for book in closed[1:]
+    ]
+    runs = codebook_of([b"a" * size for size in (2, 3, 5, 64)], information=300)
+    return [*closed, *of_format_2, runs, *(random_codebook(seed, number=200) for seed in range(4))]
+
+
+def _check(book: "Codebook", parse: str, rng: np.random.Generator) -> None:
+    """Raise unless a text of the codebook's texts and noise is parsed as it should be."""
+    if parse == FEWEST and int(book.symbol_lengths.max()) > MAX_FEWEST_SYMBOLS:
+        return
+    text = book.decode(rng.integers(book.num_codes, size=300))[: int(rng.integers(900))].copy()
+    noise = rng.random(len(text)) < 0.1
+    text[noise] = rng.integers(NUM_SYMBOLS, size=int(noise.sum()))
+    expected = book.plain.encode(text, parse)
+    if book.encode(text, parse).tolist() != expected:
+        raise AssertionError(f"{parse} parses differently")
+    if not np.array_equal(book.decode(expected), text):
+        raise AssertionError(f"{parse} does not restore")
+    stream = book.parser(parse).stream(0)
+    parts = [stream.feed(chunk) for chunk in np.array_split(text, 3)]
+    if np.concatenate([*parts, stream.finish()]).tolist() != expected:
+        raise AssertionError(f"{parse} parses chunks differently")
 
 
 def _mutate_bytes(content: bytes, rng: np.random.Generator) -> bytes:
@@ -118,10 +163,8 @@ def _mutate_bytes(content: bytes, rng: np.random.Generator) -> bytes:
     return bytes(out)
 
 
-def _mutate_tables(book: Any, path: Path, rng: np.random.Generator) -> None:
+def _mutate_tables(book: "Codebook", path: Path, rng: np.random.Generator) -> None:
     """Change elements, lengths or fields, and write a file whose checksum is right."""
-    from dataclasses import replace
-
     from equalinfo.codebook import file
 
     info = book.info
@@ -130,7 +173,7 @@ def _mutate_tables(book: Any, path: Path, rng: np.random.Generator) -> None:
         name = sorted(tables)[int(rng.integers(len(tables)))]
         table = tables[name]
         place = int(rng.integers(len(table))) if len(table) else 0
-        match int(rng.integers(7)):
+        match int(rng.integers(8)):
             case 0 | 1 if len(table):
                 table[place] ^= table.dtype.type(1) << table.dtype.type(
                     rng.integers(table.itemsize * 8)
@@ -143,9 +186,12 @@ def _mutate_tables(book: Any, path: Path, rng: np.random.Generator) -> None:
                 tables[name] = table[:place].copy()
             case 5:
                 tables[name] = np.concatenate([table, table[place:]])
-            case _:
+            case 6:
                 info = replace(info, num_codes=int(rng.integers(250, 1200)))
-    header = file.header_of(info)
+            case _:
+                parse = str(rng.choice([*PARSES, "other"]))
+                info = replace(info, parse=parse, token_cost=int(rng.integers(-9, 70_000)))
+    header = file.header_of(info, book.format_version)
     file.write(path, {**header, "sha256": file.content_sha256(header, tables)}, tables)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from equalinfo.alphabet import EOS, NUM_SYMBOLS
-from equalinfo.codebook import Codebook
+from equalinfo.codebook import LONGEST, M1_PLANS, Codebook
 from equalinfo.ids import EOS_ID, ID_OFFSET, PAD_ID, UNK_ID
 
 SPECIAL_TOKENS = {"pad_token": "⟨pad⟩", "eos_token": "⟨eos⟩", "unk_token": "⟨unk⟩"}
@@ -41,7 +41,7 @@ def export(codebook: Codebook, directory: str | os.PathLike[str]) -> list[Path]:
     """Write tokenizer.json, tokenizer_config.json and README.md: the same bytes for one codebook.
 
     Args:
-      codebook: any, with texts of up to `MAX_SYMBOLS` symbols.
+      codebook: of plan best_first or interval, with texts of up to `MAX_SYMBOLS` symbols.
       directory: made if there is none; may hold other files, as those of a model.
 
     Returns:
@@ -49,7 +49,7 @@ def export(codebook: Codebook, directory: str | os.PathLike[str]) -> list[Path]:
 
     Raises:
       FileExistsError: the directory has one of them already.
-      ValueError: a text is too long.
+      ValueError: of another plan or parse, or a text is too long.
     """
     files = {
         "tokenizer.json": _json(tokenizer_json(codebook)),
@@ -129,8 +129,16 @@ def longest_match_pattern(codebook: Codebook) -> str:
     the other: it makes encoding a fifth faster.
 
     Raises:
-      ValueError: a text of more than `MAX_SYMBOLS` symbols.
+      ValueError: a codebook whose parse no pattern does, or a text of more than `MAX_SYMBOLS`
+        symbols.
     """
+    info = codebook.info
+    if info.plan not in M1_PLANS or info.parse != LONGEST:
+        raise ValueError(
+            f"a codebook of plan {info.plan!r} and parse {info.parse!r} cannot be exported: the "
+            f"pattern needs every prefix of a text among the texts, as plans "
+            f"{' and '.join(M1_PLANS)} have, and parse {LONGEST!r}."
+        )
     lengths = codebook.offsets[1:] - codebook.offsets[:-1]
     longest = int(lengths.argmax())
     if lengths[longest] > MAX_SYMBOLS:
@@ -208,7 +216,7 @@ decoding needs that package or the model.
 | vocab_size | {info.num_codes + ID_OFFSET} |
 | codebook | `sha256:{codebook.sha256}` |
 | plan | {info.plan} |
-| model | `sha256:{info.m1_sha256}` |
+| model | `sha256:{info.made_of["m1_sha256"]}` |
 
 ```python
 from transformers import AutoTokenizer

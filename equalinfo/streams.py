@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from equalinfo.alphabet import as_bytes
 from equalinfo.codebook import Codebook
-from equalinfo.codebook.double_array import NONE, OUTSIDE
 from equalinfo.ids import ID_OFFSET
 
 Ids = npt.NDArray[np.int32]
@@ -17,34 +16,20 @@ Ids = npt.NDArray[np.int32]
 class StreamEncoder:
     """Encodes a text that comes in chunks: together they give the ids of the whole text."""
 
-    def __init__(self, codebook: Codebook) -> None:
-        from equalinfo.codebook import walk
-
-        self._advance = walk.advance
-        self._entries = codebook.entries
-        self._scratch = np.empty(walk.SCRATCH_SHAPE, np.uint32)
-        self._state = OUTSIDE
+    def __init__(self, codebook: Codebook, parse: str) -> None:
+        self._stream = codebook.parser(parse).stream(ID_OFFSET)
 
     def feed(self, chunk: str | bytes) -> Ids:
-        """Ids of the windows that ended, int32[tokens]; the open window waits for more.
+        """Ids of the tokens that are certain now, int32[tokens]; the rest waits for more.
 
         Args:
           chunk: bytes may be cut anywhere, inside a character too.
         """
-        text = np.frombuffer(as_bytes(chunk), np.uint8)
-        out = np.empty(len(text) + 1, np.uint32)
-        count, state = self._advance(
-            self._entries, self._state, text, ID_OFFSET, self._scratch, out
-        )
-        self._state = np.uint64(state)
-        return out[:count].view(np.int32).copy()
+        return self._stream.feed(np.frombuffer(as_bytes(chunk), np.uint8)).view(np.int32)
 
     def finish(self) -> Ids:
-        """Id of the last window, int32[0 or 1]; the encoder is as new after it."""
-        state, self._state = self._state, OUTSIDE
-        if state == OUTSIDE:
-            return np.empty(0, np.int32)
-        return np.array([int(state & NONE) + ID_OFFSET], np.int32)
+        """Ids of what is left, int32[tokens]; the encoder is as new after it."""
+        return self._stream.finish().view(np.int32)
 
 
 class StreamDecoder:

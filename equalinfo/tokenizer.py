@@ -24,6 +24,8 @@ import numpy.typing as npt
 from equalinfo import alphabet
 from equalinfo.alphabet import as_bytes
 from equalinfo.codebook import Codebook, plain
+from equalinfo.codebook.limits import check_parse
+from equalinfo.codebook.plain import FIRST_TEXTS
 from equalinfo.ids import EOS_ID, ID_OFFSET, PAD_ID, UNK_ID
 from equalinfo.streams import StreamDecoder, StreamEncoder
 
@@ -41,35 +43,37 @@ class Tokenizer:
 
     Attributes:
       codebook: its texts and codes.
+      parse: how text is cut into tokens: longest or fewest (see `equalinfo.codebook`).
       pad_id, eos_id, unk_id: 0, 1, 2; they stand for no text.
     """
 
     pad_id, eos_id, unk_id = PAD_ID, EOS_ID, UNK_ID
 
-    def __init__(self, codebook: Codebook) -> None:
+    def __init__(self, codebook: Codebook, parse: str | None = None) -> None:
+        """A tokenizer of a codebook; `parse` None: the codebook's own."""
         self.codebook = codebook
-        self._file: str | None = None  # where it was loaded from
+        self.parse = codebook.info.parse if parse is None else parse
+        check_parse(self.parse, int(codebook.symbol_lengths.max()))
         self._name: str | None = None  # in the package
 
     @classmethod
-    def default(cls, name: str = DEFAULT_CODEBOOK) -> "Tokenizer":
-        """The tokenizer that comes with the package, loaded once: English, 65,536 codes.
+    def default(cls, name: str = DEFAULT_CODEBOOK, parse: str | None = None) -> "Tokenizer":
+        """A tokenizer that comes with the package, loaded once: English, 65,536 codes.
 
         Args:
           name: of a file in `equalinfo/codebooks`: older ones stay there when a better one comes.
+          parse: longest or fewest; None: the codebook's own.
         """
-        return _shipped(name)
+        return _shipped(name, parse)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str], parse: str | None = None) -> Self:
         """The tokenizer of a `.eqi` file.
 
         Raises:
           FileNotFoundError, ValueError: see `Codebook.load`.
         """
-        tokenizer = cls(Codebook.load(path))
-        tokenizer._file = os.path.abspath(path)
-        return tokenizer
+        return cls(Codebook.load(path), parse)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the `.eqi` file."""
@@ -85,18 +89,25 @@ class Tokenizer:
 
     def __repr__(self) -> str:
         info = self.codebook.info
-        return f"Tokenizer({info.num_codes} codes, {info.plan}, sha256:{self.codebook.sha256[:12]})"
+        return (
+            f"Tokenizer({info.num_codes} codes, {info.plan}, {self.parse}, "
+            f"sha256:{self.codebook.sha256[:12]})"
+        )
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Tokenizer) and self.codebook.sha256 == other.codebook.sha256
+        return (
+            isinstance(other, Tokenizer)
+            and self.codebook.sha256 == other.codebook.sha256
+            and self.parse == other.parse
+        )
 
     def __hash__(self) -> int:
-        return hash(self.codebook.sha256)
+        return hash((self.codebook.sha256, self.parse))
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        if self._file is None and self._name is None:
-            return Tokenizer, (self.codebook,)
-        return _load_same, (self._file, self._name, self.codebook.sha256)
+        if self._name is None:
+            return Tokenizer, (self.codebook, self.parse)
+        return _same_shipped, (self._name, self.codebook.sha256, self.parse)
 
     def encode(self, text: str | bytes) -> Ids:
         """Ids of one text, int32[tokens].
@@ -105,8 +116,9 @@ class Tokenizer:
           UnicodeEncodeError: a str with surrogates, which has no bytes.
         """
         data = as_bytes(text)
-        if plain.affordable(len(data)):
-            return np.array(plain.encode(self.codebook.entries, data, ID_OFFSET), np.int32)
+        if FIRST_TEXTS.take(len(data) * int(self.codebook.symbol_lengths.max())):
+            symbols = np.frombuffer(data, np.uint8).astype(np.uint16)
+            return np.array(self.codebook.plain.encode(symbols, self.parse), np.int32) + ID_OFFSET
         return self._encode(data, np.array([len(data)]))[0]
 
     def encode_batch(self, texts: Sequence[str | bytes], *, num_threads: int = 1) -> list[Ids]:
@@ -138,7 +150,7 @@ class Tokenizer:
         """
         _no_text(documents)
         symbols = alphabet.join(as_bytes(document) for document in documents)
-        return (self.codebook.encode(symbols).astype(np.int32)) + np.int32(ID_OFFSET)
+        return (self.codebook.encode(symbols, self.parse).astype(np.int32)) + np.int32(ID_OFFSET)
 
     def decode(self, ids: npt.ArrayLike, errors: str = "replace") -> str:
         """Text of ids, as `bytes.decode` makes it.
@@ -197,7 +209,7 @@ class Tokenizer:
         return self.decode_bytes([id])
 
     def token_bits(self, ids: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Information of each token, -log2 P(text | window start) under M1: float64[tokens] bits.
+        """Information of each token, float64[tokens] bits: see `Codebook.information`.
 
         In steps of 1/256 bit; special ids have none.
         """
@@ -209,7 +221,7 @@ class Tokenizer:
 
     def stream_encoder(self) -> StreamEncoder:
         """An encoder of a text that comes in chunks."""
-        return StreamEncoder(self.codebook)
+        return StreamEncoder(self.codebook, self.parse)
 
     def stream_decoder(self) -> StreamDecoder:
         """A decoder of ids that come one after the other, as from a model."""
@@ -219,15 +231,13 @@ class Tokenizer:
         self, data: bytes, ends: npt.NDArray[np.int64]
     ) -> tuple[Ids, npt.NDArray[np.int64]]:
         """Ids of texts that end at `ends`, and where those of each end."""
-        from equalinfo.codebook import walk
-
         text = np.frombuffer(data, np.uint8)
-        codes, id_ends = walk.encode(self.codebook.entries, text, ends, ID_OFFSET)
+        codes, id_ends = self.codebook.parser(self.parse).encode(text, ends, ID_OFFSET)
         return codes.view(np.int32), id_ends
 
     def _decode(self, ids: npt.ArrayLike) -> bytes | memoryview:
         array = _integers(ids)
-        if plain.affordable(8 * len(array)):
+        if FIRST_TEXTS.take(8 * len(array)):
             checked = self._checked(array)
             codes = checked[checked >= ID_OFFSET] - ID_OFFSET
             return plain.decode(self.codebook.texts, self.codebook.offsets, codes)
@@ -264,21 +274,25 @@ class Tokenizer:
 
 
 @cache
-def _shipped(name: str) -> Tokenizer:
-    with resources.as_file(resources.files("equalinfo") / "codebooks" / name) as path:
-        tokenizer = Tokenizer.load(path)
-    tokenizer._file, tokenizer._name = None, name
+def _shipped(name: str, parse: str | None) -> Tokenizer:
+    files = resources.files("equalinfo") / "codebooks"
+    if not (files / name).is_file():
+        known = sorted(file.name for file in files.iterdir() if file.name.endswith(".eqi"))
+        raise FileNotFoundError(f"no codebook {name!r} in the package: {', '.join(known)}.")
+    with resources.as_file(files / name) as path:
+        tokenizer = Tokenizer.load(path, parse)
+    tokenizer._name = name
     return tokenizer
 
 
-def _load_same(file: str | None, name: str | None, sha256: str) -> Tokenizer:
-    """What a pickle holds: the name of the file, not its content."""
-    tokenizer = Tokenizer.load(file) if file else _shipped(name or DEFAULT_CODEBOOK)
+def _same_shipped(name: str, sha256: str, parse: str) -> Tokenizer:
+    """What a pickle of a shipped one holds: the name of the file, not its content."""
+    tokenizer = _shipped(name, parse)
     if tokenizer.codebook.sha256 != sha256:
         raise ValueError(
-            f"{file or name} is codebook sha256:{tokenizer.codebook.sha256[:12]}.., but "
-            f"the pickle was made with sha256:{sha256[:12]}..: its tokens mean something else. "
-            "Use the same file, or the same version of equalinfo."
+            f"{name} is codebook sha256:{tokenizer.codebook.sha256[:12]}.., but the pickle was "
+            f"made with sha256:{sha256[:12]}..: its tokens mean something else. Use the same "
+            "version of equalinfo."
         )
     return tokenizer
 

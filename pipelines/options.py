@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from equalinfo import codecs
-from equalinfo.codebook import PLANS
+from equalinfo.codebook import M1_PLANS, PARSES
 from equalinfo.precision import check_precision
 from pipelines import sinks
 from pipelines.runner import LOCAL, RunnerError, RunnerOptions
@@ -24,6 +24,7 @@ CODEC_FLAGS = {
     "static": "model",
     "sentencepiece": "model",
     "codebook": "codebook",
+    "parse": "parse",
     "window_bits": "window_bits",
     "token_bits": "token_bits",
     "plan": "plan",
@@ -137,10 +138,11 @@ def parse_compress(argv: Sequence[str] | None = None) -> CompressOptions:
     add(
         "--codebook",
         metavar="FILE",
-        help="equal_info: compiled codebook, in place of --m1; with neither and 16-bit windows, "
-        "that of the package",
+        help="codebook: default, that of the package. equal_info: in place of --m1; with neither and "
+        "16-bit windows, that of the package",
     )
-    add("--plan", choices=PLANS, help="equal_info: what to compile --m1 to (default: best_first)")
+    add("--parse", choices=PARSES, help="codebook: how text is cut (default: the codebook's own)")
+    add("--plan", choices=M1_PLANS, help="equal_info: what to compile --m1 to (default: best_first)")
     add("--window_bits", type=_positive, help="W: 9..128, equal_info_ac from 14 (default: 16)")
     add("--token_bits", type=_positive, help="N: 1..16, or W up to 20 (default: W, at most 16)")
     add("--delay", action="store_true", default=None, help="equal_info_ac: the paper's Delay [A.5]")

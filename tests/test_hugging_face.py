@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from equalinfo.alphabet import EOS
 from equalinfo.codebook import Codebook
 from equalinfo.tokenizer import Tokenizer
 from models import HashModel
+from tests.codebook.books import codebook_of
 
 NEEDS = "needs the dev extra: pip install -e '.[dev]'"
 
@@ -131,6 +133,18 @@ def test_a_text_too_long_is_refused() -> None:
     deep = compiled(HashModel(favourite=ord("a")), 257 + hugging_face.MAX_SYMBOLS)
     with pytest.raises(ValueError, match=r"code \d+ has 401 symbols, of 400"):
         hugging_face.tokenizer_json(deep.codebook)
+
+
+def test_a_codebook_that_no_pattern_can_parse_is_refused(tmp_path: Path) -> None:
+    book = codebook_of([b"abc"], parse="longest")
+    with pytest.raises(ValueError, match="plan 'unigram' and parse 'longest' cannot be exported"):
+        hugging_face.export(book, tmp_path / "new")
+    closed = compiled(HashModel(), 300).codebook
+    info = replace(closed.info, parse="fewest")
+    fewest = Codebook(info, closed.texts, closed.offsets, closed.information)
+    with pytest.raises(ValueError, match="plan 'best_first' and parse 'fewest' cannot be exported"):
+        hugging_face.export(fewest, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_files_are_the_same_every_time(tmp_path: Path) -> None:

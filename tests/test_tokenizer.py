@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from equalinfo import Tokenizer
 from equalinfo.alphabet import EOS
-from equalinfo.codebook import Codebook
-from equalinfo.codebook.plain import encode_reference
-from tests.models import HashModel
+from equalinfo.codebook import FEWEST, LONGEST, PARSES, Codebook
+from equalinfo.codebook.plain import FIRST_TEXTS, Budget
+from equalinfo.tokenizer import DEFAULT_CODEBOOK, _same_shipped
 
 NASTY = [
     b"",
@@ -42,18 +42,30 @@ def tokenizer():
     return Tokenizer.default()
 
 
-@pytest.fixture(scope="module")
-def codes(tokenizer):
-    book = tokenizer.codebook
-    return {tuple(book.text(code).tolist()): code for code in range(book.num_codes)}
+@pytest.fixture(scope="module", params=PARSES)
+def of_each_parse(request, tokenizer):
+    return Tokenizer(tokenizer.codebook, request.param)
+
+
+@pytest.fixture(params=[0, 1 << 40], ids=["compiled", "plain"])
+def budget(request, monkeypatch):
+    """As if all texts were the first ones of a process, or none."""
+    monkeypatch.setattr(FIRST_TEXTS, "left", request.param)
 
 
 @pytest.mark.parametrize("text", NASTY)
-def test_nasty_texts_come_back_and_are_those_of_the_reference(tokenizer, codes, text):
-    ids = tokenizer.encode(text)
+def test_nasty_texts_come_back(of_each_parse, budget, text):
+    ids = of_each_parse.encode(text)
     assert ids.dtype == np.int32
-    assert tokenizer.decode_bytes(ids) == text
-    assert (ids - 3).tolist() == encode_reference(np.frombuffer(text, np.uint8), codes)
+    assert of_each_parse.decode_bytes(ids) == text
+    symbols = np.frombuffer(text, np.uint8).astype(np.uint16)
+    plain = of_each_parse.codebook.plain.encode(symbols, of_each_parse.parse)
+    assert (ids - 3).tolist() == plain
+
+
+def test_the_budget_of_the_first_texts():
+    budget = Budget(100)
+    assert [budget.take(size) for size in (60, 60, 40, 1, 0)] == [True, False, True, False, True]
 
 
 @settings(deadline=None, max_examples=200)
@@ -69,16 +81,17 @@ def test_anything_comes_back(text):
 
 
 @settings(deadline=None, max_examples=100)
-@given(st.lists(anything, max_size=8), st.integers(1, 3))
-def test_batches_are_their_texts_one_by_one(texts, num_threads):
-    tokenizer = Tokenizer.default()
+@given(st.lists(anything, max_size=8), st.integers(1, 3), st.sampled_from(PARSES))
+def test_batches_are_their_texts_one_by_one(texts, num_threads, parse):
+    tokenizer = Tokenizer.default(parse=parse)
     batch = tokenizer.encode_batch(texts, num_threads=num_threads)
     assert [ids.tolist() for ids in batch] == [tokenizer.encode(text).tolist() for text in texts]
     decoded = tokenizer.decode_batch(batch, num_threads=num_threads)
     assert decoded == [text.decode("utf-8", "replace") for text in texts]
 
 
-def test_threads_work_on_many_groups(tokenizer, monkeypatch):
+def test_threads_work_on_many_groups(of_each_parse, monkeypatch):
+    tokenizer = of_each_parse
     monkeypatch.setattr("equalinfo.tokenizer._GROUP_BYTES", 3000)
     monkeypatch.setattr("equalinfo.tokenizer._GROUP_TOKENS", 500)
     texts = [text * 3 for text in NASTY] * 20
@@ -91,9 +104,9 @@ def test_threads_work_on_many_groups(tokenizer, monkeypatch):
 
 
 @settings(deadline=None, max_examples=100)
-@given(anything, st.lists(st.integers(0, 2000), max_size=5))
-def test_streams_cut_anywhere(text, cuts):
-    tokenizer = Tokenizer.default()
+@given(anything, st.lists(st.integers(0, 2000), max_size=5), st.sampled_from(PARSES))
+def test_streams_cut_anywhere(text, cuts, parse):
+    tokenizer = Tokenizer.default(parse=parse)
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
     encoder, decoder = tokenizer.stream_encoder(), tokenizer.stream_decoder()
     for _ in range(2):  # after finish(), both are as new
@@ -189,16 +202,37 @@ def test_saved_loaded_copied_and_pickled(tokenizer, tmp_path):
         assert other == tokenizer
         assert hash(other) == hash(tokenizer)
         np.testing.assert_array_equal(other.encode(text), tokenizer.encode(text))
-    assert max(len(pickle.dumps(loaded)), len(pickle.dumps(tokenizer))) < 400
+    # The name of a file in the package, or the content: a file elsewhere may be gone or another.
+    assert len(pickle.dumps(tokenizer)) < 400
     pickled = pickle.dumps(loaded)
-    other = Codebook.compile(HashModel(order=1, precision=16, peak=9), 300, progress=False)
-    other.save(path)
-    with pytest.raises(ValueError, match=r"copy\.eqi is codebook sha256:.*same file"):
-        pickle.loads(pickled)
+    path.unlink()
+    assert pickle.loads(pickled) == tokenizer
+    name = DEFAULT_CODEBOOK
+    with pytest.raises(ValueError, match=rf"{name} is codebook sha256:.*sha256:0123.*same version"):
+        _same_shipped(name, "0123", LONGEST)
+    with pytest.raises(FileNotFoundError, match=rf"no codebook 'other\.eqi' .*: .*{name}"):
+        Tokenizer.default("other.eqi")
+
+
+def test_a_parse_is_kept_and_told_apart(tokenizer, tmp_path):
+    fewest = Tokenizer.default(parse=FEWEST)
+    assert Tokenizer.default(parse=FEWEST) is fewest != tokenizer == Tokenizer.default()
+    assert tokenizer.parse == LONGEST == tokenizer.codebook.info.parse
+    assert "fewest" in repr(fewest) and "longest" in repr(tokenizer)
+    tokenizer.save(tmp_path / "copy.eqi")
+    loaded = Tokenizer.load(tmp_path / "copy.eqi", FEWEST)
+    for other in (fewest, loaded):
+        for copied in (copy.deepcopy(other), pickle.loads(pickle.dumps(other))):
+            assert copied == fewest and copied.parse == FEWEST
+    text = "Which tokens a text has is a matter of the parse, too. " * 20
+    ids = [one.encode(text) for one in (tokenizer, fewest)]
+    assert not np.array_equal(*ids)
+    bits = [tokenizer.token_bits(one).sum() for one in ids]
+    assert bits[1] < bits[0]
 
 
 def test_tables_cannot_be_changed(tokenizer):
-    for table in ("entries", "texts", "offsets", "information"):
+    for table in ("texts", "offsets", "information"):
         with pytest.raises(ValueError, match="read-only"):
             getattr(tokenizer.codebook, table)[0] = 0
 
@@ -236,9 +270,9 @@ def test_a_stream_takes_text_only(tokenizer):
 
 def test_the_codebook_keeps_its_own_tables(tokenizer):
     book = tokenizer.codebook
-    entries = book.entries.copy()
-    other = Codebook(book.info, book.texts, book.offsets, book.information, entries)
-    entries[:] = 0
-    np.testing.assert_array_equal(other.entries, book.entries)
+    texts = book.texts.copy()
+    other = Codebook(book.info, texts, book.offsets, book.information)
+    texts[:] = 0
+    np.testing.assert_array_equal(other.texts, book.texts)
     with pytest.raises(ValueError, match=r"texts are int64\[\d+\], expected uint16"):
         Codebook(book.info, book.texts.astype(np.int64), book.offsets, book.information)

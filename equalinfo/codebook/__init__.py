@@ -1,20 +1,37 @@
-"""The compiled tokenizer: M1 as a table of texts.
+"""The compiled tokenizer: a set of texts, one for each code, and how text is parsed into them.
 
-`book` has texts and codes of one compiled M1, `file` its `.eqi` file. `walk` encodes: longest
-matches over the double array, with the plain reference beside it; `lookup` decodes to bytes.
-`double_array` is the trie as the walk wants it, `trie` what the texts of a file must satisfy.
-`enumeration` asks M1 for texts, `plans` say which; `from_text` needs no M1.
+`book` has the texts, `file` the `.eqi` file. `trie` is the set as a trie, `double_array` where its
+nodes lie in memory (`packing` decides). Two parses: `longest` and `fewest`, behind one face in
+`parsers`; `plain` has both as slow and obvious as can be. `lookup` decodes.
+Which texts: `unigram` chooses them for a corpus; `enumeration` asks M1 for windows, `plans` say
+which, `from_text` needs no M1.
 """
 
 from equalinfo.codebook.book import Codebook, CodebookInfo
-from equalinfo.codebook.limits import BEST_FIRST, INTERVAL, MAX_CODES, MIN_CODES, PLANS
+from equalinfo.codebook.limits import (
+    BEST_FIRST,
+    FEWEST,
+    INTERVAL,
+    LONGEST,
+    M1_PLANS,
+    MAX_CODES,
+    MIN_CODES,
+    PARSES,
+    PLANS,
+    UNIGRAM,
+)
 
 __all__ = [
     "BEST_FIRST",
+    "FEWEST",
     "INTERVAL",
+    "LONGEST",
+    "M1_PLANS",
     "MAX_CODES",
     "MIN_CODES",
+    "PARSES",
     "PLANS",
+    "UNIGRAM",
     "Codebook",
     "CodebookInfo",
 ]

@@ -1,18 +1,23 @@
-"""Texts and codes of one compiled M1.
+"""A codebook: a set of texts, one for each code, and how text is parsed into them.
 
-Coder and M1 restart at each window, so the texts that fit a window form a finite trie, and each of
-its nodes but the root is one code. Enumerated once from M1, encoding is a walk to the longest match
-and decoding a look-up: no M1, no floats. Codes number the texts in lexicographic preorder.
+All 257 symbols are among the texts, so every text can be spelled with them. Codes number them in
+lexicographic order. Encoding is a parse: `longest` takes the longest match from left to right,
+`fewest` of all ways the one of fewest bits; decoding is a look-up. No M1, no floats.
 
-Two plans say which texts:
-  best_first  the V likeliest under M1, all 257 symbols among them; V is free.
+Three plans say which texts:
+  unigram     those that spell a corpus in the fewest bits (`equalinfo.codebook.unigram`).
+  best_first  the V likeliest under M1, prefix-closed.
   interval    those of the exact W-bit code (`equalinfo.coding.exact`), V = 2^W, bit for bit: a
-              node's code is the first point of its interval, its children follow in symbol order.
+              text's code is the first point of its interval. Prefix-closed.
+
+Coder and M1 restart at each window, so the windows of up to 20 bits are a finite trie, each node
+but the root one code: enumerated once from M1, they are the texts of the last two plans.
 """
 
 import operator
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -20,53 +25,54 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import Symbols, as_symbols
-from equalinfo.codebook import double_array, file
-from equalinfo.codebook.limits import check_num_codes
-from equalinfo.codebook.trie import byte_lengths, check_preorder
+from equalinfo.codebook import double_array, file, trie
+from equalinfo.codebook.limits import LONGEST, UNIGRAM, check_num_codes, check_parse
 from equalinfo.m1.base import FrequencyModel
 from equalinfo.precision import check_precision
 
 if TYPE_CHECKING:
     from equalinfo.codebook.lookup import ByteTexts
+    from equalinfo.codebook.parsers import Parser
+    from equalinfo.codebook.plain import Plain
 
 Codes = npt.NDArray[np.uint32]
 T = TypeVar("T", bound=np.generic)
 
 INFORMATION_UNIT_BITS = 1 / 256
-"""Unit of `Codebook.information`."""
+"""Unit of `Codebook.information` and of `CodebookInfo.token_cost`."""
 
 
 @dataclass(frozen=True)
 class CodebookInfo:
-    """Where a codebook comes from.
+    """How a codebook was made, and is used.
 
     Attributes:
-      plan: best_first or interval.
+      plan: unigram, best_first or interval.
       num_codes: V.
-      precision: P of the frequencies it was compiled from.
-      m1_sha256: of the M1 that gave them.
-      m1_context: symbols of left context M1 saw.
-      float_border: M1's frequencies come from floats; the file is what makes them portable.
+      parse: longest or fewest, where none is named.
+      token_cost: what a token costs parse `fewest` beside its information, in 1/256 bit.
+      made_of: what the plan chose the texts from, integers and strings by name. best_first and
+        interval: `precision` P, `m1_sha256` and `m1_context`, of M1 and its frequencies.
     """
 
     plan: str
     num_codes: int
-    precision: int
-    m1_sha256: str
-    m1_context: int
-    float_border: bool
+    parse: str = LONGEST
+    token_cost: int = 0
+    made_of: Mapping[str, int | str] = field(default_factory=dict)
 
 
 class Codebook:
-    """Texts and codes of one compiled M1.
+    """Texts and codes.
 
     Attributes:
-      info: how it was made.
+      info: how it was made, and is used.
       texts: uint16[total symbols], the texts of all codes in code order.
       offsets: int64[V + 1]; code c stands for texts[offsets[c]:offsets[c + 1]].
-      information: uint16[V], -log2 P(text | window start) under M1 in 1/256 bit, rounded up;
-        65535 for a text whose probability is below 2^-(63-P), too low to be told.
-      entries: uint64[S], the double array.
+      information: uint16[V], bits of each text in 1/256 bit, rounded up: -log2 of its share of the
+        tokens (unigram), or -log2 P(text | window start) under M1, and then 65535 for a text whose
+        probability is below 2^-(63-P), too low to be told.
+      format_version: of the file: 3, or 2 for one that was read from such a file.
       sha256: of all of the above.
     """
 
@@ -76,7 +82,8 @@ class Codebook:
         texts: npt.NDArray[np.uint16],
         offsets: npt.NDArray[np.int64],
         information: npt.NDArray[np.uint16],
-        entries: double_array.Entries | None = None,
+        bases: double_array.Bases | None = None,
+        entries: npt.NDArray[np.uint64] | None = None,
     ) -> None:
         """Check the tables. `compile` and `load` are the ways to get a codebook.
 
@@ -85,30 +92,38 @@ class Codebook:
           texts: see the class.
           offsets: see the class.
           information: see the class.
-          entries: the double array, checked against the texts; None: build it.
+          bases: uint32[inner nodes], the double array (see `double_array.lay_out`); None: make it.
+          entries: uint64[], the double array of format 2, which nothing reads any more; its
+            presence makes this a codebook of format 2, whose sha256 it is part of.
 
         Raises:
-          ValueError: the texts are not the preorder of a trie of `info.num_codes` nodes with all
-            257 symbols, or a table has another size.
+          ValueError: the texts are not `info.num_codes` texts in lexicographic order with all 257
+            symbols among them, or a table has another size.
         """
         check_num_codes(info.plan, info.num_codes)
-        check_precision(info.precision)
-        if info.m1_context < 0:
-            raise ValueError(f"m1_context={info.m1_context} is negative.")
+        _check_made_of(info)
         if len(information) != info.num_codes:
             raise ValueError(f"information of {len(information)} codes, expected {info.num_codes}.")
         self.info = info
         self.texts = _own(texts, np.uint16, "texts")
         self.offsets = _own(offsets, np.int64, "offsets")
         self.information = _own(information, np.uint16, "information")
-        parents = check_preorder(self.texts, self.offsets, info.num_codes)
-        if entries is None:
+        self.format_version = 3 if entries is None else 2
+        self._trie = trie.build(self.texts, self.offsets, info.num_codes)
+        prefixes = len(self._trie.parents) - info.num_codes
+        if prefixes and (info.plan != UNIGRAM or self.format_version == 2):
+            raise ValueError(f"{prefixes} prefixes of its texts are not among them.")
+        check_parse(info.parse, int(self.symbol_lengths.max()))
+        self._entries = None if entries is None else _own(entries, np.uint64, "entries")
+        if bases is None and entries is None:
             from equalinfo.codebook.packing import pack
 
-            entries = pack(self.texts, self.offsets, parents, self.information)
-        self.entries = _own(entries, np.uint64, "entries")
-        double_array.check(self.entries, self.texts, self.offsets, parents)
-        self.sha256 = file.content_sha256(file.header_of(info), self._tensors())
+            bases = pack(self._trie, self.information)
+        self._bases = None if bases is None else _own(bases, np.uint32, "bases")
+        if self._bases is not None:
+            _ = self._double_array  # checks them
+        self._parsers: dict[str, Parser] = {}
+        self.sha256 = file.content_sha256(self._header(), self._tensors())
 
     @classmethod
     def compile(
@@ -140,10 +155,12 @@ class Codebook:
         texts = enumerate_texts(
             model, make_plan(plan, num_codes, model.precision), context, lanes, progress
         )
-        info = CodebookInfo(
-            plan, num_codes, model.precision, model.sha256, context, bool(model.float_border)
-        )
-        return cls(info, *texts)
+        made_of = {
+            "precision": model.precision,
+            "m1_sha256": model.sha256,
+            "m1_context": context,
+        }
+        return cls(CodebookInfo(plan, num_codes, made_of=made_of), *texts)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # So that the tables of the copy are checked and read-only again.
@@ -152,7 +169,8 @@ class Codebook:
             self.texts,
             self.offsets,
             self.information,
-            self.entries,
+            self._bases,
+            self._entries,
         )
 
     @property
@@ -168,7 +186,7 @@ class Codebook:
     @cached_property
     def byte_lengths(self) -> npt.NDArray[np.uint32]:
         """Bytes of each code's text, uint32[V]: EOS is none."""
-        return byte_lengths(self.texts, self.offsets)
+        return trie.byte_lengths(self.texts, self.offsets)
 
     @cached_property
     def symbol_lengths(self) -> npt.NDArray[np.uint32]:
@@ -189,20 +207,54 @@ class Codebook:
 
         return byte_texts(self.texts, self.offsets)
 
-    def encode(self, symbols: Symbols) -> Codes:
-        """Cut a text into windows and code them.
+    def parser(self, parse: str | None = None) -> "Parser":
+        """What encodes: see `equalinfo.codebook.parsers`.
+
+        Args:
+          parse: longest or fewest; None: the codebook's own.
+
+        Raises:
+          ValueError: another parse, or one that this codebook cannot be parsed by.
+        """
+        from equalinfo.codebook.parsers import make_parser
+
+        parse = self.info.parse if parse is None else parse
+        if parse not in self._parsers:
+            check_parse(parse, int(self.symbol_lengths.max()))
+            self._parsers[parse] = make_parser(
+                parse, self._trie, self._double_array, self.information, self.info.token_cost
+            )
+        return self._parsers[parse]
+
+    @cached_property
+    def _double_array(self) -> double_array.DoubleArray:
+        bases = self._bases
+        if bases is None:  # of format 2
+            from equalinfo.codebook.packing import pack
+
+            bases = pack(self._trie, self.information)
+        return double_array.lay_out(self._trie, bases, self.information)
+
+    @cached_property
+    def plain(self) -> "Plain":
+        """The slow parses, without numba."""
+        from equalinfo.codebook.plain import Plain
+
+        return Plain(self.texts, self.offsets, self.information, self.info.token_cost)
+
+    def encode(self, symbols: Symbols, parse: str | None = None) -> Codes:
+        """Parse a text.
 
         Args:
           symbols: uint16[n], 0..256.
+          parse: see `parser`.
 
         Returns:
-          uint32[windows], codes below V.
+          uint32[tokens], codes below V.
         """
-        from equalinfo.codebook import walk
-
-        # A copy: the walk, which has no checks, runs without the GIL.
-        symbols = _frozen(np.array(as_symbols(symbols)), np.uint16)
-        codes, _ = walk.encode(self.entries, symbols, np.array([len(symbols)]), 0)
+        # A copy: the parser, which has no checks, runs without the GIL.
+        symbols = np.array(as_symbols(symbols))
+        codes, _ = self.parser(parse).encode(symbols, np.array([len(symbols)]), 0)
         return codes
 
     def decode(self, codes: npt.ArrayLike) -> Symbols:
@@ -211,7 +263,11 @@ class Codebook:
         return self.decode_texts(checked, np.array([len(checked)]), 0)[0]
 
     def encode_texts(
-        self, symbols: Symbols, ends: npt.NDArray[np.int64], first: int
+        self,
+        symbols: Symbols,
+        ends: npt.NDArray[np.int64],
+        first: int,
+        parse: str | None = None,
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Encode many texts at once, each by itself.
 
@@ -220,15 +276,16 @@ class Codebook:
             change them meanwhile.
           ends: int64[texts], where each ends.
           first: the id of code 0.
+          parse: see `parser`.
 
         Returns:
           ids: int32[tokens], code + first.
           read: int64[tokens], symbols of its text that a token and those before it stand for.
           id_ends: int64[texts], where the ids of each text end.
         """
-        from equalinfo.codebook import lookup, walk
+        from equalinfo.codebook import lookup
 
-        codes, id_ends = walk.encode(self.entries, _frozen(symbols, np.uint16), ends, first)
+        codes, id_ends = self.parser(parse).encode(symbols, ends, first)
         ids = codes.view(np.int32)
         return ids, lookup.symbol_ends(ids, id_ends, first, self.symbol_lengths), id_ends
 
@@ -278,17 +335,18 @@ class Codebook:
             )
         return checked.astype(np.int64)
 
+    def _header(self) -> dict[str, Any]:
+        return file.header_of(self.info, self.format_version)
+
     def _tensors(self) -> file.Tensors:
-        return {
-            "texts": self.texts,
-            "offsets": self.offsets,
-            "information": self.information,
-            "entries": self.entries,
-        }
+        tensors: file.Tensors = {"texts": self.texts, "information": self.information}
+        if self.format_version == 2:
+            return {**tensors, "offsets": self.offsets, "entries": self._entries}
+        return {**tensors, "lengths": self.symbol_lengths.astype(np.uint16), "bases": self._bases}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the `.eqi` file: the same bytes for the same codebook."""
-        file.write(path, {**file.header_of(self.info), "sha256": self.sha256}, self._tensors())
+        file.write(path, {**self._header(), "sha256": self.sha256}, self._tensors())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -300,8 +358,10 @@ class Codebook:
         """
         header, tensors = file.read(path)
         try:
-            info = file.info_fields(header)
-            codebook = cls(CodebookInfo(**info), **tensors)
+            if "lengths" in tensors:
+                lengths = tensors.pop("lengths").astype(np.int64)
+                tensors["offsets"] = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+            codebook = cls(CodebookInfo(**file.info_fields(header)), **tensors)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"codebook {os.fspath(path)} is damaged: {error}") from error
         if codebook.sha256 != header.get("sha256"):
@@ -313,11 +373,17 @@ class Codebook:
         return codebook
 
 
-def _frozen(array: npt.NDArray[T], dtype: type[T]) -> npt.NDArray[T]:
-    """A read-only view: numba compiles for read-only and writable arrays apart."""
-    view: npt.NDArray[T] = np.ascontiguousarray(array, dtype).view()
-    view.flags.writeable = False
-    return view
+def _check_made_of(info: CodebookInfo) -> None:
+    """Raise a ValueError unless what a plan must tell is told, and can be written."""
+    for name, value in info.made_of.items():
+        if type(name) is not str or type(value) not in (int, str, bool):
+            raise ValueError(f"made_of[{name!r}] is {value!r}, expected an integer or a string.")
+    if info.plan != UNIGRAM:
+        check_precision(info.made_of["precision"])
+        if not isinstance(info.made_of["m1_sha256"], str) or info.made_of["m1_context"] < 0:
+            raise ValueError(f"m1_context={info.made_of['m1_context']} is negative.")
+    if type(info.token_cost) is not int or not 0 <= info.token_cost < 1 << 16:
+        raise ValueError(f"token_cost={info.token_cost} is not an integer in 0..65535.")
 
 
 def _own(array: npt.NDArray[T], dtype: type[T], name: str) -> npt.NDArray[T]:

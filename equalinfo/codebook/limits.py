@@ -2,8 +2,18 @@
 
 from equalinfo.alphabet import NUM_SYMBOLS
 
-BEST_FIRST, INTERVAL = "best_first", "interval"
-PLANS = (BEST_FIRST, INTERVAL)
+UNIGRAM, BEST_FIRST, INTERVAL = "unigram", "best_first", "interval"
+M1_PLANS = (BEST_FIRST, INTERVAL)
+PLANS = (UNIGRAM, *M1_PLANS)
+
+LONGEST, FEWEST = "longest", "fewest"
+PARSES = (LONGEST, FEWEST)
+
+MAX_SYMBOLS = (1 << 16) - 1
+"""Of a text."""
+
+MAX_FEWEST_SYMBOLS = (1 << 8) - 1
+"""Of a text, that parse `fewest` can handle."""
 
 MIN_CODES, MAX_CODES = NUM_SYMBOLS, 1 << 20
 MIN_INTERVAL_BITS = 9
@@ -24,3 +34,16 @@ def check_num_codes(plan: str, num_codes: int) -> None:
             f"num_codes={num_codes} is not a power of two, which plan 'interval' needs: its codes "
             f"are windows of W bits, W {MIN_INTERVAL_BITS}..20. Use one, or plan 'best_first'."
         )
+
+
+def check_parse(parse: str, longest: int) -> None:
+    """Raise a ValueError unless texts of up to `longest` symbols can be parsed so."""
+    if parse not in PARSES:
+        raise ValueError(f"parse {parse!r} is unknown. Use one of {', '.join(PARSES)}.")
+    if parse == FEWEST and longest > MAX_FEWEST_SYMBOLS:
+        raise ValueError(
+            f"a text of this codebook has {longest} symbols, of {MAX_FEWEST_SYMBOLS} that parse "
+            "'fewest' can handle. Use parse 'longest'."
+        )
+    if longest > MAX_SYMBOLS:
+        raise ValueError(f"a text of {longest} symbols is longer than {MAX_SYMBOLS}.")

@@ -1,63 +1,93 @@
 """Encoding and decoding in plain Python: the reference, and the first short texts of a process.
 
 Importing numba and its first call take half a second. Who encodes a few texts and leaves should not
-pay that: the first symbols of a process, a few thousand, go through here.
+pay that: the first texts of a process go through here, as long as `FIRST_TEXTS` lasts.
 """
+
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from equalinfo.alphabet import EOS
-from equalinfo.codebook.double_array import BASE, NONE, PARENT, Entries
+from equalinfo.alphabet import EOS, Symbols
+from equalinfo.codebook.limits import FEWEST
 from equalinfo.codebook.trie import Offsets, Texts
 
-_left = 4096  # symbols
+PIECE = 1 << 14
+"""Symbols that parse `fewest` parses together."""
+
+MAX_COST = (1 << 16) - 1
+"""Of a code, in 1/256 bit: what costs more, costs this."""
 
 
-def affordable(symbols: int) -> bool:
-    """Whether so many symbols are better done here. Counts them as done."""
-    global _left
-    if symbols > _left:
-        return False
-    _left -= symbols
-    return True
+class Budget:
+    """Look-ups that may still be made in plain Python."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def take(self, number: int) -> bool:
+        """Take so many, if they are left."""
+        if number > self.left:
+            return False
+        self.left -= number
+        return True
 
 
-def encode_reference(symbols: npt.ArrayLike, codes: dict[tuple[int, ...], int]) -> list[int]:
-    """What `encode` computes, in plain Python.
+FIRST_TEXTS = Budget(1 << 17)
 
-    Args:
-      symbols: integers[n], 0..256.
-      codes: code of every text.
 
-    Returns:
-      The codes of the longest matches, from left to right.
+class Plain:
+    """The parses of a codebook, as slow and as obvious as can be.
+
+    Attributes:
+      longest: symbols of the longest text.
     """
-    out: list[int] = []
-    window: tuple[int, ...] = ()
-    for symbol in np.asarray(symbols).tolist():
-        if (*window, symbol) in codes:
-            window = (*window, symbol)
-        else:
-            out.append(codes[window])
-            window = (symbol,)
-    return [*out, codes[window]] if window else out
 
+    def __init__(
+        self,
+        texts: Texts,
+        offsets: Offsets,
+        information: npt.NDArray[np.uint16],
+        token_cost: int,
+    ) -> None:
+        content, ends = texts.tobytes(), (2 * offsets).tolist()
+        self._codes = {content[a:b]: code for code, (a, b) in enumerate(pairwise(ends))}
+        self._costs = np.minimum(information.astype(np.int64) + token_cost, MAX_COST)
+        self.longest = int(np.diff(offsets).max())
 
-def encode(entries: Entries, data: bytes, add: int) -> list[int]:
-    """Codes + add of one text: the walk of `equalinfo.codebook.walk`, a step at a time."""
-    out: list[int] = []
-    base, parent, none = int(BASE), int(PARENT), int(NONE)
-    state = -1
-    for symbol in data:
-        if state >= 0:
-            child = int(entries[(state >> base) + symbol])
-            if (child >> parent) & none == state & none:
-                state = child
-                continue
-            out.append((state & none) + add)
-        state = int(entries[symbol])
-    return [*out, (state & none) + add] if state >= 0 else out
+    def encode(self, symbols: Symbols, parse: str) -> list[int]:
+        """Codes of one text, uint16[n]."""
+        content = symbols.tobytes()
+        if parse == FEWEST:
+            pieces = range(0, len(content), 2 * PIECE)
+            return [code for at in pieces for code in self._fewest(content[at : at + 2 * PIECE])]
+        return self._longest(content)
+
+    def _longest(self, content: bytes) -> list[int]:
+        out, place = [], 0
+        while place < len(content):
+            end = min(place + 2 * self.longest, len(content))
+            while content[place:end] not in self._codes:
+                end -= 2
+            out.append(self._codes[content[place:end]])
+            place = end
+        return out
+
+    def _fewest(self, content: bytes) -> list[int]:
+        best: list[tuple[int, int, int]] = [(0, 0, 0)]  # bits to there, last token: begin, code
+        for end in range(2, len(content) + 2, 2):
+            ways = []
+            for begin in range(max(0, end - 2 * self.longest), end, 2):
+                code = self._codes.get(content[begin:end])
+                if code is not None:
+                    ways.append((best[begin // 2][0] + int(self._costs[code]), begin, code))
+            best.append(min(ways))  # of equal ones that of the longest last token
+        out, place = [], len(content)
+        while place:
+            _, place, code = best[place // 2]
+            out.append(code)
+        return out[::-1]
 
 
 def decode(texts: Texts, offsets: Offsets, codes: npt.NDArray[np.integer]) -> bytes:

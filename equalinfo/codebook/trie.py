@@ -1,10 +1,12 @@
-"""A trie stored as its texts in lexicographic preorder: check it.
+"""A set of texts in lexicographic order, as the trie of their prefixes.
 
-Node = code. A text's parent is the text less its last symbol; texts of one symbol hang on the root,
-which is no code. Legend: C codes, T symbols of all texts together.
+Nodes are the prefixes of the texts, but the empty one, in lexicographic preorder. A node whose text
+is in the set stands for its code, the others are steps on the way to one.
+
+Legend: C codes, T symbols of all texts together, N nodes.
 """
 
-from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,20 +17,41 @@ Texts = npt.NDArray[np.uint16]
 Offsets = npt.NDArray[np.int64]
 Nodes = npt.NDArray[np.int32]
 
+MAX_NODES = 1 << 21
 
-def check_preorder(texts: Texts, offsets: Offsets, num_codes: int) -> Nodes:
-    """Check that the texts are a whole trie in preorder, and return every node's parent.
+
+class Trie(NamedTuple):
+    """The prefixes of a set of texts.
+
+    Attributes:
+      parents: int32[N]; -1: a text of one symbol, whose parent is the root.
+      symbols: uint16[N], the last symbol of each prefix.
+      codes: int32[N]; -1: the prefix is not in the set.
+    """
+
+    parents: Nodes
+    symbols: Texts
+    codes: Nodes
+
+    @property
+    def inner(self) -> npt.NDArray[np.int64]:
+        """Nodes that have children, int64[inner nodes]."""
+        has_children = np.zeros(len(self.parents), np.bool_)
+        has_children[self.parents[self.parents >= 0]] = True
+        return np.flatnonzero(has_children)
+
+
+def build(texts: Texts, offsets: Offsets, num_codes: int) -> Trie:
+    """Check a set of texts and make their trie.
 
     Args:
       texts: uint16[T].
       offsets: int64[C + 1]; text c is texts[offsets[c]:offsets[c + 1]].
       num_codes: C.
 
-    Returns:
-      int32[C], -1 for texts of one symbol.
-
     Raises:
-      ValueError: says what is wrong, and at which code.
+      ValueError: the texts are not in strict lexicographic order, a symbol is none or has no text
+        of its own, or there are too many prefixes; says what is wrong, and at which code.
     """
     if len(offsets) != num_codes + 1:
         raise ValueError(f"{len(offsets)} offsets, expected {num_codes + 1} for {num_codes} codes.")
@@ -40,43 +63,65 @@ def check_preorder(texts: Texts, offsets: Offsets, num_codes: int) -> Nodes:
     falls = offsets[1:] <= offsets[:-1]
     if np.any(falls):
         raise ValueError(f"the text of code {int(np.argmax(falls))} is empty.")
-    lengths = np.diff(offsets)
     if int(texts.max()) >= NUM_SYMBOLS:
         place = int(np.argmax(texts >= NUM_SYMBOLS))
         raise ValueError(f"symbol {int(texts[place])} at {place} is not in 0..{NUM_SYMBOLS - 1}.")
-    last = texts[offsets[1:] - 1]
-    orderly = np.ones(num_codes, np.bool_)
-    orderly[0] = lengths[0] == 1
-    orderly[1:] = lengths[1:] <= lengths[:-1] + 1
-    # All symbols but the last are those of the text before, the last is higher than there.
-    inner = np.ones(len(texts), np.bool_)
-    inner[offsets[1:] - 1] = False
-    inner[: lengths[0]] = False
-    places = np.flatnonzero(inner)
-    same = texts[places] == texts[places - np.repeat(lengths[:-1], lengths[1:] - 1)]
-    if not same.all():
-        orderly[np.searchsorted(offsets, places[~same], side="right") - 1] = False
-    beside = np.flatnonzero(lengths[1:] <= lengths[:-1]) + 1
-    orderly[beside] &= last[beside] > texts[offsets[beside - 1] + lengths[beside] - 1]
-    if not orderly.all():
-        wrong = int(np.argmin(orderly))
-        raise ValueError(
-            f"the text of code {wrong} does not follow that of code {wrong - 1} in the preorder of "
-            "a trie: it must extend one of its prefixes, by a higher symbol than before."
-        )
+    lengths = np.diff(offsets)
+    shared = _shared_with_the_text_before(texts, offsets, lengths)
+    ended = shared >= lengths
+    if ended.any():
+        wrong = int(np.argmax(ended))
+        raise ValueError(f"the text of code {wrong} is that of code {wrong - 1}, or begins it.")
+    goes_on = np.flatnonzero(shared[1:] < lengths[:-1]) + 1
+    falls = (
+        texts[offsets[goes_on] + shared[goes_on]] < texts[offsets[goes_on - 1] + shared[goes_on]]
+    )
+    if falls.any():
+        wrong = int(goes_on[np.argmax(falls)])
+        raise ValueError(f"the text of code {wrong} comes before that of code {wrong - 1}.")
     singles = int(np.count_nonzero(lengths == 1))
     if singles != NUM_SYMBOLS:
         raise ValueError(
             f"{singles} texts of one symbol, expected {NUM_SYMBOLS}: not every text can be encoded."
         )
-    # The parent is the last code before that is one symbol shorter.
-    narrow = lengths.astype(np.uint16) if lengths.max() < 1 << 16 else lengths  # sorts faster
-    order = np.argsort(narrow, kind="stable")
-    by_length = np.split(order, np.cumsum(np.bincount(lengths)[1:])[:-1])
-    parents = np.full(num_codes, -1, np.int32)
-    for shorter, longer in pairwise(by_length):
-        parents[longer] = shorter[np.searchsorted(shorter, longer) - 1]
-    return parents
+    new = lengths - shared  # prefixes that no text before has
+    num_nodes = int(new.sum())
+    if num_nodes > MAX_NODES:
+        raise ValueError(
+            f"the texts have {num_nodes:,} prefixes, of {MAX_NODES:,} that a codebook can hold. "
+            "Use fewer codes or shorter texts."
+        )
+    ends = np.cumsum(new)
+    firsts = ends - new
+    depths = np.arange(num_nodes) - np.repeat(firsts - shared, new)
+    symbols = texts[np.repeat(offsets[:-1], new) + depths]
+    codes = np.full(num_nodes, -1, np.int32)
+    codes[ends - 1] = np.arange(num_codes)
+    parents = np.arange(-1, num_nodes - 1, dtype=np.int32)
+    # The first new prefix of a text hangs on the last node before it that is one symbol shorter.
+    order = depths * num_nodes + np.arange(num_nodes)
+    order.sort()
+    before = np.searchsorted(order, (shared - 1) * num_nodes + firsts) - 1
+    parents[firsts] = np.where(shared == 0, -1, order[before] % num_nodes)
+    return Trie(parents, symbols, codes)
+
+
+def _shared_with_the_text_before(
+    texts: Texts, offsets: Offsets, lengths: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Symbols that each text and the one before it begin with, int64[C]; 0 for the first."""
+    shared = np.zeros(len(lengths), np.int64)
+    common = np.minimum(lengths[1:], lengths[:-1])
+    starts = np.cumsum(common) - common
+    within = np.arange(int(common.sum())) - np.repeat(starts, common)
+    same = (
+        texts[np.repeat(offsets[1:-1], common) + within]
+        == texts[np.repeat(offsets[:-2], common) + within]
+    )
+    if len(common):
+        differs = np.where(same, np.repeat(common, common), within)
+        shared[1:] = np.minimum.reduceat(differs, starts)
+    return shared
 
 
 def byte_lengths(texts: Texts, offsets: Offsets) -> npt.NDArray[np.uint32]:

@@ -24,6 +24,7 @@ from equalinfo.codecs.base import (
     LossyCodecError,
     file_sha256,
 )
+from equalinfo.codecs.codebook import CodebookCodec
 from equalinfo.codecs.equal_info import EqualInfoCodec
 from equalinfo.codecs.equal_info_ac import EqualInfoAcCodec
 from equalinfo.codecs.gzip import GzipCodec
@@ -54,6 +55,7 @@ METHODS: dict[str, type[Codec]] = {
         AcCodec,
         EqualInfoAcCodec,
         EqualInfoCodec,
+        CodebookCodec,
     )
 }
 

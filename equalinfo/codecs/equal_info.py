@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from equalinfo.alphabet import Symbols
-from equalinfo.codebook import BEST_FIRST, INTERVAL, MAX_CODES, Codebook
+from equalinfo.codebook import BEST_FIRST, INTERVAL, LONGEST, MAX_CODES, UNIGRAM, Codebook
 from equalinfo.codecs.assets import (
     M1_ASSET,
     ModelOrPath,
@@ -22,14 +22,8 @@ from equalinfo.codecs.assets import (
     resolve_model,
     save_model,
 )
-from equalinfo.codecs.base import (
-    Encoded,
-    Ids,
-    check_integer,
-    check_lengths,
-    check_number_of_lengths,
-)
-from equalinfo.codecs.batch import join_examples, join_ids, parts
+from equalinfo.codecs.base import Encoded, Ids, check_integer
+from equalinfo.codecs.codebook import CODEBOOK_ASSET, decode_tokens, encode_tokens
 from equalinfo.codecs.windows import CodedWindows, WindowCodec, WindowCodes
 from equalinfo.coding.exact import check_window_bits
 from equalinfo.coding.exact_lanes import ExactCode
@@ -39,7 +33,8 @@ from equalinfo.ids import ID_OFFSET
 from equalinfo.m1.base import FrequencyModel
 from equalinfo.tokenizer import Tokenizer
 
-CODEBOOK_ASSET = "codebook.eqi"
+# What `create` takes without an M1 and without a codebook; a later one would change the tokens.
+_SHIPPED = "english-65536-v1.eqi"
 
 
 class EqualInfoCodec(WindowCodec):
@@ -100,21 +95,26 @@ class EqualInfoCodec(WindowCodec):
         if model is not None and codebook is not None:
             raise ValueError("method 'equal_info' takes one of model and codebook, not both.")
         if codebook is None and model is None and window_bits in (None, 16) and plan is None:
-            codebook = Tokenizer.default().codebook
+            codebook = Tokenizer.default(_SHIPPED).codebook
         if codebook is not None:
             book = codebook if isinstance(codebook, Codebook) else Codebook.load(codebook)
+            if book.info.plan == UNIGRAM:
+                raise ValueError(
+                    f"a codebook of plan {UNIGRAM!r} has no windows of equal information. Use it "
+                    "with method 'codebook'."
+                )
             for name, value, found in (
                 ("window_bits", window_bits, book.window_bits),
-                ("m1_context", m1_context, book.info.m1_context),
+                ("m1_context", m1_context, book.info.made_of["m1_context"]),
                 ("plan", plan, book.info.plan),
-                ("precision", precision, book.info.precision),
+                ("precision", precision, book.info.made_of["precision"]),
             ):
                 if value not in (None, found):
                     raise ValueError(
                         f"{name}={value}, but the codebook was compiled with {name}={found}. "
                         "Leave the option out, or compile another codebook."
                     )
-            return cls(book, book.window_bits, token_bits, book.info.m1_context)
+            return cls(book, book.window_bits, token_bits, book.info.made_of["m1_context"])
         window_bits = 16 if window_bits is None else check_integer("window_bits", window_bits)
         m1_context = 4 * window_bits if m1_context is None else m1_context
         source = resolve_model(model, DEFAULT_PRECISION if precision is None else precision)
@@ -169,13 +169,7 @@ class EqualInfoCodec(WindowCodec):
         book = self._book_of_tokens
         if book is None:
             return super().encode(examples)
-        ids, read, id_ends = book.encode_texts(*join_examples(examples), ID_OFFSET)
-        return [
-            Encoded(ids_of_one, read_of_one, len(ids_of_one))
-            for ids_of_one, read_of_one in zip(
-                parts(ids, id_ends), parts(read, id_ends), strict=True
-            )
-        ]
+        return encode_tokens(book, examples, LONGEST)
 
     def decode(
         self,
@@ -188,16 +182,12 @@ class EqualInfoCodec(WindowCodec):
         book = self._book_of_tokens
         if book is None:
             return super().decode(ids, lengths, allow_errors=allow_errors)
-        check_number_of_lengths(ids, lengths)
-        joined = join_ids(ids, self.vocab_size, ID_OFFSET)
-        decoded = parts(*book.decode_texts(*joined, ID_OFFSET))
-        check_lengths(decoded, lengths)
-        return decoded
+        return decode_tokens(book, ids, lengths)
 
     def _encode_windows(self, examples: list[Symbols]) -> list[CodedWindows]:
         source = self._source
         if isinstance(source, Codebook):
-            coded = [source.encode(symbols) for symbols in examples]
+            coded = [source.encode(symbols, LONGEST) for symbols in examples]
             return [(codes, source.lengths(codes)) for codes in coded]
         texts = encode_windows(
             examples,
@@ -230,9 +220,9 @@ class EqualInfoCodec(WindowCodec):
         return {
             "plan": made_by.plan,
             "num_codes": made_by.num_codes,
-            "precision": made_by.precision,
-            "m1_sha256": made_by.m1_sha256,
-            "float_border": made_by.float_border,
+            "precision": made_by.made_of["precision"],
+            "m1_sha256": made_by.made_of["m1_sha256"],
+            "float_border": made_by.made_of.get("float_border", False),
         }
 
     def options(self) -> dict[str, Any]:

@@ -1,0 +1,492 @@
+"""Parse `longest`: each token is the longest text of the codebook that begins where it begins.
+
+Linear time, and the text is never read twice, though a match may run on for long before it fails:
+failure links, as in LinMaxMatch [Song et al. 2021, arXiv 2012.15524]. The walk stands on the node
+of what it has read and not yet cut, its pending text. Where the node has no child by the next
+symbol, what is certain is written (`Table.outputs`) and the walk goes to the node of what then
+remains (`Table.failures`), where the symbol is tried again; the root has a child by every symbol.
+For a node that is a text of the codebook, that text is written and nothing remains. The state of a
+walk is the entry of its node; so a text may come in chunks, cut anywhere.
+
+One walk waits for memory at each step. A long text is therefore cut into eight segments, which are
+walked together. All but the first guess that a token begins where they begin. Afterwards the
+true walk goes on from each segment into the next beside a replay of the guess: from the symbol at
+which both stand on one node they agree for ever, usually after a few tokens. Where they never
+meet, the true walk does the whole segment. So the result is that of one walk, always.
+
+What a walk writes first are the bases of the nodes at which it failed: what to write for them is
+looked up when a block is done (`_write`).
+
+Legend: N nodes, S places, O codes in all lists of outputs.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from equalinfo.codebook.double_array import (
+    BREAK,
+    NO_SYMBOL,
+    SYMBOL_BITS,
+    DoubleArray,
+    Places,
+)
+from equalinfo.codebook.trie import Nodes, Texts, Trie
+
+Codes = npt.NDArray[np.uint32]
+Ends = npt.NDArray[np.int64]
+Entries = npt.NDArray[np.uint64]
+Text = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+# An entry is `base | base of the failure's node | symbol`, the base in the upper half.
+_FAILURE, _BASE = np.uint32(SYMBOL_BITS), np.uint64(32)
+_SYMBOL = np.uint64(NO_SYMBOL)
+
+# In `outputs`: from _LIST on, the rest is where in `lists`; _END: a text has ended.
+_LIST, _END = np.uint32(1 << 31), np.uint32((1 << 31) - 1)
+_NOTHING = _LIST  # the list at 0 is empty
+_MAX_OUTPUTS = 1 << 24
+
+_BLOCK = 1 << 15  # symbols; what is written for one stays in the cache
+_SHORT = 384  # below, segments cost more than they save
+SCRATCH_SHAPE = (7, _BLOCK // 8 + 1)
+
+_ZERO, _ONE = np.uint64(0), np.uint64(1)
+
+
+class Table(NamedTuple):
+    """What the walk reads. Of a node of base b is what lies at b.
+
+    Attributes:
+      entries: uint64[S], of the node at each place.
+      start: entry of no node, on which a walk begins: nothing is pending.
+      failures: uint64[S], the entry to go to where the node has no child; `start`: the root.
+      outputs: uint32[S], what is then written: a code, or where in `lists`.
+      lists: uint32[O], a number and as many codes, for each list.
+      longest: symbols of the longest text.
+    """
+
+    entries: Entries
+    start: np.uint64
+    failures: Entries
+    outputs: Codes
+    lists: Codes
+    longest: int
+
+
+def table(trie: Trie, array: DoubleArray) -> Table:
+    """Make the table of a codebook.
+
+    Raises:
+      ValueError: too much would be pending at too many places.
+    """
+    failures, outputs, lists, depth = _link(
+        trie.parents, trie.symbols, trie.codes, array.bases, array.node_at
+    )
+    if depth == 0:
+        raise ValueError(
+            f"what its texts leave pending would fill more than {_MAX_OUTPUTS:,} codes: this "
+            "codebook cannot be parsed by longest match. Use parse 'fewest'."
+        )
+    failure_bases = np.where(failures < 0, 0, array.bases[failures])
+    of_nodes = _entry(array.bases, failure_bases, trie.symbols)
+    ended, start = _entry(array.free_bases, np.zeros(2), np.array([BREAK, NO_SYMBOL]))
+    entries = np.full(array.size, NO_SYMBOL, np.uint64)
+    entries[array.places] = of_nodes
+    entries[BREAK] = ended
+    after = np.full(array.size, start, np.uint64)
+    after[array.bases] = np.where(failures < 0, start, of_nodes[failures])
+    written = np.full(array.size, _NOTHING, np.uint32)
+    written[array.bases] = outputs
+    written[array.free_bases[0]] = _END
+    return Table(entries, start, after, written, lists, depth)
+
+
+def _entry(bases: Places, failure_bases: Places, symbols: npt.NDArray[np.integer]) -> Entries:
+    """Entries of their fields."""
+    low = (failure_bases.astype(np.uint64) << np.uint64(_FAILURE)) | symbols.astype(np.uint64)
+    return (bases.astype(np.uint64) << _BASE) | low
+
+
+@njit(cache=True, nogil=True)
+def _link(
+    parents: Nodes,
+    symbols: Texts,
+    codes: Nodes,
+    bases: Places,
+    node_at: Nodes,
+) -> tuple[Nodes, Codes, Codes, int]:
+    """Failures (nodes; -1: the root), outputs, lists, symbols of the longest text; 0: too much."""
+    num_nodes = len(parents)
+    failures = np.full(num_nodes, -1, np.int32)
+    outputs = np.zeros(num_nodes, np.uint32)
+    lists = np.empty(1 << 12, np.uint32)
+    lists[0] = 0
+    used = 1
+    # A failure is a shorter text, hence maybe a later node: by depth, not in preorder.
+    depths = np.empty(num_nodes, np.int32)
+    for node in range(num_nodes):
+        depths[node] = 0 if parents[node] < 0 else depths[parents[node]] + 1
+    for node in np.argsort(depths, kind="mergesort"):
+        if codes[node] >= 0:
+            outputs[node] = codes[node]
+            continue
+        parent = parents[node]
+        # Written: what the parent writes, then what each node on the way to the failure does.
+        after = failures[parent]
+        start, size = used, 0
+        source = parent
+        while True:
+            output = outputs[source]
+            first = np.int64(output & ~_LIST)
+            number = np.int64(lists[first]) if output & _LIST else 1
+            if used + size + number + 1 >= len(lists):
+                if 2 * len(lists) > _MAX_OUTPUTS:
+                    return failures, outputs, lists[:used], 0
+                lists = np.append(lists, np.empty(len(lists), np.uint32))
+            for index in range(number):
+                lists[start + 1 + size + index] = (
+                    lists[first + 1 + index] if output & _LIST else output
+                )
+            size += number
+            base = 0 if after < 0 else bases[after]
+            child = node_at[base + symbols[node]]
+            if child >= 0 and symbols[child] == symbols[node] and parents[child] == after:
+                failures[node] = child
+                break
+            source = after
+            after = failures[after]
+        if source == parent:  # the same list
+            outputs[node] = outputs[parent]
+        elif size == 1:
+            outputs[node] = lists[start + 1]
+        else:
+            lists[start] = size
+            outputs[node] = _LIST | np.uint32(start)
+            used = start + 1 + size
+    return failures, outputs, lists[:used].copy(), depths.max() + 1
+
+
+@njit(cache=True, nogil=True)
+def encode(table: Table, text: Text, ends: Ends, add: int) -> tuple[Codes, Ends]:
+    """Encode many texts, each by itself: in one walk, with a break behind each.
+
+    Args:
+      table: of the codebook.
+      text: uint8[n] or uint16[n], the texts one after the other; symbols at most 256.
+      ends: int64[texts], where each ends.
+      add: number added to every code.
+
+    Returns:
+      codes: uint32[codes], code + add of all texts.
+      code_ends: int64[texts], where those of each text end.
+    """
+    scratch = np.empty(SCRATCH_SHAPE, np.uint32)
+    failed = np.empty(_BLOCK + table.longest + 1, np.uint32)
+    block = np.empty(_BLOCK, np.uint16)
+    codes = np.empty(len(text) + 1, np.uint32)
+    code_ends = np.zeros(len(ends), np.int64)
+    place, reading = 0, 0  # symbols and texts read
+    count, done = 0, 0  # codes and texts written
+    state = table.start
+    while reading < len(ends):
+        filled = 0
+        while filled < _BLOCK and reading < len(ends):
+            size = min(ends[reading] - place, _BLOCK - filled)
+            # Views and a plain range: only so does LLVM copy many symbols at once.
+            source, target = text[place : place + size], block[filled : filled + size]
+            for index in range(len(source)):
+                target[index] = source[index]
+            filled += size
+            place += size
+            if place == ends[reading] and filled < _BLOCK:
+                block[filled] = BREAK
+                filled += 1
+                reading += 1
+        number, state = _walk(table, state, block[:filled], scratch, failed)
+        count, done = _write(table, failed[:number], add, codes, count, code_ends, done)
+    if len(ends):
+        code_ends[done] = count  # the walk stands on the last break
+    return codes[:count].copy(), code_ends
+
+
+@njit(cache=True, nogil=True)
+def advance(
+    table: Table, state: np.uint64, text: Text, add: int, out: Codes
+) -> tuple[int, np.uint64]:
+    """Walk on through `text`; what is pending stays so.
+
+    Args:
+      table: of the codebook.
+      state: entry of the pending text's node, or `table.start`.
+      text: uint8[n] or uint16[n], symbols at most 256; BREAK: what is pending ends here.
+      add: number added to every code.
+      out: uint32[n + longest] or longer, filled with code + add of the tokens that are certain.
+
+    Returns:
+      (their number, state).
+    """
+    scratch = np.empty(SCRATCH_SHAPE, np.uint32)
+    failed = np.empty(len(text) + table.longest + 1, np.uint32)
+    number, state = _walk(table, state, text, scratch, failed)
+    count, _ = _write(table, failed[:number], add, out, 0, np.empty(len(text) + 1, np.int64), 0)
+    return count, state
+
+
+@njit(cache=True, nogil=True)
+def _write(
+    table: Table, failed: Codes, add: int, codes: Codes, count: int, code_ends: Ends, done: int
+) -> tuple[int, int]:
+    """Write the codes of failures, from `count` on, and where texts end, from `done` on."""
+    outputs, lists = table.outputs, table.lists
+    number = np.uint32(add)
+    filled = np.uint64(count)
+    for index in range(len(failed)):
+        output = outputs[np.uint64(failed[index])]
+        if output < _END:  # most often
+            codes[filled] = output + number
+            filled += _ONE
+        elif output == _END:
+            code_ends[done] = np.int64(filled)
+            done += 1
+        else:
+            first = np.uint64(output & ~_LIST)
+            for offset in range(np.uint64(lists[first])):
+                codes[filled] = lists[first + _ONE + np.uint64(offset)] + number
+                filled += _ONE
+    return np.int64(filled), done
+
+
+@njit(cache=True, nogil=True)
+def _walk(
+    table: Table, state: np.uint64, text: Text, scratch: Codes, failed: Codes
+) -> tuple[int, np.uint64]:
+    """Walk through `text`: (number of failures, whose places are in `failed`; state)."""
+    count, place = np.int64(0), 0
+    while len(text) - place >= _SHORT:
+        size = min(len(text) - place, _BLOCK) // 8
+        block = text[place : place + 8 * size]
+        count, state = _segments(table, state, block, scratch, failed, count)
+        place += 8 * size
+    for index in range(place, len(text)):
+        state, count = _step(table, state, text[index], failed, count)
+    return count, state
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _step(
+    table: Table, state: np.uint64, symbol: int, failed: Codes, count: int
+) -> tuple[np.uint64, int]:
+    """Read a symbol: (state, number of failures)."""
+    read = np.uint64(symbol)
+    while True:
+        child = table.entries[(state >> _BASE) + read]
+        if (child & _SYMBOL) == read:
+            return child, count
+        failed[count] = state >> _BASE
+        count += 1
+        state = table.failures[state >> _BASE]
+        if state == table.start:
+            return table.entries[read], count
+
+
+@njit(cache=True, nogil=True)
+def _segments(
+    table: Table, state: np.uint64, text: Text, scratch: Codes, failed: Codes, count: int
+) -> tuple[int, np.uint64]:
+    """Walk through `text`, uint[8 q]: (number of failures in `failed`, state)."""
+    q = len(text) // 8
+    size = np.uint64(q)
+    entries = table.entries
+    text0, out0 = text[:q], failed[count:]
+    text1, out1 = text[1 * q : 2 * q], scratch[0]
+    text2, out2 = text[2 * q : 3 * q], scratch[1]
+    text3, out3 = text[3 * q : 4 * q], scratch[2]
+    text4, out4 = text[4 * q : 5 * q], scratch[3]
+    text5, out5 = text[5 * q : 6 * q], scratch[4]
+    text6, out6 = text[6 * q : 7 * q], scratch[5]
+    text7, out7 = text[7 * q : 8 * q], scratch[6]
+    state0, number = _step(table, state, text0[0], out0, 0)
+    count0 = np.uint64(number)
+    state1, count1 = entries[np.uint64(text1[0])], _ZERO
+    state2, count2 = entries[np.uint64(text2[0])], _ZERO
+    state3, count3 = entries[np.uint64(text3[0])], _ZERO
+    state4, count4 = entries[np.uint64(text4[0])], _ZERO
+    state5, count5 = entries[np.uint64(text5[0])], _ZERO
+    state6, count6 = entries[np.uint64(text6[0])], _ZERO
+    state7, count7 = entries[np.uint64(text7[0])], _ZERO
+    # What follows comes eight times. Written as a loop over arrays of states it runs at half the
+    # speed. Both entries are loaded, that of the child and that of the failure's child, and one is
+    # chosen: a branch would be mispredicted once a token, and `kept` keeps LLVM from making one.
+    # That neither says the symbol is rare: what remains after a failure is short, and most often
+    # nothing.
+    kept, index = _ZERO, _ONE
+    while index < size:
+        wrong = _ZERO
+        while index < size:
+            symbol, base = np.uint64(text0[index]), state0 >> _BASE
+            child = entries[base + symbol]
+            instead = entries[np.uint64(np.uint32(state0) >> _FAILURE) + symbol]
+            out0[count0] = np.uint32(base)
+            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
+            count0 += np.uint64(fails)
+            state0 = instead if fails else child
+            wrong |= state0 ^ symbol
+            kept ^= instead
+
+            symbol, base = np.uint64(text1[index]), state1 >> _BASE
+            child = entries[base + symbol]
+            instead = entries[np.uint64(np.uint32(state1) >> _FAILURE) + symbol]
+            out1[count1] = np.uint32(base)
+            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
+            count1 += np.uint64(fails)
+            state1 = instead if fails else child
+            wrong |= state1 ^ symbol
+            kept ^= instead
+
+            symbol, base = np.uint64(text2[index]), state2 >> _BASE
+            child = entries[base + symbol]
+            instead = entries[np.uint64(np.uint32(state2) >> _FAILURE) + symbol]
+            out2[count2] = np.uint32(base)
+            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
+            count2 += np.uint64(fails)
+            state2 = instead if fails else child
+            wrong |= state2 ^ symbol
+            kept ^= instead
+
+            symbol, base = np.uint64(text3[index]), state3 >> _BASE
+            child = entries[base + symbol]
+            instead = entries[np.uint64(np.uint32(state3) >> _FAILURE) + symbol]
+            out3[count3] = np.uint32(base)
+            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
+            count3 += np.uint64(fails)
+            state3 = instead if fails else child
+            wrong |= state3 ^ symbol
+            kept ^= instead
+
+            symbol, base = np.uint64(text4[index]), state4 >> _BASE
+            child = entries[base + symbol]
+            instead = entries[np.uint64(np.uint32(state4) >> _FAILURE) + symbol]
+            out4[count4] = np.uint32(base)
+            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
+            count4 += np.uint64(fails)
+            state4 = instead if fails else child
+            wrong |= state4 ^ symbol
+            kept ^= instead
+
+            symbol, base = np.uint64(text5[index]), state5 >> _BASE
+            child = entries[base + symbol]
+            instead = entries[np.uint64(np.uint32(state5) >> _FAILURE) + symbol]
+            out5[count5] = np.uint32(base)
+            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
+            count5 += np.uint64(fails)
+            state5 = instead if fails else child
+            wrong |= state5 ^ symbol
+            kept ^= instead
+
+            symbol, base = np.uint64(text6[index]), state6 >> _BASE
+            child = entries[base + symbol]
+            instead = entries[np.uint64(np.uint32(state6) >> _FAILURE) + symbol]
+            out6[count6] = np.uint32(base)
+            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
+            count6 += np.uint64(fails)
+            state6 = instead if fails else child
+            wrong |= state6 ^ symbol
+            kept ^= instead
+
+            symbol, base = np.uint64(text7[index]), state7 >> _BASE
+            child = entries[base + symbol]
+            instead = entries[np.uint64(np.uint32(state7) >> _FAILURE) + symbol]
+            out7[count7] = np.uint32(base)
+            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
+            count7 += np.uint64(fails)
+            state7 = instead if fails else child
+            wrong |= state7 ^ symbol
+            kept ^= instead
+
+            index += _ONE
+            if wrong & _SYMBOL:
+                break
+        if wrong & _SYMBOL:
+            last = index - _ONE
+            if (state0 ^ np.uint64(text0[last])) & _SYMBOL:
+                state0, count0 = _fail_again(table, text0[last], out0, count0)
+            if (state1 ^ np.uint64(text1[last])) & _SYMBOL:
+                state1, count1 = _fail_again(table, text1[last], out1, count1)
+            if (state2 ^ np.uint64(text2[last])) & _SYMBOL:
+                state2, count2 = _fail_again(table, text2[last], out2, count2)
+            if (state3 ^ np.uint64(text3[last])) & _SYMBOL:
+                state3, count3 = _fail_again(table, text3[last], out3, count3)
+            if (state4 ^ np.uint64(text4[last])) & _SYMBOL:
+                state4, count4 = _fail_again(table, text4[last], out4, count4)
+            if (state5 ^ np.uint64(text5[last])) & _SYMBOL:
+                state5, count5 = _fail_again(table, text5[last], out5, count5)
+            if (state6 ^ np.uint64(text6[last])) & _SYMBOL:
+                state6, count6 = _fail_again(table, text6[last], out6, count6)
+            if (state7 ^ np.uint64(text7[last])) & _SYMBOL:
+                state7, count7 = _fail_again(table, text7[last], out7, count7)
+    scratch[0, -1] = np.uint32(kept)
+    count += np.int64(count0)
+    state = state0
+    count, state = _join(table, state, text1, out1, np.int64(count1), state1, failed, count)
+    count, state = _join(table, state, text2, out2, np.int64(count2), state2, failed, count)
+    count, state = _join(table, state, text3, out3, np.int64(count3), state3, failed, count)
+    count, state = _join(table, state, text4, out4, np.int64(count4), state4, failed, count)
+    count, state = _join(table, state, text5, out5, np.int64(count5), state5, failed, count)
+    count, state = _join(table, state, text6, out6, np.int64(count6), state6, failed, count)
+    count, state = _join(table, state, text7, out7, np.int64(count7), state7, failed, count)
+    return count, state
+
+
+@njit(cache=True, nogil=True)
+def _fail_again(
+    table: Table, symbol: int, failed: Codes, count: np.uint64
+) -> tuple[np.uint64, np.uint64]:
+    """Go on from the failure written last, whose node has no child by `symbol` either."""
+    state = table.failures[np.uint64(failed[count - _ONE])]
+    state, number = _step(table, state, symbol, failed[count:], 0)
+    return state, count + np.uint64(number)
+
+
+@njit(cache=True, nogil=True)
+def _join(
+    table: Table,
+    state: np.uint64,
+    text: Text,
+    guessed: Codes,
+    num_guessed: int,
+    guessed_state: np.uint64,
+    failed: Codes,
+    count: int,
+) -> tuple[int, np.uint64]:
+    """Walk from `state` through a segment that a guess has walked from a fresh token.
+
+    Args:
+      table: of the codebook.
+      state: of the true walk, before the segment.
+      text: uint[q], the segment.
+      guessed: uint32[>= num_guessed], the guess's failures.
+      num_guessed: how many.
+      guessed_state: of the guess, behind the segment.
+      failed: filled from `count` on.
+      count: failures in `failed`.
+
+    Returns:
+      (failures in `failed`, state of the true walk behind the segment).
+    """
+    state, count = _step(table, state, text[0], failed, count)
+    replay = table.entries[np.uint64(text[0])]
+    replayed = 0
+    for index in range(1, len(text)):
+        if state == replay:
+            rest = guessed[replayed:num_guessed]
+            target = failed[count : count + len(rest)]
+            for place in range(len(rest)):
+                target[place] = rest[place]
+            return count + len(rest), guessed_state
+        state, count = _step(table, state, text[index], failed, count)
+        # The replay's failures are known: it writes them again, over themselves.
+        replay, replayed = _step(table, replay, text[index], guessed, replayed)
+    return count, state
