@@ -138,11 +138,11 @@ def parse_compress(argv: Sequence[str] | None = None) -> CompressOptions:
     add(
         "--codebook",
         metavar="FILE",
-        help="codebook: default, that of the package. equal_info: in place of --m1; with neither and "
-        "16-bit windows, that of the package",
+        help="codebook: default, that of the package. equal_info: in place of --m1; with neither "
+        "and 16-bit windows, that of the package",
     )
     add("--parse", choices=PARSES, help="codebook: how text is cut (default: the codebook's own)")
-    add("--plan", choices=M1_PLANS, help="equal_info: what to compile --m1 to (default: best_first)")
+    add("--plan", choices=M1_PLANS, help="equal_info: how to compile --m1 (default: best_first)")
     add("--window_bits", type=_positive, help="W: 9..128, equal_info_ac from 14 (default: 16)")
     add("--token_bits", type=_positive, help="N: 1..16, or W up to 20 (default: W, at most 16)")
     add("--delay", action="store_true", default=None, help="equal_info_ac: the paper's Delay [A.5]")

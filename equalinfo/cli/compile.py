@@ -1,10 +1,15 @@
 """Command compile: a codebook from an M1, or from text alone."""
 
 import argparse
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equalinfo.cli.command import add_command
+from equalinfo.codebook.limits import BEST_FIRST, PLANS, UNIGRAM, check_num_codes
+
+if TYPE_CHECKING:
+    from equalinfo.codebook import Codebook
 
 
 def add(commands: Any) -> None:
@@ -18,25 +23,48 @@ def add(commands: Any) -> None:
         *("--from-text", "--from_text"),
         nargs="+",
         metavar="GLOB",
-        help="in place of M1: count text. Files of JSON lines with a field `text` (.json, .jsonl) "
-        "or of one document a line (.txt), also .gz",
+        help="in place of M1: files of text, .json or .jsonl with a field `text`, .txt of a "
+        "document a line, also .gz or .zst, or .parquet",
     )
-    add("-o", "--output", type=Path, required=True, help=".eqi file to write")
-    add("--codes", type=int, default=1 << 16, help="V, 257..2^20; plan interval: a power of two")
+    add(
+        "-o",
+        "--output",
+        required=True,
+        help=".eqi file to write; with several --codes, {codes} in its name is each",
+    )
+    add(
+        "--codes",
+        type=int,
+        nargs="+",
+        default=[1 << 16],
+        metavar="V",
+        help="257..2^20, "
+        "default 65536; plan interval: a power of two. Several, with plan unigram: each set is "
+        "pruned from the next larger",
+    )
     add(
         "--plan",
-        choices=("best_first", "interval"),
-        default="best_first",
-        help="best_first: the V likeliest texts. interval: those of the exact W-bit code, V = 2^W",
+        choices=PLANS,
+        help="unigram (default with --from-text): texts that spell the corpus in the fewest bits. "
+        "The paper's method: best_first (default with an M1), the V likeliest texts; interval, "
+        "those of the exact W-bit code, V = 2^W",
     )
+    add("--max_words", type=int, help="unigram: most words of a text, default 8; 1: within words")
+    add(
+        "--token_cost",
+        type=float,
+        help="unigram: bits that a token costs beside its own, "
+        "default 12: more of it, fewer tokens",
+    )
+    add("--threads", type=int, help="unigram: default all; the result does not depend on it")
     add(
         "--rounds",
         type=int,
-        help="with --from-text, default 3: the first counts everywhere, each further one where "
-        "the windows of the round before begin",
+        help="best_first and interval with --from-text, default 3: the first counts everywhere, "
+        "each further one where the windows of the round before begin",
     )
     add("--context", type=int, help="symbols of left context M1 sees; None: 64")
-    add("--precision", type=int, default=16, help="P: M1's frequencies sum to 2^P")
+    add("--precision", type=int, help="P: M1's frequencies sum to 2^P, default 16")
     add(
         "--evaluate",
         nargs="+",
@@ -49,50 +77,99 @@ def add(commands: Any) -> None:
 
 
 def _compile(arguments: argparse.Namespace) -> None:
-    from equalinfo.codebook import Codebook
-    from equalinfo.codebook.limits import check_num_codes
-
     if (arguments.m1 is None) == (not arguments.from_text):
         raise ValueError("give either an M1 file or --from-text GLOB.")
-    check_num_codes(arguments.plan, arguments.codes)
-    if not arguments.output.absolute().parent.is_dir():
-        raise FileNotFoundError(f"{arguments.output.parent} is not a directory.")
-    progress = not arguments.quiet
-    if arguments.from_text:
-        from equalinfo.codebook.from_text import compile_from_text
-        from equalinfo.text_files import read_symbols
-
-        if arguments.context is not None:
-            raise ValueError("--context is M1's; with --from-text there is none to give.")
-        codebook = compile_from_text(
-            read_symbols(arguments.from_text, progress),
-            arguments.codes,
-            plan=arguments.plan,
-            rounds=3 if arguments.rounds is None else arguments.rounds,
-            precision=arguments.precision,
-            progress=progress,
+    plan = arguments.plan or (UNIGRAM if arguments.from_text else BEST_FIRST)
+    for codes in arguments.codes:
+        check_num_codes(plan, codes)
+    _check_options(arguments, plan)
+    outputs = [Path(arguments.output.replace("{codes}", str(codes))) for codes in arguments.codes]
+    if len(set(outputs)) < len(outputs):
+        raise ValueError(
+            f"-o {arguments.output} is one file for {len(outputs)} codebooks. Write {{codes}} into "
+            "its name."
         )
-    else:
-        from equalinfo.codecs.assets import resolve_model
-
-        if arguments.rounds is not None:
-            raise ValueError("--rounds is of --from-text; an M1 is not counted.")
-        codebook = Codebook.compile(
-            resolve_model(arguments.m1, arguments.precision),
-            arguments.codes,
-            plan=arguments.plan,
-            context=arguments.context,
-            progress=progress,
+    for output in outputs:
+        if not output.absolute().parent.is_dir():
+            raise FileNotFoundError(f"{output.parent} is not a directory.")
+    for output, codebook in zip(outputs, _codebooks(arguments, plan), strict=True):
+        codebook.save(output)
+        print(
+            f"{output}: {codebook.num_codes} codes ({codebook.info.plan}), "
+            f"{output.stat().st_size:,} bytes, sha256:{codebook.sha256}"
         )
-    codebook.save(arguments.output)
-    print(
-        f"{arguments.output}: {codebook.num_codes} codes ({codebook.info.plan}), "
-        f"{arguments.output.stat().st_size:,} bytes, sha256:{codebook.sha256}"
-    )
     if arguments.evaluate:
         from equalinfo.cli.evaluate import print_scores
         from equalinfo.token_scores import Texts, evaluate
         from equalinfo.vocabularies import load
 
         texts = Texts.load(arguments.evaluate, arguments.from_text or ())
-        print_scores([evaluate(load(str(arguments.output)), texts)], texts.about)
+        print_scores([evaluate(load(str(output)), texts) for output in outputs], texts.about)
+
+
+def _check_options(arguments: argparse.Namespace, plan: str) -> None:
+    """Raise a ValueError for an option that the plan does not take."""
+    takes = {
+        "context": not arguments.from_text,
+        "rounds": bool(arguments.from_text) and plan != UNIGRAM,
+        "precision": plan != UNIGRAM,
+        "max_words": plan == UNIGRAM,
+        "token_cost": plan == UNIGRAM,
+        "threads": plan == UNIGRAM,
+    }
+    source = "--from-text" if arguments.from_text else "an M1"
+    for name, taken in takes.items():
+        if not taken and getattr(arguments, name) is not None:
+            raise ValueError(f"--{name} is not for plan {plan!r} with {source}.")
+    if plan == UNIGRAM and not arguments.from_text:
+        raise ValueError("plan 'unigram' chooses texts for a corpus: give --from-text GLOB.")
+    if plan != UNIGRAM and len(arguments.codes) > 1:
+        raise ValueError(f"plan {plan!r} makes one codebook: give --codes one number.")
+
+
+def _codebooks(arguments: argparse.Namespace, plan: str) -> "list[Codebook]":
+    from equalinfo.codebook import Codebook
+
+    progress = not arguments.quiet
+    precision = 16 if arguments.precision is None else arguments.precision
+    if plan == UNIGRAM:
+        from equalinfo.codebook.from_text import train_on_documents
+        from equalinfo.text_files import expand, read_documents
+
+        names = expand(arguments.from_text)
+        return train_on_documents(
+            (document for name in names for document in read_documents(name)),
+            arguments.codes,
+            max_words=8 if arguments.max_words is None else arguments.max_words,
+            token_cost=12.0 if arguments.token_cost is None else arguments.token_cost,
+            threads=len(os.sched_getaffinity(0))
+            if arguments.threads is None
+            else arguments.threads,
+            progress=progress,
+        )
+    (num_codes,) = arguments.codes
+    if arguments.from_text:
+        from equalinfo.codebook.from_text import compile_from_text
+        from equalinfo.text_files import read_symbols
+
+        return [
+            compile_from_text(
+                read_symbols(arguments.from_text, progress),
+                num_codes,
+                plan=plan,
+                rounds=3 if arguments.rounds is None else arguments.rounds,
+                precision=precision,
+                progress=progress,
+            )
+        ]
+    from equalinfo.codecs.assets import resolve_model
+
+    return [
+        Codebook.compile(
+            resolve_model(arguments.m1, precision),
+            num_codes,
+            plan=plan,
+            context=arguments.context,
+            progress=progress,
+        )
+    ]

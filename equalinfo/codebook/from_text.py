@@ -1,11 +1,64 @@
-"""A codebook from text alone: counts take the place of a trained M1."""
+"""A codebook from text alone."""
+
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from equalinfo.alphabet import Symbols
-from equalinfo.codebook.book import Codebook
+from equalinfo.codebook.book import Codebook, CodebookInfo
+from equalinfo.codebook.limits import FEWEST, UNIGRAM
 from equalinfo.frequencies import DEFAULT_PRECISION
 from equalinfo.m1.counts import CountModel
+
+
+def train_on_documents(
+    documents: Iterable[bytes],
+    sizes: Sequence[int],
+    *,
+    max_words: int = 8,
+    token_cost: float = 12.0,
+    threads: int = 1,
+    progress: bool = True,
+) -> list[Codebook]:
+    """Choose texts that spell documents in the fewest bits: see `equalinfo.codebook.unigram`.
+
+    Args:
+      documents: any bytes; read once.
+      sizes: V of each codebook. A corpus that is too small gives fewer codes, and a warning.
+      max_words: most words of a text; 1: texts within words.
+      token_cost: bits that each token costs beside its own, in training and in the parse.
+      threads: the result does not depend on it.
+      progress: draw bars.
+    """
+    from equalinfo.codebook.unigram import train_sizes
+
+    sets = train_sizes(
+        documents,
+        sizes,
+        max_words=max_words,
+        token_cost=round(256 * token_cost),
+        threads=threads,
+        progress=progress,
+    )
+    return [
+        Codebook(
+            CodebookInfo(
+                UNIGRAM,
+                trained.num_codes,
+                FEWEST,
+                trained.token_cost,
+                {
+                    "max_words": max_words,
+                    "num_bytes": trained.num_bytes,
+                    "num_documents": trained.num_documents,
+                },
+            ),
+            trained.texts,
+            trained.offsets,
+            trained.information,
+        )
+        for trained in sets
+    ]
 
 
 def compile_from_text(
@@ -17,7 +70,7 @@ def compile_from_text(
     precision: int = DEFAULT_PRECISION,
     progress: bool = True,
 ) -> Codebook:
-    """Count a text and compile what was counted.
+    """Count a text and compile what was counted: counts take the place of a trained M1.
 
     Windows do not begin anywhere, but where the window before ended: at the beginning of words more
     often than inside them. So the text is cut with the first codebook, and counted again where its
