@@ -1,9 +1,10 @@
-"""Claim: the tokenizer loses nothing, and the interval codebook is the streaming coder.
+"""Claim: the tokenizer loses nothing, both parses are right, and plan interval is the exact code.
 
     python -m benchmarks.exactness --text 'train/*.json.gz' --validation 'validation/*.json.gz'
 
-Prints one JSON line a check, with what was compared and how many differences were found; exits with
-1 if there was any. Takes some minutes: most of them go to the streaming coder.
+The parses are compared with straightforward ones over a trie of hashed prefixes, which share no
+code with them. Prints one JSON line a check, with what was compared and how many differences were
+found; exits with 1 if there was any. Takes some minutes: most of them go to the streaming coder.
 """
 
 import argparse
@@ -11,12 +12,16 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numba import njit, types
+from numba.typed import Dict
 
 from equalinfo import Tokenizer
 from equalinfo.alphabet import cut
-from equalinfo.codebook import Codebook
+from equalinfo.codebook import FEWEST, PARSES, Codebook
+from equalinfo.codebook.plain import MAX_COST, PIECE
 from equalinfo.coding.exact_lanes import ExactCode
 from equalinfo.coding.lanes import encode_windows
 from equalinfo.m1.counts import CountModel
@@ -34,18 +39,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--codebook", help="default: the one of the package")
     add("--round_trip_mb", type=int, default=1000)
     add("--stream_mb", type=int, default=100)
+    add("--parse_mb", type=int, default=50)
     add("--interval_mb", type=int, default=50)
     arguments = parser.parse_args(argv)
-    tokenizer = Tokenizer.load(arguments.codebook) if arguments.codebook else Tokenizer.default()
+    default = Tokenizer.default()
+    book = Codebook.load(arguments.codebook) if arguments.codebook else default.codebook
+    tokenizers = [Tokenizer(book, parse) for parse in PARSES]
     symbols = read_symbols(arguments.text)
     text = symbols[symbols < 256].astype(np.uint8)
-    differences = [
-        _round_trips(tokenizer, text, arguments.round_trip_mb),
-        _streams(tokenizer, text, arguments.stream_mb),
-        _interval(symbols[: arguments.interval_mb * 10**6]),
-    ]
-    if arguments.validation:
-        differences.append(_documents(tokenizer, arguments.validation))
+    differences = []
+    for tokenizer in tokenizers:
+        differences += [
+            _parses(tokenizer, symbols, arguments.parse_mb),
+            _round_trips(tokenizer, text, arguments.round_trip_mb // len(PARSES)),
+            _streams(tokenizer, text, arguments.stream_mb // len(PARSES)),
+        ]
+        if arguments.validation:
+            differences.append(_documents(tokenizer, arguments.validation))
+    differences.append(_interval(symbols[: arguments.interval_mb * 10**6]))
     return int(any(differences))
 
 
@@ -76,6 +87,98 @@ def mixture(
         yield kind, piece.tobytes()
 
 
+def _parses(tokenizer: Tokenizer, symbols: np.ndarray, megabytes: int) -> int:
+    """Codes of text, and of what is hard to parse, against the straightforward parses."""
+    book, parse = tokenizer.codebook, tokenizer.parse
+    prefixes = prefixes_of(book.texts, book.offsets)
+    costs = np.minimum(book.information.astype(np.int64) + book.info.token_cost, MAX_COST)
+    wrong = size = tokens = 0
+    hard = (piece for _, piece in mixture(tokenizer, symbols[symbols < 256], 80, seed=2))
+    parts = [np.frombuffer(piece[: 1 << 20], np.uint8) for piece in hard]
+    for start in range(0, megabytes * 10**6, _PIECE):
+        parts.append(symbols[start : min(start + _PIECE, megabytes * 10**6)])
+    for part in parts:
+        text = part.astype(np.uint16)
+        codes = book.encode(text, parse)
+        expected = spell(prefixes, costs, text, parse == FEWEST)
+        wrong += not np.array_equal(codes, expected)
+        size, tokens = size + len(text), tokens + len(codes)
+    return _report(f"{parse} against a straightforward parse", size, wrong, tokens=tokens)
+
+
+def prefixes_of(texts: np.ndarray, offsets: np.ndarray) -> Any:
+    """(node << 9 | symbol) -> child of all prefixes, and the code of each node or -1."""
+    children = Dict.empty(types.int64, types.int64)
+    codes = np.full(len(texts) + 1, -1, np.int64)
+    _fill(texts, offsets, children, codes)
+    return children, codes
+
+
+@njit
+def _fill(texts: np.ndarray, offsets: np.ndarray, children: Any, codes: np.ndarray) -> None:
+    for code in range(len(offsets) - 1):
+        node = 0
+        for place in range(offsets[code], offsets[code + 1]):
+            key = (node << 9) | np.int64(texts[place])
+            if key not in children:
+                children[key] = len(children) + 1
+            node = children[key]
+        codes[node] = code
+
+
+def spell(prefixes: Any, costs: np.ndarray, text: np.ndarray, fewest: bool) -> np.ndarray:
+    """Codes of a text, by `fewest` or by `longest`."""
+    if not fewest:
+        return _longest(*prefixes, text)
+    pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
+    return np.concatenate([_fewest(*prefixes, costs, piece) for piece in pieces])
+
+
+@njit
+def _longest(children: Any, codes: np.ndarray, text: np.ndarray) -> np.ndarray:
+    out = np.empty(len(text), np.int64)
+    count = start = 0
+    while start < len(text):
+        node, place, end = 0, start, start
+        while place < len(text):
+            key = (node << 9) | np.int64(text[place])
+            if key not in children:
+                break
+            node = children[key]
+            place += 1
+            if codes[node] >= 0:
+                out[count], end = codes[node], place
+        start = end
+        count += 1
+    return out[:count]
+
+
+@njit
+def _fewest(children: Any, codes: np.ndarray, costs: np.ndarray, text: np.ndarray) -> np.ndarray:
+    size = len(text)
+    best = np.full(size + 1, 1 << 60)  # cost of the best way to each place
+    begin, last = np.zeros(size + 1, np.int64), np.zeros(size + 1, np.int64)  # and its last token
+    best[0] = 0
+    for start in range(size):
+        node = 0
+        for place in range(start, size):
+            key = (node << 9) | np.int64(text[place])
+            if key not in children:
+                break
+            node = children[key]
+            code, end = codes[node], place + 1
+            # Of equal ways the first has the longest last token.
+            if code >= 0 and best[start] + costs[code] < best[end]:
+                best[end] = best[start] + costs[code]
+                begin[end], last[end] = start, code
+    out = np.empty(size, np.int64)
+    count, place = 0, size
+    while place > 0:
+        out[count] = last[place]
+        count, place = count + 1, begin[place]
+    return out[:count][::-1]
+
+
 def _round_trips(tokenizer: Tokenizer, text: np.ndarray, megabytes: int) -> int:
     tokens: dict[str, int] = {}
     sizes: dict[str, int] = {}
@@ -86,7 +189,9 @@ def _round_trips(tokenizer: Tokenizer, text: np.ndarray, megabytes: int) -> int:
         tokens[kind] = tokens.get(kind, 0) + len(ids)
         sizes[kind] = sizes.get(kind, 0) + len(piece)
     ratios = {kind: round(sizes[kind] / tokens[kind], 3) for kind in sizes}
-    return _report("round trips", sum(sizes.values()), wrong, bytes_per_token=ratios)
+    return _report(
+        f"{tokenizer.parse}: round trips", sum(sizes.values()), wrong, bytes_per_token=ratios
+    )
 
 
 def _streams(tokenizer: Tokenizer, text: np.ndarray, megabytes: int) -> int:
@@ -104,7 +209,7 @@ def _streams(tokenizer: Tokenizer, text: np.ndarray, megabytes: int) -> int:
             ids = [encoder.feed(part[start:end]) for start, end in pairwise(cuts)]
             wrong += not np.array_equal(np.concatenate([*ids, encoder.finish()]), expected)
             size += len(part)
-    return _report("streams", size, wrong)
+    return _report(f"{tokenizer.parse}: streams", size, wrong)
 
 
 def _interval(symbols: np.ndarray) -> int:
@@ -135,7 +240,7 @@ def _documents(tokenizer: Tokenizer, names: Sequence[str]) -> int:
     )
     size = sum(map(len, documents))
     return _report(
-        "validation documents",
+        f"{tokenizer.parse}: validation documents",
         size,
         wrong,
         documents=len(documents),
