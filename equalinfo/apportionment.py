@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from equalinfo.jit import njit
 
 
 def winners(remainders: Sequence[int], left: int) -> list[bool]:

@@ -14,10 +14,10 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.apportionment import threshold, winners
+from equalinfo.jit import njit
 from equalinfo.precision import AC_PRECISION as AC_PRECISION
 from equalinfo.precision import DEFAULT_PRECISION as DEFAULT_PRECISION
 from equalinfo.precision import MAX_PRECISION as MAX_PRECISION

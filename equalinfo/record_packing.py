@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import google_crc32c
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from equalinfo import alphabet
 from equalinfo.alphabet import EOS, Symbols
+from equalinfo.jit import njit
 from equalinfo.records import FEATURES, EncodedLike
 
 Int64s = npt.NDArray[np.int64]

@@ -6,8 +6,8 @@ that `pipelines.compress` writes; whatever has another form is left to `records.
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from equalinfo.jit import njit
 from equalinfo.records import FEATURES, Record
 from equalinfo.records import parse as parse_any
 

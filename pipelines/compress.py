@@ -9,6 +9,7 @@ import numpy as np
 from equalinfo import codecs
 from equalinfo.alphabet import EOS
 from equalinfo.codecs.base import Codec
+from equalinfo.console import print_any_text
 from equalinfo.manifest import Manifest, ManifestError
 from pipelines import dask_cluster, graph, output, sinks, sources, storage, worker
 from pipelines.estimate import Estimate, measure
@@ -160,6 +161,7 @@ def make_codec(options: CompressOptions) -> Codec:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit status."""
+    print_any_text()
     options = parse_compress(argv)
     try:
         if options.estimate:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import EOS, NUM_SYMBOLS
+from equalinfo.console import print_any_text
 from equalinfo.data.text import DamagedInputError, InputFile
 from equalinfo.m1.static import StaticModel
 from pipelines import readers, sources, storage
@@ -209,6 +210,7 @@ def _take_outcome(output: str) -> str | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit status."""
+    print_any_text()
     options = parse_count(argv)
     try:
         run(options)

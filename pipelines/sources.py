@@ -56,18 +56,18 @@ def find(
         found.update({file.path: file for file in files})
     names: dict[str, str] = {}
     for path, file in sorted(found.items()):
-        if file.name in names:
-            raise InputError(
-                f"two inputs are called {file.name!r}: {names[file.name]} and {path}. Records name "
-                "their input by its base name: rename one, or compress them as two splits."
-            )
         try:
-            file.name.encode("utf-8")
-        except UnicodeEncodeError as error:
+            name = file.name
+        except UnicodeDecodeError as error:
             raise InputError(
                 f"the name of the input {path!r} is not UTF-8. Records name their input: rename it."
             ) from error
-        names[file.name] = path
+        if name in names:
+            raise InputError(
+                f"two inputs are called {name!r}: {names[name]} and {path}. Records name "
+                "their input by its base name: rename one, or compress them as two splits."
+            )
+        names[name] = path
     return sorted(found.values(), key=lambda file: file.name)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from equalinfo.console import print_any_text
 from equalinfo.data.text import InputFile
 from equalinfo.manifest import ManifestError
 from pipelines import sources, storage
@@ -157,6 +158,7 @@ def _verify_shards(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit status."""
+    print_any_text()
     options = parse_verify(argv)
     try:
         report = run(options)

@@ -22,11 +22,13 @@ import sys
 from collections.abc import Sequence
 
 from equalinfo.cli import compile, encode, evaluate, export, freeze, generate, models, report, show
+from equalinfo.console import print_any_text
 from equalinfo.version import __version__
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; errors that name their fix are printed without a trace."""
+    print_any_text()
     arguments = _parser().parse_args(argv)
     try:
         arguments.function(arguments)

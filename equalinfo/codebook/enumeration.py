@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from tqdm import tqdm
 
 from equalinfo.codebook.plans import Plan, information_of, root_weight
 from equalinfo.frequencies import check
+from equalinfo.jit import njit
 from equalinfo.m1.base import Frequencies, FrequencyModel
 
 Integers = npt.NDArray[np.int64]

@@ -28,7 +28,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from equalinfo.codebook.double_array import (
     NO_SYMBOL,
@@ -39,6 +38,7 @@ from equalinfo.codebook.double_array import (
 from equalinfo.codebook.limits import MAX_FEWEST_SYMBOLS
 from equalinfo.codebook.plain import MAX_COST, PIECE
 from equalinfo.codebook.trie import Nodes, Texts, Trie
+from equalinfo.jit import njit
 
 Codes = npt.NDArray[np.uint32]
 Costs = npt.NDArray[np.int64]

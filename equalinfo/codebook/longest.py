@@ -24,7 +24,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from equalinfo.codebook.double_array import (
     BREAK,
@@ -34,6 +33,7 @@ from equalinfo.codebook.double_array import (
     Places,
 )
 from equalinfo.codebook.trie import Nodes, Texts, Trie
+from equalinfo.jit import njit
 
 Codes = npt.NDArray[np.uint32]
 Ends = npt.NDArray[np.int64]

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from equalinfo.alphabet import EOS
 from equalinfo.codebook.trie import Offsets, Texts, byte_lengths
+from equalinfo.jit import njit
 
 Elements = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 

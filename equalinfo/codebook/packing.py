@@ -2,10 +2,10 @@
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from equalinfo.codebook.double_array import MAX_BASE, MAX_PLACES, WALK_SYMBOLS, Bases, Places
 from equalinfo.codebook.trie import Nodes, Offsets, Texts, Trie
+from equalinfo.jit import njit
 
 
 def pack(trie: Trie, information: npt.NDArray[np.uint16]) -> Bases:

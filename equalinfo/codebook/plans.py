@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.codebook.limits import BEST_FIRST
 from equalinfo.coding.exact_lanes import child_points
+from equalinfo.jit import njit
 from equalinfo.m1.base import Frequencies
 
 Weights = npt.NDArray[np.uint64]

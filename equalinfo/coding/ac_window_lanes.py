@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from equalinfo.coding.ac_window import GUARD_BITS, PaperWindow, padded_code
 from equalinfo.coding.intervals import interval_of, symbol_at
 from equalinfo.frequencies import Frequencies
+from equalinfo.jit import njit
 
 Lanes = npt.NDArray[np.int64]
 Wide = npt.NDArray[Any]

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from equalinfo.alphabet import NUM_SYMBOLS, Symbols
 from equalinfo.frequencies import check_precision
+from equalinfo.jit import njit
 
 Bits = npt.NDArray[np.uint8]
 RANGE_BITS = 32

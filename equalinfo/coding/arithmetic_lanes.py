@@ -5,10 +5,10 @@ The same integers as `arithmetic.decode_reference`; `equalinfo.coding.whole_text
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from equalinfo.coding.arithmetic import HALF, RANGE_BITS, TOP, Bits
 from equalinfo.frequencies import Frequencies, check_precision
+from equalinfo.jit import njit
 
 
 class TextDecoder:

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.apportionment import threshold
 from equalinfo.coding.bits import NARROW_BITS
 from equalinfo.coding.exact import check_window_bits
 from equalinfo.frequencies import Frequencies, check_precision
+from equalinfo.jit import njit
 
 Lanes = npt.NDArray[np.int64]
 Wide = npt.NDArray[Any]

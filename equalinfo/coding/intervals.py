@@ -2,10 +2,10 @@
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.frequencies import Frequencies
+from equalinfo.jit import njit
 
 Lanes = npt.NDArray[np.int64]
 

@@ -81,8 +81,13 @@ class InputFile:
 
     @property
     def name(self) -> str:
-        """Base name: names the input in records, rejects and manifest."""
-        return self.path.replace(os.sep, "/").rsplit("/", 1)[-1]
+        """Base name: names the input in records, rejects and manifest.
+
+        Raises:
+          UnicodeDecodeError: it is not UTF-8, in which it is read whatever the locale.
+        """
+        base = self.path.replace(os.sep, "/").rsplit("/", 1)[-1]
+        return base.encode("utf-8", "surrogateescape").decode("utf-8")
 
 
 @dataclass(frozen=True)

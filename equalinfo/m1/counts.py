@@ -12,10 +12,10 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from equalinfo.alphabet import NUM_SYMBOLS, Symbols, as_symbols
 from equalinfo.frequencies import DEFAULT_PRECISION, check_precision
+from equalinfo.jit import njit
 from equalinfo.m1.base import Frequencies
 
 Integers = npt.NDArray[np.int64]

@@ -34,7 +34,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def task(codebook: Path, text: Path) -> str:
-    return register_text_task("demo", json_lines({"train": str(text)}), codebook)
+    return register_text_task("demo", json_lines({"train": str(text)}, 4), codebook)
 
 
 def test_rows_are_the_examples(task: str) -> None:

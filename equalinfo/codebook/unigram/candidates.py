@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from equalinfo.codebook.unigram.corpus import Bytes, Corpus, Integers
 from equalinfo.codebook.unigram.words import word_end
+from equalinfo.jit import njit
 
 Nodes = npt.NDArray[np.int32]
 

@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from equalinfo.codebook.unigram.corpus import MAX_DOCUMENT, Bytes, Corpus, Integers
+from equalinfo.jit import njit
 
 Entries = npt.NDArray[np.uint64]
 Nodes = npt.NDArray[np.int32]

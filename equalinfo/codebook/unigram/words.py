@@ -7,7 +7,8 @@ letters, but for the punctuation of Latin-1 and of U+2000 to U+203F.
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from equalinfo.jit import njit
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -7,8 +7,8 @@ bytes as `tiles` reads them: keys [C / 16, D / 4, 16, 4] and values [C / 4, D, 4
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from equalinfo.jit import njit
 from equalinfo.m1.frozen import arithmetic as a
 from equalinfo.m1.frozen.cpu_integers import TOP, bit_length, clip, i32, multiply_high
 from equalinfo.m1.frozen.tiles import ROWS, make_tile, widen

@@ -7,8 +7,8 @@ A row is one symbol of one text. Matrix products take bytes (`tiles`), all else 
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from equalinfo.jit import njit
 from equalinfo.m1.frozen import arithmetic as a
 from equalinfo.m1.frozen.cpu_attention import attend_sequence, attend_step, store
 from equalinfo.m1.frozen.cpu_integers import (

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from equalinfo.alphabet import NUM_SYMBOLS
+from equalinfo.jit import njit
 from equalinfo.m1.frozen import cpu_attention as attention
 from equalinfo.m1.frozen.cpu import CpuEngine, CpuState, Logits
 from equalinfo.m1.frozen.file import FrozenM1
