@@ -12,8 +12,8 @@ import time
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
+import torch  # type: ignore[import-not-found, unused-ignore]
+import torch.nn.functional as F  # type: ignore[import-not-found, unused-ignore]
 
 
 class Model(torch.nn.Module):
@@ -89,7 +89,8 @@ def main() -> None:
 
     print(json.dumps({"loss": step(), "torch": torch.__version__}), flush=True)
     for line in sys.stdin:
-        seconds, end = [], time.monotonic() + float(line)
+        seconds: list[float] = []
+        end = time.monotonic() + float(line)
         while not seconds or time.monotonic() < end:
             start = time.perf_counter()
             step()
