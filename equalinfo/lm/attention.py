@@ -27,7 +27,9 @@ def blocked_attention(
     (`segments` once negated, the gradient of the queries transposed) is for that.
 
     Args:
-      query, key, value: float32[B, L, H, D].
+      query: float32[B, L, H, D].
+      key: float32[B, L, H, D].
+      value: float32[B, L, H, D].
       bias: float32[H, L], added to the logits by distance into the past.
       segments: int32[B, L].
 
@@ -36,7 +38,7 @@ def blocked_attention(
     """
     batch, length, heads, dim = query.shape
     flat = (x.reshape(batch, length, heads * dim) for x in (query, key, value))
-    return _attention(*flat, bias, segments).reshape(query.shape)
+    return _attention(*flat, bias, jnp.asarray(segments)).reshape(query.shape)
 
 
 @jax.custom_vjp

@@ -1,4 +1,4 @@
-"""A batch on the cores of a CPU: each takes a part of the rows, and goes through it in small pieces.
+"""A batch on the cores of a CPU: each takes a part of the rows, and does it in small pieces.
 
 XLA's own threads share out one operation at a time, which a small model's are too short for, and
 through a whole batch each operation goes to memory and back. A core's part takes neither.

@@ -342,7 +342,8 @@ def evaluate(
         parts = _parts(batch, params)
         rows = len(parts[0]["weights"])
         each = cores.piece_rows(rows, batch.targets.shape[1], model_config.vocab_size, rows)
-        for sums in step([(params, part, each) for part in parts]):
+        results: list[Sums] = step([(params, part, each) for part in parts])
+        for sums in results:
             totals += np.stack(sums).astype(np.float64)
         num_bytes += int(batch.num_bytes.sum())
     return Evaluation(totals, num_bytes)

@@ -21,6 +21,7 @@ from equalinfo.lm.train import (
     load_params,
     make_optimizer,
     make_train_step,
+    token_scores,
     train,
 )
 
@@ -186,6 +187,31 @@ def test_z_loss_is_added_to_what_is_minimised_only():
     with_z, same = batch_sums(Transformer(MODEL), params, batch, 1e-2)
     assert float(plain) == float(sums.nats) == float(same.nats)
     assert float(with_z) > float(plain)
+
+
+@pytest.mark.parametrize("vocab_size", [7, 128, 384])
+def test_token_scores_are_those_of_logits(vocab_size):
+    rng = np.random.default_rng(vocab_size)
+    logits = jnp.asarray(rng.integers(-3, 4, (2, 9, vocab_size)), jnp.float32)  # many are equal
+    targets = jnp.asarray(rng.integers(0, vocab_size, (2, 9)))
+    factors = rng.normal(size=(2, 2, 9)).astype(np.float32)
+
+    def plain(logits, targets):
+        chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+        return jax.nn.logsumexp(logits, axis=-1), chosen, jnp.argmax(logits, axis=-1)
+
+    def loss(scores):
+        return lambda x: sum(
+            jnp.sum(a * b) for a, b in zip(scores(x, targets)[:2], factors, strict=True)
+        )
+
+    np.testing.assert_array_equal(token_scores(logits, targets)[2], plain(logits, targets)[2])
+    for ours, expected in zip(
+        jax.tree.leaves((token_scores(logits, targets)[:2], jax.grad(loss(token_scores))(logits))),
+        jax.tree.leaves((plain(logits, targets)[:2], jax.grad(loss(plain))(logits))),
+        strict=True,
+    ):
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_learning_rate_is_the_paper_s():
