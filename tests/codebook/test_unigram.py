@@ -79,6 +79,15 @@ def test_the_lattice_spells_as_the_definition_says(seed: int, equal_costs: bool)
         assert detour == (-1 if len(texts[number]) == 1 else expected_detour)
 
 
+def test_a_trie_of_scattered_bytes_finds_room_for_all():
+    draw = random.Random(7)
+    far_apart = [bytes([a, b, c]) for a in range(256) for b in (0, 255) for c in (0, 127, 255)]
+    more = [draw.randbytes(draw.randrange(2, 6)) for _ in range(4000)]
+    texts = sorted({bytes([byte]) for byte in range(256)}.union(far_apart, more))
+    made = make_lattice(texts, [256] * len(texts))
+    assert [made.spell(text) for text in texts] == [[number] for number in range(len(texts))]
+
+
 def test_logarithms_are_those_of_mathematics():
     values = [1, 2, 3, 255, 256, 257, 65535, 10**9 + 7, (1 << 50) - 1, 1 << 62, (1 << 63) - 1]
     for value, found in zip(values, costs.log2(np.array(values)).tolist(), strict=True):
@@ -219,6 +228,13 @@ def test_a_large_corpus_is_sampled_by_document():
     assert len(kept) > 50 and set(kept) <= set(documents)
     with pytest.warns(UserWarning, match="a sample of"):
         unigram.train(documents, 300, max_bytes=size // 3, progress=False)
+
+
+def test_a_sample_of_one_document_or_none():
+    documents = [b"a" * 70, b"b" * 60, b"c" * 50]
+    assert len(corpus.read(documents, 80, False).text) in (50, 60, 70)
+    with pytest.raises(ValueError, match="max_bytes=40 does not hold"):
+        corpus.read(documents, 40, False)
 
 
 def test_pruning_may_use_a_sample(monkeypatch):

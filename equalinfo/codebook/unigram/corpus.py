@@ -72,6 +72,9 @@ def read(documents: Iterable[bytes], max_bytes: int, progress: bool) -> Corpus:
       documents: any bytes. Empty ones are kept: they are an EOS.
       max_bytes: most bytes kept.
       progress: draw a bar over the bytes read.
+
+    Raises:
+      ValueError: max_bytes does not hold a document.
     """
     buffer = np.empty(1 << 20, np.uint8)
     ends = [0]
@@ -87,7 +90,12 @@ def read(documents: Iterable[bytes], max_bytes: int, progress: bool) -> Corpus:
             if rank >= limit:
                 continue
             for piece in _pieces(document):
-                if filled + len(piece) > max_bytes:
+                while filled + len(piece) > max_bytes and rank < limit:
+                    if not hashes:
+                        raise ValueError(
+                            f"max_bytes={max_bytes} does not hold {len(piece)} bytes of document "
+                            f"{num_read}. Use {MAX_DOCUMENT} or more."
+                        )
                     filled, limit = _thin(buffer, ends, hashes, max_bytes)
                 if rank >= limit:
                     break
@@ -111,7 +119,7 @@ def _thin(buffer: Bytes, ends: list[int], hashes: list[int], max_bytes: int) -> 
     order = np.argsort(np.array(hashes, np.uint64), kind="stable")
     lengths = np.diff(np.array(ends, np.int64))
     fits = int(np.searchsorted(np.cumsum(lengths[order]), max_bytes * 3 // 4, side="right"))
-    limit = hashes[order[fits]]
+    limit = hashes[order[min(fits, len(order) - 1)]]
     filled, kept_ends, kept_hashes = 0, [0], []
     for start, end, rank in zip(ends, ends[1:], hashes, strict=False):
         if rank < limit:
