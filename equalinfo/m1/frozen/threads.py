@@ -45,8 +45,20 @@ def spread(run: Callable[[int, int], object], size: int, most: int, threads: int
         for part in parts:
             run(*part)
         return
-    for _ in _pool(threads).map(lambda part: run(*part), parts):
-        pass
+    waiting = iter(parts)
+
+    def work() -> None:
+        for part in waiting:
+            run(*part)
+
+    # This thread takes part: to wake one more, and itself in the end, may take as long as a block.
+    others = [_pool(threads - 1).submit(work) for _ in range(min(threads, len(parts)) - 1)]
+    try:
+        work()
+    finally:
+        for other in others:
+            if not other.cancel():
+                other.result()
 
 
 @cache

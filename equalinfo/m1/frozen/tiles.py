@@ -69,7 +69,7 @@ def choose(kernel: str | None = None) -> str:
 def _features() -> Callable[..., bool]:
     """Whether code may use some features: of this CPU, or fewer where NUMBA_CPU_FEATURES says."""
     host = llvm.get_host_cpu_features()
-    wanted = numba.config.CPU_FEATURES
+    wanted = numba.config.CPU_FEATURES  # type: ignore[attr-defined]
     chosen = None if wanted is None else wanted.split(",")
     return lambda *names: all(
         host.get(name, False) and (chosen is None or f"+{name}" in chosen) for name in names
