@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.typed import Dict
 
 from equalinfo import Tokenizer
@@ -24,6 +24,7 @@ from equalinfo.codebook import FEWEST, PARSES, Codebook
 from equalinfo.codebook.plain import MAX_COST, PIECE
 from equalinfo.coding.exact_lanes import ExactCode
 from equalinfo.coding.lanes import encode_windows
+from equalinfo.jit import njit
 from equalinfo.m1.counts import CountModel
 from equalinfo.text_files import expand, read_documents, read_symbols
 
@@ -114,7 +115,7 @@ def prefixes_of(texts: np.ndarray, offsets: np.ndarray) -> Any:
     return children, codes
 
 
-@njit
+@njit(nogil=True)
 def _fill(texts: np.ndarray, offsets: np.ndarray, children: Any, codes: np.ndarray) -> None:
     for code in range(len(offsets) - 1):
         node = 0
@@ -134,7 +135,7 @@ def spell(prefixes: Any, costs: np.ndarray, text: np.ndarray, fewest: bool) -> n
     return np.concatenate([_fewest(*prefixes, costs, piece) for piece in pieces])
 
 
-@njit
+@njit(nogil=True)
 def _longest(children: Any, codes: np.ndarray, text: np.ndarray) -> np.ndarray:
     out = np.empty(len(text), np.int64)
     count = start = 0
@@ -153,7 +154,7 @@ def _longest(children: Any, codes: np.ndarray, text: np.ndarray) -> np.ndarray:
     return out[:count]
 
 
-@njit
+@njit(nogil=True)
 def _fewest(children: Any, codes: np.ndarray, costs: np.ndarray, text: np.ndarray) -> np.ndarray:
     size = len(text)
     best = np.full(size + 1, 1 << 60)  # cost of the best way to each place

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import config
+import numba.core.config
+
+config: Any = numba.core.config  # its names are made at run time
 
 
 def njit(**options: Any) -> Callable[[Any], Any]:

@@ -202,7 +202,7 @@ def _targets(out: Bytes, ids: npt.NDArray[np.int32]) -> None:
     at = np.uint64(0)  # unsigned: else each index is looked at for being negative
     for token in ids:
         if token >= 1 << 21:
-            at = np.uint64(_varint(out, np.int64(at), np.int64(token)))  # type: ignore[arg-type]
+            at = np.uint64(_varint(out, np.int64(at), np.int64(token)))
         else:  # without a branch on the size, which would be mispredicted
             two, three = token >= 1 << 7, token >= 1 << 14
             out[at] = (token & 127) | (two << 7)

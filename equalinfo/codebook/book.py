@@ -26,7 +26,13 @@ import numpy.typing as npt
 
 from equalinfo.alphabet import Symbols, as_symbols
 from equalinfo.codebook import double_array, file, trie
-from equalinfo.codebook.limits import LONGEST, UNIGRAM, check_num_codes, check_parse
+from equalinfo.codebook.limits import (
+    LONGEST,
+    MAX_SYMBOLS,
+    UNIGRAM,
+    check_num_codes,
+    check_parse,
+)
 from equalinfo.m1.base import FrequencyModel
 from equalinfo.precision import check_precision
 
@@ -60,6 +66,16 @@ class CodebookInfo:
     parse: str = LONGEST
     token_cost: int = 0
     made_of: Mapping[str, int | str] = field(default_factory=dict)
+
+    @property
+    def precision(self) -> int:
+        """P, of plans that an M1 chose the texts for."""
+        return int(self.made_of["precision"])
+
+    @property
+    def m1_context(self) -> int:
+        """Symbols of left context M1 saw, of plans that an M1 chose the texts for."""
+        return int(self.made_of["m1_context"])
 
 
 class Codebook:
@@ -113,7 +129,10 @@ class Codebook:
         prefixes = len(self._trie.parents) - info.num_codes
         if prefixes and (info.plan != UNIGRAM or self.format_version == 2):
             raise ValueError(f"{prefixes} prefixes of its texts are not among them.")
-        check_parse(info.parse, int(self.symbol_lengths.max()))
+        longest = int(self.symbol_lengths.max())
+        check_parse(info.parse, longest)
+        if longest > MAX_SYMBOLS and self.format_version > 2:
+            raise ValueError(f"a text of {longest} symbols is longer than {MAX_SYMBOLS}.")
         self._entries = None if entries is None else _own(entries, np.uint64, "entries")
         if bases is None and entries is None:
             from equalinfo.codebook.packing import pack
@@ -155,7 +174,7 @@ class Codebook:
         texts = enumerate_texts(
             model, make_plan(plan, num_codes, model.precision), context, lanes, progress
         )
-        made_of = {
+        made_of: dict[str, int | str] = {
             "precision": model.precision,
             "m1_sha256": model.sha256,
             "m1_context": context,
@@ -340,8 +359,9 @@ class Codebook:
 
     def _tensors(self) -> file.Tensors:
         tensors: file.Tensors = {"texts": self.texts, "information": self.information}
-        if self.format_version == 2:
+        if self._entries is not None:
             return {**tensors, "offsets": self.offsets, "entries": self._entries}
+        assert self._bases is not None  # of format 3
         return {**tensors, "lengths": self.symbol_lengths.astype(np.uint16), "bases": self._bases}
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -379,9 +399,15 @@ def _check_made_of(info: CodebookInfo) -> None:
         if type(name) is not str or type(value) not in (int, str, bool):
             raise ValueError(f"made_of[{name!r}] is {value!r}, expected an integer or a string.")
     if info.plan != UNIGRAM:
-        check_precision(info.made_of["precision"])
-        if not isinstance(info.made_of["m1_sha256"], str) or info.made_of["m1_context"] < 0:
-            raise ValueError(f"m1_context={info.made_of['m1_context']} is negative.")
+        for name, kind in file.M1_FIELDS.items():
+            if type(info.made_of.get(name)) is not kind:
+                raise ValueError(
+                    f"made_of[{name!r}] of plan {info.plan!r} is {info.made_of.get(name)!r}, "
+                    f"expected {kind.__name__}."
+                )
+        check_precision(info.precision)
+        if info.m1_context < 0:
+            raise ValueError(f"m1_context={info.m1_context} is negative.")
     if type(info.token_cost) is not int or not 0 <= info.token_cost < 1 << 16:
         raise ValueError(f"token_cost={info.token_cost} is not an integer in 0..65535.")
 

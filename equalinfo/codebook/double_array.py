@@ -82,7 +82,8 @@ def lay_out(trie: Trie, inner_bases: Bases, information: npt.NDArray[np.uint16])
         raise ValueError("two nodes of the trie share a base.")
     bases = np.zeros(num_nodes, np.int64)
     bases[inner] = inner_bases
-    places = np.where(trie.parents < 0, 0, bases[trie.parents]) + trie.symbols
+    of_parents = np.where(trie.parents < 0, 0, bases[trie.parents])
+    places = of_parents + trie.symbols.astype(np.int64)
     taken = np.bincount(places, minlength=WALK_SYMBOLS)
     taken[BREAK] += 1
     if taken.max() > 1:

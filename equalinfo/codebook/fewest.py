@@ -530,7 +530,7 @@ def _through(link: np.uint64, ways: Entries, origin: np.uint64) -> np.uint64:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _length(way: np.uint64) -> int:
+def _length(way: np.uint64) -> np.int64:
     return np.int64(_LONGEST - ((way >> _LENGTH) & _LONGEST))
 
 

@@ -21,10 +21,10 @@ VERSIONS = (2, 3)
 
 Tensors = dict[str, npt.NDArray[Any]]
 
-_M1_FIELDS = {"precision": int, "m1_sha256": str, "m1_context": int}
+M1_FIELDS = {"precision": int, "m1_sha256": str, "m1_context": int}
 _FIELDS = {
     # `float_border` was for M1s whose frequencies came from floats; it is false, and hashed.
-    2: {"plan": str, "num_codes": int, **_M1_FIELDS, "float_border": bool},
+    2: {"plan": str, "num_codes": int, **M1_FIELDS, "float_border": bool},
     3: {"plan": str, "num_codes": int, "parse": str, "token_cost": int, "made_of": dict},
 }
 _TENSORS = {
@@ -55,7 +55,7 @@ def info_fields(header: dict[str, Any]) -> dict[str, Any]:
             )
     found = {name: header[name] for name in fields}
     if "made_of" not in found:
-        made_of = {name: found.pop(name) for name in (*_M1_FIELDS, "float_border")}
+        made_of = {name: found.pop(name) for name in (*M1_FIELDS, "float_border")}
         found["made_of"] = made_of
     return found
 

@@ -45,5 +45,3 @@ def check_parse(parse: str, longest: int) -> None:
             f"a text of this codebook has {longest} symbols, of {MAX_FEWEST_SYMBOLS} that parse "
             "'fewest' can handle. Use parse 'longest'."
         )
-    if longest > MAX_SYMBOLS:
-        raise ValueError(f"a text of {longest} symbols is longer than {MAX_SYMBOLS}.")

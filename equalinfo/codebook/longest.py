@@ -92,7 +92,7 @@ def table(trie: Trie, array: DoubleArray) -> Table:
         )
     failure_bases = np.where(failures < 0, 0, array.bases[failures])
     of_nodes = _entry(array.bases, failure_bases, trie.symbols)
-    ended, start = _entry(array.free_bases, np.zeros(2), np.array([BREAK, NO_SYMBOL]))
+    ended, start = _entry(array.free_bases, np.zeros(2, np.int64), np.array([BREAK, NO_SYMBOL]))
     entries = np.full(array.size, NO_SYMBOL, np.uint64)
     entries[array.places] = of_nodes
     entries[BREAK] = ended
@@ -124,7 +124,7 @@ def _link(
     outputs = np.zeros(num_nodes, np.uint32)
     lists = np.empty(1 << 12, np.uint32)
     lists[0] = 0
-    used = 1
+    used = np.int64(1)
     # A failure is a shorter text, hence maybe a later node: by depth, not in preorder.
     depths = np.empty(num_nodes, np.int32)
     for node in range(num_nodes):
@@ -136,12 +136,12 @@ def _link(
         parent = parents[node]
         # Written: what the parent writes, then what each node on the way to the failure does.
         after = failures[parent]
-        start, size = used, 0
+        start, size = used, np.int64(0)
         source = parent
         while True:
             output = outputs[source]
             first = np.int64(output & ~_LIST)
-            number = np.int64(lists[first]) if output & _LIST else 1
+            number = np.int64(lists[first]) if output & _LIST else np.int64(1)
             if used + size + number + 1 >= len(lists):
                 if 2 * len(lists) > _MAX_OUTPUTS:
                     return failures, outputs, lists[:used], 0
@@ -189,7 +189,7 @@ def encode(table: Table, text: Text, ends: Ends, add: int) -> tuple[Codes, Ends]
     codes = np.empty(len(text) + 1, np.uint32)
     code_ends = np.zeros(len(ends), np.int64)
     place, reading = 0, 0  # symbols and texts read
-    count, done = 0, 0  # codes and texts written
+    count, done = np.int64(0), 0  # codes and texts written
     state = table.start
     while reading < len(ends):
         filled = 0
@@ -215,7 +215,7 @@ def encode(table: Table, text: Text, ends: Ends, add: int) -> tuple[Codes, Ends]
 @njit(cache=True, nogil=True)
 def advance(
     table: Table, state: np.uint64, text: Text, add: int, out: Codes
-) -> tuple[int, np.uint64]:
+) -> tuple[np.int64, np.uint64]:
     """Walk on through `text`; what is pending stays so.
 
     Args:
@@ -231,14 +231,16 @@ def advance(
     scratch = np.empty(SCRATCH_SHAPE, np.uint32)
     failed = np.empty(len(text) + table.longest + 1, np.uint32)
     number, state = _walk(table, state, text, scratch, failed)
-    count, _ = _write(table, failed[:number], add, out, 0, np.empty(len(text) + 1, np.int64), 0)
+    count, _ = _write(
+        table, failed[:number], add, out, np.int64(0), np.empty(len(text) + 1, np.int64), 0
+    )
     return count, state
 
 
 @njit(cache=True, nogil=True)
 def _write(
-    table: Table, failed: Codes, add: int, codes: Codes, count: int, code_ends: Ends, done: int
-) -> tuple[int, int]:
+    table: Table, failed: Codes, add: int, codes: Codes, count: np.int64, code_ends: Ends, done: int
+) -> tuple[np.int64, int]:
     """Write the codes of failures, from `count` on, and where texts end, from `done` on."""
     outputs, lists = table.outputs, table.lists
     number = np.uint32(add)
@@ -262,7 +264,7 @@ def _write(
 @njit(cache=True, nogil=True)
 def _walk(
     table: Table, state: np.uint64, text: Text, scratch: Codes, failed: Codes
-) -> tuple[int, np.uint64]:
+) -> tuple[np.int64, np.uint64]:
     """Walk through `text`: (number of failures, whose places are in `failed`; state)."""
     count, place = np.int64(0), 0
     while len(text) - place >= _SHORT:
@@ -277,8 +279,8 @@ def _walk(
 
 @njit(cache=True, nogil=True, inline="always")
 def _step(
-    table: Table, state: np.uint64, symbol: int, failed: Codes, count: int
-) -> tuple[np.uint64, int]:
+    table: Table, state: np.uint64, symbol: int, failed: Codes, count: np.int64
+) -> tuple[np.uint64, np.int64]:
     """Read a symbol: (state, number of failures)."""
     read = np.uint64(symbol)
     while True:
@@ -294,8 +296,8 @@ def _step(
 
 @njit(cache=True, nogil=True)
 def _segments(
-    table: Table, state: np.uint64, text: Text, scratch: Codes, failed: Codes, count: int
-) -> tuple[int, np.uint64]:
+    table: Table, state: np.uint64, text: Text, scratch: Codes, failed: Codes, count: np.int64
+) -> tuple[np.int64, np.uint64]:
     """Walk through `text`, uint[8 q]: (number of failures in `failed`, state)."""
     q = len(text) // 8
     size = np.uint64(q)
@@ -308,7 +310,7 @@ def _segments(
     text5, out5 = text[5 * q : 6 * q], scratch[4]
     text6, out6 = text[6 * q : 7 * q], scratch[5]
     text7, out7 = text[7 * q : 8 * q], scratch[6]
-    state0, number = _step(table, state, text0[0], out0, 0)
+    state0, number = _step(table, state, text0[0], out0, np.int64(0))
     count0 = np.uint64(number)
     state1, count1 = entries[np.uint64(text1[0])], _ZERO
     state2, count2 = entries[np.uint64(text2[0])], _ZERO
@@ -446,7 +448,7 @@ def _fail_again(
 ) -> tuple[np.uint64, np.uint64]:
     """Go on from the failure written last, whose node has no child by `symbol` either."""
     state = table.failures[np.uint64(failed[count - _ONE])]
-    state, number = _step(table, state, symbol, failed[count:], 0)
+    state, number = _step(table, state, symbol, failed[count:], np.int64(0))
     return state, count + np.uint64(number)
 
 
@@ -456,11 +458,11 @@ def _join(
     state: np.uint64,
     text: Text,
     guessed: Codes,
-    num_guessed: int,
+    num_guessed: np.int64,
     guessed_state: np.uint64,
     failed: Codes,
-    count: int,
-) -> tuple[int, np.uint64]:
+    count: np.int64,
+) -> tuple[np.int64, np.uint64]:
     """Walk from `state` through a segment that a guess has walked from a fresh token.
 
     Args:
@@ -478,7 +480,7 @@ def _join(
     """
     state, count = _step(table, state, text[0], failed, count)
     replay = table.entries[np.uint64(text[0])]
-    replayed = 0
+    replayed = np.int64(0)
     for index in range(1, len(text)):
         if state == replay:
             rest = guessed[replayed:num_guessed]

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from equalinfo.codebook import fewest, longest
 from equalinfo.codebook.double_array import BREAK, DoubleArray
 from equalinfo.codebook.limits import FEWEST
+from equalinfo.codebook.plain import PIECE
 from equalinfo.codebook.trie import Trie
 
 Codes = npt.NDArray[np.uint32]
@@ -122,7 +123,7 @@ class _FewestStream:
 
     def _begin(self) -> None:
         self._pending = np.empty(0, np.uint16)
-        self._left = fewest.PIECE  # symbols of the piece that are not written yet
+        self._left = PIECE  # symbols of the piece that are not written yet
         self._tried = 0  # pending symbols of which nothing was certain
 
     def feed(self, chunk: Text) -> Codes:
@@ -131,7 +132,7 @@ class _FewestStream:
         while len(self._pending) >= self._left:  # the piece is whole
             piece, self._pending = self._pending[: self._left], self._pending[self._left :]
             written.append(self._whole(piece))
-            self._left, self._tried = fewest.PIECE, 0
+            self._left, self._tried = PIECE, 0
         # Only when there is twice as much as was tried in vain: together that is linear time.
         if len(self._pending) > 2 * self._tried:
             out = np.empty(len(self._pending), np.uint32)

@@ -105,16 +105,16 @@ class EqualInfoCodec(WindowCodec):
                 )
             for name, value, found in (
                 ("window_bits", window_bits, book.window_bits),
-                ("m1_context", m1_context, book.info.made_of["m1_context"]),
+                ("m1_context", m1_context, book.info.m1_context),
                 ("plan", plan, book.info.plan),
-                ("precision", precision, book.info.made_of["precision"]),
+                ("precision", precision, book.info.precision),
             ):
                 if value not in (None, found):
                     raise ValueError(
                         f"{name}={value}, but the codebook was compiled with {name}={found}. "
                         "Leave the option out, or compile another codebook."
                     )
-            return cls(book, book.window_bits, token_bits, book.info.made_of["m1_context"])
+            return cls(book, book.window_bits, token_bits, book.info.m1_context)
         window_bits = 16 if window_bits is None else check_integer("window_bits", window_bits)
         m1_context = 4 * window_bits if m1_context is None else m1_context
         source = resolve_model(model, DEFAULT_PRECISION if precision is None else precision)
@@ -220,7 +220,7 @@ class EqualInfoCodec(WindowCodec):
         return {
             "plan": made_by.plan,
             "num_codes": made_by.num_codes,
-            "precision": made_by.made_of["precision"],
+            "precision": made_by.precision,
             "m1_sha256": made_by.made_of["m1_sha256"],
             "float_border": made_by.made_of.get("float_border", False),
         }

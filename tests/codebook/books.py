@@ -49,7 +49,9 @@ def random_codebook(seed: int, *, number: int = 400, longest: int = 9) -> Codebo
         tuple(rng.choice(alphabet, int(rng.integers(2, longest + 1))).tolist())
         for _ in range(number)
     }
-    information = {text: int(rng.integers(1, 4000)) for text in sorted(texts)}
+    information: dict[tuple[int, ...] | bytes, int] = {
+        text: int(rng.integers(1, 4000)) for text in sorted(texts)
+    }
     information |= {(symbol,): int(rng.integers(1, 4000)) for symbol in range(NUM_SYMBOLS)}
     return codebook_of(texts, information=information, token_cost=int(rng.integers(0, 1000)))
 
