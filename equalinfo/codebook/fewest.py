@@ -510,9 +510,12 @@ def _find_ways(firsts: Codes, links: Entries, states: Codes, start: int, ways: E
         # Of MAX_FEWEST_SYMBOLS symbols before the first of the longest token there can be.
         origin = np.uint64(start + index + 1) - _LONGEST
         rank = np.uint64(firsts[np.uint64(states[index])])
-        # Two without asking whether there is a second: the last names itself.
+        # Three without asking whether there are so many: the last names itself, and few have more.
         link = links[rank]
         best = _through(link, ways, origin)
+        rank = link >> _NEXT
+        link = links[rank]
+        best = min(best, _through(link, ways, origin))
         rank = link >> _NEXT
         link = links[rank]
         best = min(best, _through(link, ways, origin))
