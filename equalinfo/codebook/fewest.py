@@ -60,6 +60,7 @@ _TOTAL = np.uint64(_CODE_BITS + _LENGTH_BITS)
 _NEXT = np.uint64(_CODE_BITS + _LENGTH_BITS + _COST_BITS)
 _LONGEST = np.uint64(MAX_FEWEST_SYMBOLS)
 _LINK = (np.uint64(1) << _NEXT) - np.uint64(1)
+_COSTS = ~((np.uint64(1) << _TOTAL) - np.uint64(1))
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 
 _BLOCK = 1 << 13  # symbols whose states are found together
@@ -529,7 +530,7 @@ def _find_ways(firsts: Codes, links: Entries, states: Codes, start: int, ways: E
 @njit(cache=True, nogil=True, inline="always")
 def _through(link: np.uint64, ways: Entries, origin: np.uint64) -> np.uint64:
     before = ways[origin + ((link >> _LENGTH) & _LONGEST)]
-    return ((before >> _TOTAL) << _TOTAL) + (link & _LINK)
+    return (before & _COSTS) + (link & _LINK)
 
 
 @njit(cache=True, nogil=True, inline="always")
