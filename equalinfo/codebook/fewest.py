@@ -90,24 +90,17 @@ def table(
     costs = np.minimum(information.astype(np.int64) + token_cost, MAX_COST)
     nodes = np.empty(len(costs), np.int32)
     nodes[trie.codes[trie.codes >= 0]] = np.flatnonzero(trie.codes >= 0)
-    failures, suffixes, depths = _link(
-        trie.parents, trie.symbols, trie.codes, array.bases, array.node_at
+    failures, suffixes = _link(
+        trie.parents, trie.symbols, trie.codes, array.bases, array.node_at, trie.by_depth
     )
-    nexts = _prune(
-        trie.parents,
-        trie.codes,
-        nodes,
-        failures,
-        suffixes,
-        depths,
-        costs,
-        _least_excess(trie.parents, trie.codes, nodes, failures, suffixes, depths, costs),
-    )
+    depths = trie.depths
+    excess = _least_excess(trie.parents, nodes, failures, suffixes, depths, costs)
+    nexts = _prune(trie.parents, nodes, failures, suffixes, depths, costs, excess)
     ranks = np.empty(len(costs), np.int64)
     ranks[np.argsort(costs, kind="stable")] = np.arange(len(costs))
     # The last link of a chain names itself.
     after = np.where(nexts < 0, ranks, ranks[nexts]).astype(np.uint64)
-    lengths = _LONGEST - (depths[nodes] + 1).astype(np.uint64)
+    lengths = _LONGEST - depths[nodes].astype(np.uint64)
     links = np.empty(len(costs), np.uint64)
     links[ranks] = (
         (after << _NEXT)
@@ -125,28 +118,28 @@ def table(
     entries[array.size - 1] = _ROOT  # the place of no node
     firsts = np.zeros(array.size, np.uint32)
     firsts[array.bases] = ranks[suffixes]
-    return Table(entries, firsts, links, int(depths.max()) + 1)
+    return Table(entries, firsts, links, int(depths.max()))
 
 
 @njit(cache=True, nogil=True)
 def _link(
-    parents: Nodes, symbols: Texts, codes: Nodes, bases: Places, node_at: Nodes
-) -> tuple[Nodes, Nodes, Nodes]:
-    """Of each node: its longest suffix that is a node, and that is a text; its depth.
+    parents: Nodes,
+    symbols: Texts,
+    codes: Nodes,
+    bases: Places,
+    node_at: Nodes,
+    by_depth: Places,
+) -> tuple[Nodes, Nodes]:
+    """Of each node: its longest suffix that is a node, and that is a text.
 
     Returns:
       failures: int32[N], the node; -1: the root.
       suffixes: int32[N], the code of the text, which may be the node's own.
-      depths: int32[N], 0: one symbol.
     """
     num_nodes = len(parents)
     failures = np.full(num_nodes, -1, np.int32)
     suffixes = np.empty(num_nodes, np.int32)
-    depths = np.zeros(num_nodes, np.int32)
-    for node in range(num_nodes):
-        if parents[node] >= 0:
-            depths[node] = depths[parents[node]] + 1
-    for node in np.argsort(depths, kind="mergesort"):
+    for node in by_depth:
         parent = parents[node]
         if parent >= 0:
             suffix = failures[parent]
@@ -157,13 +150,12 @@ def _link(
                     break
                 suffix = failures[suffix]
         suffixes[node] = codes[node] if codes[node] >= 0 else suffixes[failures[node]]
-    return failures, suffixes, depths
+    return failures, suffixes
 
 
 @njit(cache=True, nogil=True)
 def _least_excess(
     parents: Nodes,
-    codes: Nodes,
     nodes: Nodes,
     failures: Nodes,
     suffixes: Nodes,
@@ -179,7 +171,7 @@ def _least_excess(
     spelt = np.empty(MAX_FEWEST_SYMBOLS + 1, np.int64)
     for code in range(len(nodes)):
         node = nodes[code]
-        size = depths[node] + 1
+        size = depths[node]
         for depth in range(size - 1, -1, -1):
             path[depth] = node
             node = parents[node]
@@ -188,13 +180,13 @@ def _least_excess(
             spelt[end] = _FAR
             part = suffixes[path[end - 1]]
             while part >= 0:
-                length = depths[nodes[part]] + 1
+                length = depths[nodes[part]]
                 spelt[end] = min(spelt[end], spelt[end - length] + costs[part])
                 shorter = failures[nodes[part]]
                 part = suffixes[shorter] if shorter >= 0 else -1
         shorter = failures[nodes[code]]
         while shorter >= 0:
-            before = size - 1 - depths[shorter]
+            before = size - depths[shorter]
             excess[shorter] = min(excess[shorter], costs[code] - spelt[before])
             shorter = failures[shorter]
     return excess
@@ -203,7 +195,6 @@ def _least_excess(
 @njit(cache=True, nogil=True)
 def _prune(
     parents: Nodes,
-    codes: Nodes,
     nodes: Nodes,
     failures: Nodes,
     suffixes: Nodes,
@@ -217,14 +208,14 @@ def _prune(
     spelt = np.empty(MAX_FEWEST_SYMBOLS + 1, np.int64)
     for code in range(len(nodes)):
         node = nodes[code]
-        size = depths[node] + 1
+        size = depths[node]
         for depth in range(size - 1, -1, -1):
             path[depth] = node
             node = parents[node]
         shorter = failures[nodes[code]]
         while shorter >= 0:
             other = suffixes[shorter]
-            width = size - 1 - depths[nodes[other]]  # symbols of `code` before `other`
+            width = size - depths[nodes[other]]  # symbols of `code` before `other`
             # Backwards: the best spelling of what is between each place and `other`.
             for begin in range(width):
                 spelt[begin] = _FAR
@@ -232,7 +223,7 @@ def _prune(
             for end in range(width, 0, -1):
                 part = suffixes[path[end - 1]]
                 while part >= 0:
-                    begin = end - 1 - depths[nodes[part]]
+                    begin = end - depths[nodes[part]]
                     spelt[begin] = min(spelt[begin], spelt[end] + costs[part])
                     rest = failures[nodes[part]]
                     part = suffixes[rest] if rest >= 0 else -1

@@ -82,10 +82,10 @@ def table(trie: Trie, array: DoubleArray) -> Table:
     Raises:
       ValueError: too much would be pending at too many places.
     """
-    failures, outputs, lists, depth = _link(
-        trie.parents, trie.symbols, trie.codes, array.bases, array.node_at
+    failures, outputs, lists, complete = _link(
+        trie.parents, trie.symbols, trie.codes, array.bases, array.node_at, trie.by_depth
     )
-    if depth == 0:
+    if not complete:
         raise ValueError(
             f"what its texts leave pending would fill more than {_MAX_OUTPUTS:,} codes: this "
             "codebook cannot be parsed by longest match. Use parse 'fewest'."
@@ -101,7 +101,7 @@ def table(trie: Trie, array: DoubleArray) -> Table:
     written = np.full(array.size, _NOTHING, np.uint32)
     written[array.bases] = outputs
     written[array.free_bases[0]] = _END
-    return Table(entries, start, after, written, lists, depth)
+    return Table(entries, start, after, written, lists, int(trie.depths.max()))
 
 
 def _entry(bases: Places, failure_bases: Places, symbols: npt.NDArray[np.integer]) -> Entries:
@@ -117,19 +117,16 @@ def _link(
     codes: Nodes,
     bases: Places,
     node_at: Nodes,
-) -> tuple[Nodes, Codes, Codes, int]:
-    """Failures (nodes; -1: the root), outputs, lists, symbols of the longest text; 0: too much."""
+    by_depth: Places,
+) -> tuple[Nodes, Codes, Codes, bool]:
+    """Failures (nodes; -1: the root), outputs, lists, and whether they are not too much."""
     num_nodes = len(parents)
     failures = np.full(num_nodes, -1, np.int32)
     outputs = np.zeros(num_nodes, np.uint32)
     lists = np.empty(1 << 12, np.uint32)
     lists[0] = 0
     used = np.int64(1)
-    # A failure is a shorter text, hence maybe a later node: by depth, not in preorder.
-    depths = np.empty(num_nodes, np.int32)
-    for node in range(num_nodes):
-        depths[node] = 0 if parents[node] < 0 else depths[parents[node]] + 1
-    for node in np.argsort(depths, kind="mergesort"):
+    for node in by_depth:  # a failure is a shorter text, hence maybe a later node
         if codes[node] >= 0:
             outputs[node] = codes[node]
             continue
@@ -144,7 +141,7 @@ def _link(
             number = np.int64(lists[first]) if output & _LIST else np.int64(1)
             if used + size + number + 1 >= len(lists):
                 if 2 * len(lists) > _MAX_OUTPUTS:
-                    return failures, outputs, lists[:used], 0
+                    return failures, outputs, lists[:used], False
                 lists = np.append(lists, np.empty(len(lists), np.uint32))
             for index in range(number):
                 lists[start + 1 + size + index] = (
@@ -166,7 +163,7 @@ def _link(
             lists[start] = size
             outputs[node] = _LIST | np.uint32(start)
             used = start + 1 + size
-    return failures, outputs, lists[:used].copy(), depths.max() + 1
+    return failures, outputs, lists[:used].copy(), True
 
 
 @njit(cache=True, nogil=True)

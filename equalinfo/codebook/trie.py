@@ -27,11 +27,18 @@ class Trie(NamedTuple):
       parents: int32[N]; -1: a text of one symbol, whose parent is the root.
       symbols: uint16[N], the last symbol of each prefix.
       codes: int32[N]; -1: the prefix is not in the set.
+      depths: int32[N], symbols of each prefix.
     """
 
     parents: Nodes
     symbols: Texts
     codes: Nodes
+    depths: Nodes
+
+    @property
+    def by_depth(self) -> npt.NDArray[np.int64]:
+        """All nodes, shorter ones first, int64[N]."""
+        return np.argsort(self.depths, kind="stable")
 
     @property
     def inner(self) -> npt.NDArray[np.int64]:
@@ -103,7 +110,7 @@ def build(texts: Texts, offsets: Offsets, num_codes: int) -> Trie:
     order.sort()
     before = np.searchsorted(order, (shared - 1) * num_nodes + firsts) - 1
     parents[firsts] = np.where(shared == 0, -1, order[before] % num_nodes)
-    return Trie(parents, symbols, codes)
+    return Trie(parents, symbols, codes, (depths + 1).astype(np.int32))
 
 
 def _shared_with_the_text_before(
