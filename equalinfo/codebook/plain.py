@@ -34,7 +34,7 @@ class Budget:
         return True
 
 
-FIRST_TEXTS = Budget(1 << 17)
+FIRST_TEXTS = Budget(1 << 20)
 
 
 class Plain:
