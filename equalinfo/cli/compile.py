@@ -58,6 +58,15 @@ def add(commands: Any) -> None:
     )
     add("--threads", type=int, help="unigram: default all; the result does not depend on it")
     add(
+        "--weight",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar=("N", "GLOB"),
+        help="unigram: more files of text, each of whose documents counts N times: those most like "
+        "what the tokenizer is for, where there are few",
+    )
+    add(
         "--rounds",
         type=int,
         help="best_first and interval with --from-text, default 3: the first counts everywhere, "
@@ -121,6 +130,11 @@ def _check_options(arguments: argparse.Namespace, plan: str) -> None:
     for name, taken in takes.items():
         if not taken and getattr(arguments, name) is not None:
             raise ValueError(f"--{name} is not for plan {plan!r} with {source}.")
+    if arguments.weight and plan != UNIGRAM:
+        raise ValueError(f"--weight is not for plan {plan!r}.")
+    for number, *patterns in arguments.weight:
+        if not number.isdigit() or int(number) < 1 or not patterns:
+            raise ValueError(f"--weight {' '.join([number, *patterns])}: give N >= 1 and files.")
     if plan == UNIGRAM and not arguments.from_text:
         raise ValueError("plan 'unigram' chooses texts for a corpus: give --from-text GLOB.")
     if plan != UNIGRAM and len(arguments.codes) > 1:
@@ -136,9 +150,16 @@ def _codebooks(arguments: argparse.Namespace, plan: str) -> "list[Codebook]":
         from equalinfo.codebook.from_text import train_on_documents
         from equalinfo.text_files import expand, read_documents
 
-        names = expand(arguments.from_text)
+        weighed = [(name, 1) for name in expand(arguments.from_text)]
+        for number, *patterns in arguments.weight:
+            weighed += [(name, int(number)) for name in expand(patterns)]
         return train_on_documents(
-            (document for name in names for document in read_documents(name)),
+            (
+                document
+                for name, number in weighed
+                for document in read_documents(name)
+                for _ in range(number)
+            ),
             arguments.codes,
             max_words=8 if arguments.max_words is None else arguments.max_words,
             token_cost=12.0 if arguments.token_cost is None else arguments.token_cost,
