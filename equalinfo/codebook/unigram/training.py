@@ -41,7 +41,7 @@ _MIN_DOCUMENTS, _DOCUMENTS_SHARE = 5, 1 << 13
 """A text must occur in so many documents, and in one of so many: what fewer repeat is their
 boilerplate. And twice as often in all."""
 
-_PIECES, _RUNS = 3, 8  # candidates for each code: pieces of words, runs of words
+_PIECES, _WORDS, _RUNS = 3, 3, 8  # candidates for each code: pieces of words, words, runs of words
 _WIDE = 2  # texts for each code with which growing begins
 _GROWTH = (100, 25)  # percent of V that each round of growing adds, to be pruned again
 _SAMPLE_BYTES = 1 << 26  # of the corpus, for all but the candidates and the last costs
@@ -193,14 +193,20 @@ def _train(
         runs = candidates.find_runs(
             words, max_words, MAX_LENGTH, 2 * min_documents, min_documents, threads, bar.update
         )
+    # Words by themselves: pieces of frequent words cover more bytes, and would push them out.
+    whole = words.found.keep(
+        (words.found.lengths <= MAX_LENGTH)
+        & (words.found.counts >= 2 * min_documents)
+        & (words.found.documents >= min_documents)
+    )
     del words
     chosen = [
-        (found.keep(_largest(found.counts * (2 * found.lengths - 1), number * most)))
-        for found, number in ((pieces, _PIECES), (runs, _RUNS))
+        found.keep(_largest(found.counts * (2 * found.lengths - 1), number * most))
+        for found, number in ((pieces, _PIECES), (whole, _WORDS), (runs, _RUNS))
     ]
     singles = {bytes([byte]) for byte in range(256)}
     texts = sorted(singles.union(*(found.texts(corpus) for found in chosen)))
-    del pieces, runs, chosen
+    del pieces, whole, runs, chosen
     sample = corpus.sample(_SAMPLE_BYTES)
     model = _Model(texts, token_cost, threads, progress)
 
