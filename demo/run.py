@@ -1,6 +1,7 @@
-"""`make demo`: the whole road on the text in demo/text, in a few minutes, and one table at its end.
+"""`make demo`: the whole road on the text in demo/text, in some minutes, and one table at its end.
 
-text -> M1 -> frequencies -> windows -> tokens -> TFRecords -> SeqIO task -> M2 -> bits/byte
+text -> two vocabularies of one size, trained on it -> tokens -> TFRecords -> SeqIO task -> M2;
+then the paper's methods, which run M1 on every byte, on as much text as M1 reads in half a minute.
 """
 
 import os
@@ -11,10 +12,14 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import argparse
 import dataclasses
+import gzip
+import json
+import resource
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +27,7 @@ import seqio
 from tqdm import tqdm
 
 import pipelines.compress
-import pipelines.count
+from equalinfo import codecs
 from equalinfo.cli import main as equalinfo
 from equalinfo.codecs.sentencepiece import train as train_sentencepiece
 from equalinfo.dataset import restore
@@ -36,7 +41,10 @@ from pipelines import readers, sources
 from tasks.registration import register
 
 TEXT = Path(__file__).parent / "text"
-SPLITS = {"train": "train-*.json.gz", "validation": "validation-*.json.gz"}
+TRAIN, VALIDATION = str(TEXT / "train-*.json.gz"), str(TEXT / "validation-*.json.gz")
+CODES = 4096
+BATCH, LENGTH = 4, 128  # rows of a batch, tokens of a row: of M2
+EXAMPLE_BYTES = 1024  # where M1 runs: short, as many step together as there are
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,38 +54,38 @@ class Method:
     Attributes:
       label: as printed.
       options: of pipelines.compress.
-      whole: compress the training split too (False where M1 runs on every byte: slow).
-      m2: train an M2 on it.
+      m2: compress the training text too, and train an M2 on it.
+      runs_m1: on every byte, so on part of the text.
     """
 
     label: str
     options: tuple[str, ...]
-    whole: bool = True
     m2: bool = False
+    runs_m1: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of its directory."""
+        return "".join(x if x.isalnum() else "_" for x in self.label)
 
 
-def methods(work: Path, m1: tuple[str, ...]) -> list[Method]:
-    """The rows, in the paper's order; `m1`: options that name an M1, none for the package's."""
-    # Where M1 runs on every byte, short examples: as many of them step together as there are.
-    short = ("--example_bytes=1024", *m1)
+def methods(work: Path) -> list[Method]:
+    """The rows: what to train a model on, then the paper's."""
+    codebook = ("--method=codebook", "--codebook", str(work / "codebook.eqi"))
+    piece = ("--method=sentencepiece", "--sentencepiece", str(work / "sentencepiece.model"))
+    window = ("--method=equal_info", "--window_bits=12", "--token_bits=12")
     return [
-        Method("bytes", ("--method=bytes",), m2=True),
-        Method(
-            "sentencepiece 2k",
-            ("--method=sentencepiece", "--sentencepiece", str(work / "sentencepiece.model")),
-            m2=True,
-        ),
-        Method("gzip [v=65k]", ("--method=gzip",)),
-        Method("static_ac [v=65k]", ("--method=static_ac", "--static", str(work / "static"))),
-        Method("ac [v=65k]", ("--method=ac", *short), whole=False),
-        Method("equal_info_ac [b=16, v=65k]", ("--method=equal_info_ac", *short), whole=False),
-        Method("equal_info [b=16, v=65k]", ("--method=equal_info", *m1)),
-        # Few enough codes for an M2 to learn in a minute.
-        Method(
-            "equal_info [b=12, v=4k]",
-            ("--method=equal_info", "--window_bits=12", "--token_bits=12", *m1),
-            m2=True,
-        ),
+        Method("bytes", ("--method=bytes",)),
+        Method("sentencepiece 4k", piece, m2=True),
+        Method("codebook 4k", codebook, m2=True),
+        Method("codebook 4k, longest", (*codebook, "--parse=longest")),
+        Method("equal_info b=12, 4k", window),
+        Method("codebook 65k, the package's", ("--method=codebook",)),
+        Method("equal_info b=16, 65k", ("--method=equal_info",)),
+        Method("gzip 65k", ("--method=gzip",)),
+        Method("ac 65k", ("--method=ac",), runs_m1=True),
+        Method("equal_info_ac b=16, 65k", ("--method=equal_info_ac", "--verify"), runs_m1=True),
+        Method("equal_info b=32, 65k", ("--method=equal_info", "--window_bits=32"), runs_m1=True),
     ]
 
 
@@ -93,35 +101,55 @@ class Stages:
         print(f"\n== {name}", flush=True)
         start = time.monotonic()
         yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
+        self.seconds[name] = time.monotonic() - start
 
 
-def compress(options: tuple[str, ...], directory: Path, split: str) -> None:
+def compress(directory: Path, text: str, split: str, *options: str) -> None:
     """One Beam job."""
-    pattern = str(TEXT / SPLITS[split])
-    argv = [*options, "--input", pattern, "--split", split, "--output", str(directory)]
+    argv = [*options, "--input", text, "--split", split, "--output", str(directory)]
     if pipelines.compress.main(argv):
         raise SystemExit("the compression job failed, see above")
 
 
-def compress_both(method: Method, directory: Path) -> None:
-    """Both splits, the second with the codec that the first made."""
-    verify = ("--verify",) if method.options[0] == "--method=equal_info_ac" else ()
-    if method.whole:
-        compress((*method.options, *verify), directory, "train")
-        compress((*verify, "--codec", str(directory / "codec")), directory, "validation")
-    else:
-        compress((*method.options, *verify), directory, "validation")
-
-
-def documents(split: str) -> list[bytes]:
-    """The texts themselves, for comparison."""
+def documents(text: str) -> list[bytes]:
+    """The texts themselves."""
     return [
         item
-        for file in sources.find([str(TEXT / SPLITS[split])])
+        for file in sources.find([text])
         for item in readers.read(file)
         if isinstance(item, bytes)
     ]
+
+
+def rate_of_m1() -> float:
+    """Bytes a second, encoded and decoded again with the engine in use."""
+    codec = codecs.create("equal_info_ac")
+    print(f"M1 runs on {codec.engine}")
+    data = np.frombuffer(b"".join(documents(VALIDATION)), np.uint8).astype(np.uint16)
+    for number in (2**power for power in count()):
+        examples = [data[at : at + EXAMPLE_BYTES] for at in range(0, len(data), EXAMPLE_BYTES)]
+        examples = examples[:number]
+        start = time.monotonic()
+        ids = [one.ids for one in codec.encode(examples)]
+        codec.decode(ids, list(map(len, examples)), allow_errors=True)
+        seconds = time.monotonic() - start
+        # The first time, kernels are loaded, or compiled.
+        if number > 1 and (seconds > 1 or len(examples) < number):
+            return sum(map(len, examples)) / seconds
+    raise AssertionError
+
+
+def write_text(path: Path, size: float) -> int:
+    """The first documents of the validation text, at most `size` bytes but one; their bytes."""
+    written = 0
+    path.parent.mkdir()
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        for document in documents(VALIDATION):
+            if written and written + len(document) > size:
+                break
+            written += len(document)
+            file.write(json.dumps({"text": document.decode()}) + "\n")
+    return written
 
 
 def rows_from_task(directory: Path, split: str) -> TokenRows:
@@ -137,118 +165,128 @@ def rows_from_task(directory: Path, split: str) -> TokenRows:
     return TokenRows(np.stack(targets).astype(np.int32), np.array(num_bytes, np.int64))
 
 
-def train_m1(dataset: Path, run: Path, frozen: Path, steps: int) -> None:
-    """A tiny M1, as integers."""
-    command = f"train --dataset={dataset} --output={run} --size=tiny --steps={steps} "
-    command += "--batch_size=32 --length=128 --segment_lengths=128,16 --optimizer=muon "
-    command += f"--cooldown_steps={steps // 2} --eval_every={steps}"
-    equalinfo(command.split())
-    text = str(TEXT / SPLITS["train"])
-    equalinfo(["freeze", str(run), "-o", str(frozen), "--max_context=128", "--text", text])
-
-
-def train_m2(directory: Path, run: Path, steps: int) -> None:
-    """A small M2 on the tokens of a data set."""
+def train_m2(directory: Path, run: Path, num_bytes: int) -> None:
+    """A tiny M2 that reads so many bytes of text, in as many steps as their tokens need."""
+    rows = rows_from_task(directory, "train")
+    steps = max(2, round(num_bytes / (BATCH * float(rows.num_bytes.mean()))))
+    optimizer = OptimizerConfig(
+        name="muon",
+        learning_rate=0.02,
+        warmup_steps=min(20, steps),
+        total_steps=steps,
+        cooldown_steps=steps // 2,
+    )
     config = TrainConfig(
         model=model_config("tiny", Manifest.load(directory).vocab_size, np.float32),
-        optimizer=OptimizerConfig(warmup_steps=100, total_steps=steps, cooldown_steps=steps // 3),
+        optimizer=optimizer,
         steps=steps,
         checkpoint_every=steps,
     )
-    batches = RowBatches(rows_from_task(directory, "train"), batch_size=4)
-    train(config, batches, run)
+    train(config, RowBatches(rows, BATCH), run)
 
 
-def round_trip(directory: Path) -> str:
+def round_trip(directory: Path, text: str) -> str:
     """Decode the validation split and compare it with the text."""
     totals = Manifest.load(directory).split("validation").totals
     if totals["window_errors"]:
-        return f"FAILED: {totals['window_errors'] / totals['windows']:.1%} of windows"
+        return f"FAILS: {totals['window_errors'] / totals['windows']:.1%} of windows"
     found = list(tqdm(restore(directory, "validation"), "decode", unit=" documents", leave=False))
-    return "ok" if found == documents("validation") else "FAILED"
+    return "ok" if found == documents(text) else "FAILS"
 
 
-def print_table(rows: list[tuple[Method, Scores, str, float]]) -> None:
+def print_table(rows: list[tuple[Method, Scores, str]]) -> None:
     """What a person reads."""
-    print(
-        f"\n{'method':<28}{'bytes/':>8}{'uniform':>10}{'unigram':>10}{'M2':>10}{'MFLOPs':>9}"
-        f"{'seconds':>9}  round trip"
-    )
-    print(f"{'':<28}{'token':>8}{'bits/byte':>10}{'bits/byte':>10}{'bits/byte':>10}{'/byte':>9}")
-    for method, scores, trip, seconds in rows:
-
-        def cell(value: float | None, digits: int = 3) -> str:
-            return "-" if value is None else f"{value:.{digits}f}"
-
-        flops = None if scores.flops_per_byte is None else scores.flops_per_byte / 1e6
-        unigram = scores.unigram
+    print(f"\n{'method':<29}{'text':>8}{'bytes/':>8}{'entropy':>11}{'M2':>11}{'MFLOPs':>8}  round")
+    units = f"{'KB':>8}{'token':>8}{'bits/byte':>11}{'bits/byte':>11}{'/byte':>8}"
+    print(f"{'':<29}{units}  trip")
+    for method, scores, trip in rows:
+        # In sample: of a text with few tokens a code it would be far too low.
+        enough = scores.num_tokens >= 10 * 2 ** (scores.uniform * scores.bytes_per_token)
+        entropy = f"{scores.unigram_entropy:.3f}" if enough else "-"
+        model = "-" if scores.model is None else f"{scores.model:.3f}"
+        flops = "-" if scores.flops_per_byte is None else f"{scores.flops_per_byte / 1e6:.3f}"
         print(
-            f"{method.label:<28}{cell(scores.bytes_per_token, 2):>8}{cell(scores.uniform):>10}"
-            f"{cell(unigram):>10}{cell(scores.model):>10}{cell(flops, 2):>9}{seconds:>9.1f}  {trip}"
+            f"{method.label:<29}{scores.num_bytes / 1000:>8.0f}{scores.bytes_per_token:>8.2f}"
+            f"{entropy:>11}{model:>11}{flops:>8}  {trip}"
         )
 
 
 def main() -> None:
     """Run every stage."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--work", type=Path, default=Path("runs/demo"), help="emptied at the start")
-    parser.add_argument(
-        "--m1_steps",
-        type=int,
-        default=0,
-        help="train a tiny M1 for so many steps and use it; 0: use the M1 of the package",
-    )
-    parser.add_argument("--m2_steps", type=int, default=200)
+    add = parser.add_argument
+    add("--work", type=Path, default=Path("runs/demo"), help="emptied at the start")
+    add("--m2_bytes", type=int, default=1_500_000, help="of text that each M2 reads")
+    add("--m1_seconds", type=float, default=30, help="for all methods that run M1 on every byte")
     arguments = parser.parse_args()
     work: Path = arguments.work
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     stage = Stages()
-    m1 = work / "m1.eqm"
-    rows_of = methods(work, ("--m1", str(m1)) if arguments.m1_steps else ())
-    directories = {
-        method: work / method.label.split(" [")[0].replace(" ", "_") for method in rows_of
-    }
-    directories[rows_of[-1]] = work / "equal_info_b12"
-    seconds = dict.fromkeys(rows_of, 0.0)
+    begin = time.monotonic()
+    every = methods(work)
+    slow = [method for method in every if method.runs_m1]
+    models = [method for method in every if method.m2]
+    part = work / "text" / "validation-00000-of-00001.json.gz"
+    print(
+        "The first run on a machine also compiles kernels (numba), a minute in all, and keeps them."
+    )
 
-    with stage("text -> bytes, unigram counts, a SentencePiece model"):
-        start = time.monotonic()
-        compress_both(rows_of[0], directories[rows_of[0]])
-        seconds[rows_of[0]] = time.monotonic() - start
-        pattern = str(TEXT / SPLITS["train"])
-        if pipelines.count.main(["--input", pattern, "--output", str(work / "static")]):
-            raise SystemExit("counting failed, see above")
-        train_sentencepiece(documents("train"), work / "sentencepiece.model", 2000)
-    if arguments.m1_steps:
-        with stage("train M1 on bytes, freeze it"):
-            train_m1(directories[rows_of[0]], work / "m1", m1, arguments.m1_steps)
-    with stage("compress with Beam (M1 -> frequencies -> windows -> tokens -> TFRecords)"):
-        for method in rows_of[1:]:
-            start = time.monotonic()
-            compress_both(method, directories[method])
-            seconds[method] = time.monotonic() - start
-    with stage("SeqIO task -> train M2"):
-        for method in rows_of:
+    with stage(f"train two vocabularies of {CODES:,} on the text: SentencePiece, codebook"):
+        train_sentencepiece(documents(TRAIN), work / "sentencepiece.model", CODES)
+        compiled = ["compile", "--from-text", TRAIN, "--codes", str(CODES)]
+        if equalinfo([*compiled, "-o", str(work / "codebook.eqi")]):
+            raise SystemExit("the codebook was not compiled, see above")
+    with stage("text -> tokens -> TFRecords, with Beam"):
+        for method in every:
+            directory, length = work / method.name, f"--sequence_length={LENGTH}"
             if method.m2:
                 print(method.label)
-                train_m2(
-                    directories[method], work / f"m2_{directories[method].name}", arguments.m2_steps
-                )
+                compress(directory, TRAIN, "train", *method.options, length)
+                codec = ("--codec", str(directory / "codec"))
+                compress(directory, VALIDATION, "validation", *codec, length)
+            elif not method.runs_m1:
+                print(method.label)
+                compress(directory, VALIDATION, "validation", *method.options)
+    with stage(f"SeqIO task -> train M2s, each on {arguments.m2_bytes / 1e6:.1f} MB of text"):
+        for method in models:
+            print(method.label)
+            train_m2(work / method.name, work / f"m2_{method.name}", arguments.m2_bytes)
+    with stage("where M1 reads every byte: frequencies -> windows or arithmetic code -> tokens"):
+        rate = rate_of_m1()
+        size = write_text(part, rate * arguments.m1_seconds / len(slow))
+        print(f"at {rate / 1000:.0f} kB/s here, so {size / 1000:.0f} KB of text for each method")
+        for method in slow:
+            print(method.label)
+            example = f"--example_bytes={EXAMPLE_BYTES}"
+            compress(work / method.name, str(part), "validation", *method.options, example)
     rows = []
-    with stage("round trip and scores"):
-        for method in rows_of:
-            directory = directories[method]
-            run = work / f"m2_{directory.name}" if method.m2 else None
-            scores = evaluate_dataset(directory, "validation", run)
-            rows.append((method, scores, round_trip(directory), seconds[method]))
+    with stage("decode all of it, and score it"):
+        for method in tqdm(every, "methods"):
+            run = work / f"m2_{method.name}" if method.m2 else None
+            directory = work / method.name
+            scores = evaluate_dataset(directory, "validation", run, batch_size=BATCH)
+            rows.append(
+                (method, scores, round_trip(directory, str(part) if method.runs_m1 else VALIDATION))
+            )
     print_table(rows)
-    print("\nseconds per stage")
+    print(
+        "\nentropy: of the tokens' own frequencies, in sample; - where the text is too short.\n"
+        f"M2: 0.1 M parameters, {arguments.m2_bytes / 1e6:.1f} MB of text: it shows that the road "
+        "works, and not which method\nis best for a model of some size: docs/results.md has larger "
+        "runs. The 4k of sentencepiece and of\ncodebook were trained on this text, the M1 of "
+        "equal_info and the 65k on web pages.\n\nseconds per stage"
+    )
     for name, took in stage.seconds.items():
         print(f"{took:7.1f}  {name}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"{time.monotonic() - begin:7.1f}  in all; most memory {peak:.1f} GB")
     print(
-        "\nM2 is tiny here (0.1M parameters, a minute of training): its numbers show that the road "
-        "works,\nnot what the method reaches; docs/results.md has larger runs."
+        "\nNext:\n"
+        f"  . .venv/bin/activate; equalinfo show 'Any text.' --codebook {work}/codebook.eqi\n"
+        "  equalinfo compile --from-text 'corpus/*.json.gz' -o mine.eqi         # your text\n"
+        "  equalinfo evaluate mine.eqi 'valid/*.json.gz' --compare english-65536-v1\n"
+        'then README.md, "Your own corpus": tokens, an M2 on them, its bits/byte.'
     )
 
 

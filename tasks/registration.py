@@ -130,7 +130,8 @@ def register_all(directories: str) -> list[str]:
 def task_name(manifest: Manifest, prefix: str = "") -> str:
     """The name that a data set's options give it, such as `equal_info_b16_v65k`.
 
-    b: bits per window; v: vocabulary, 2^N for N-bit tokens, in thousands from 1,000 on [paper 3.4].
+    b: bits per window; v: vocabulary, in thousands from 1,000 on: 2^N for N-bit tokens [paper 3.4],
+    of `codebook` its codes, of `sentencepiece` its pieces.
     Options that differ from the paper's main setting follow: `delay`, `reset2`, `noreset`,
     `noheader`, `trimmed`.
     """
@@ -139,9 +140,11 @@ def task_name(manifest: Manifest, prefix: str = "") -> str:
     if "window_bits" in options:
         parts.append(f"b{options['window_bits']}")
     if manifest.method != "bytes":
-        codes = (
-            manifest.vocab_size if manifest.method == "sentencepiece" else 2**manifest.token_bits
-        )
+        codes = 2**manifest.token_bits
+        if manifest.method == "sentencepiece":
+            codes = manifest.vocab_size
+        elif manifest.method == "codebook":
+            codes = options["num_codes"]
         parts.append(f"v{codes}" if codes < 1000 else f"v{codes // 1000}k")
     if options.get("delay"):
         parts.append("delay")

@@ -11,6 +11,9 @@ import pytest
 
 from equalinfo.lm.config import SIZES, ModelConfig, model_config
 from equalinfo.lm.model import Transformer
+from equalinfo.manifest import Manifest
+from pipelines.compress import main as compress
+from tasks.registration import task_name
 
 ROOT = Path(__file__).resolve().parents[2]
 GIN = ROOT / "gin"
@@ -88,3 +91,16 @@ def test_every_file_builds(start: Any, dataset: Path) -> None:
     process = start(runs, EQUALINFO_DATASETS=data_sets)
     code = process.wait(200)
     assert code == 0, (Path(process.args[2]).parent / "log").read_text()[-3000:]
+
+
+@without_t5x
+@pytest.mark.parametrize("method", ["codebook", "equal_info"])
+def test_codec_files_name_the_task_of_the_methods_data_set(method: str, tmp_path: Path) -> None:
+    """As the command in the file writes it, with the package's codebook of 65,536 codes."""
+    text = tmp_path / "a.txt"
+    text.write_text("A document.\n")
+    argv = ["--method", method, "--input", str(text), "--output", str(tmp_path / "data")]
+    assert compress([*argv, "--no-progress"]) == 0
+    name = task_name(Manifest.load(tmp_path / "data"))
+    content = (GIN / "codecs" / f"{method}.gin").read_text()
+    assert f"MIXTURE_OR_TASK_NAME = '{name}'\n" in content

@@ -230,6 +230,8 @@ def test_a_length_that_loses_tokens_is_refused(dataset: Path) -> None:
         ("gzip", {"header": False}, {"token_bits": 8}, "gzip_v256_noheader"),
         ("ac", {}, {"token_bits": 1}, "ac_v2"),
         ("bytes", {}, {"token_bits": 8}, "bytes"),
+        ("codebook", {"num_codes": 65536}, {}, "codebook_v65k"),
+        ("codebook", {"num_codes": 40000}, {}, "codebook_v40k"),
         ("sentencepiece", {}, {"token_bits": 15, "vocab_size": 32000}, "sentencepiece_v32k"),
     ],
 )
