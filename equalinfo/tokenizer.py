@@ -32,7 +32,7 @@ from equalinfo.streams import StreamDecoder, StreamEncoder
 Ids = npt.NDArray[np.int32]
 T = TypeVar("T")
 
-DEFAULT_CODEBOOK = "english-65536-v1.eqi"
+DEFAULT_CODEBOOK = "english-65536-v2.eqi"
 
 _GROUP_BYTES = 1 << 18  # of text, that one thread works on at a time
 _GROUP_TOKENS = 1 << 16

@@ -34,7 +34,7 @@ HARD = [
 ]
 
 CODEBOOKS = {
-    "shipped": lambda: Tokenizer.default(),
+    "shipped": lambda: Tokenizer.default("english-65536-v1.eqi"),
     "best_first": lambda: compiled(HashModel(peak=24), 4000),
     "interval": lambda: compiled(HashModel(), 1024, plan="interval"),
     # Nearly all codes hold EOS, which no text has.

@@ -195,5 +195,5 @@ def test_names_of_the_package():
     assert load_tokenizer("english-65536-v1") is load_tokenizer("english-65536-v1.eqi") is shipped
     assert load_tokenizer() is Tokenizer.default()
     assert isinstance(load("english-65536-v1"), EqualInfo)
-    with pytest.raises(FileNotFoundError, match=r"'none\.eqi'.* which has english-65536-v1\.eqi"):
+    with pytest.raises(FileNotFoundError, match=r"'none\.eqi'.* which has english-16384-v2\.eqi"):
         load("none.eqi")

@@ -215,19 +215,20 @@ def test_saved_loaded_copied_and_pickled(tokenizer, tmp_path):
 
 
 def test_a_parse_is_kept_and_told_apart(tokenizer, tmp_path):
-    fewest = Tokenizer.default(parse=FEWEST)
-    assert Tokenizer.default(parse=FEWEST) is fewest != tokenizer == Tokenizer.default()
-    assert tokenizer.parse == LONGEST == tokenizer.codebook.info.parse
-    assert "fewest" in repr(fewest) and "longest" in repr(tokenizer)
+    longest = Tokenizer.default(parse=LONGEST)
+    assert Tokenizer.default(parse=LONGEST) is longest != tokenizer == Tokenizer.default()
+    assert tokenizer.parse == FEWEST == tokenizer.codebook.info.parse
+    assert "fewest" in repr(tokenizer) and "longest" in repr(longest)
     tokenizer.save(tmp_path / "copy.eqi")
-    loaded = Tokenizer.load(tmp_path / "copy.eqi", FEWEST)
-    for other in (fewest, loaded):
+    loaded = Tokenizer.load(tmp_path / "copy.eqi", LONGEST)
+    for other in (longest, loaded):
         for copied in (copy.deepcopy(other), pickle.loads(pickle.dumps(other))):
-            assert copied == fewest and copied.parse == FEWEST
+            assert copied == longest and copied.parse == LONGEST
     text = "Which tokens a text has is a matter of the parse, too. " * 20
-    ids = [one.encode(text) for one in (tokenizer, fewest)]
+    ids = [one.encode(text) for one in (longest, tokenizer)]
     assert not np.array_equal(*ids)
-    bits = [tokenizer.token_bits(one).sum() for one in ids]
+    token_cost = tokenizer.codebook.info.token_cost / 256
+    bits = [tokenizer.token_bits(one).sum() + token_cost * len(one) for one in ids]
     assert bits[1] < bits[0]
 
 

@@ -79,12 +79,12 @@ def test_wrong_symbols(static_codecs):
         ("static_ac", {}, "'static_ac' needs option 'model'"),
         (
             "equal_info",
-            {"codebook": Tokenizer.default().codebook, "plan": "interval"},
+            {"codebook": Tokenizer.default("english-65536-v1.eqi").codebook, "plan": "interval"},
             "plan=interval, but the codebook was compiled with",
         ),
         (
             "equal_info",
-            {"codebook": Tokenizer.default().codebook, "window_bits": 9},
+            {"codebook": Tokenizer.default("english-65536-v1.eqi").codebook, "window_bits": 9},
             "window_bits=9, but the codebook was compiled with",
         ),
     ],

@@ -30,14 +30,14 @@ from equalinfo.codebook.unigram.lattice import Lattice
 MAX_CODES = 1 << 20
 MAX_WORDS = 8
 """Words of a text, at most: the default."""
-MAX_LENGTH, MAX_PIECE = 64, 20
+MAX_LENGTH, MAX_PIECE = 24, 20
 """Bytes of a text, and of a piece of a word among the candidates, at most."""
 TOKEN_COST = 12 * costs.SCALE
 """What a token costs beside its own bits: the default."""
 MAX_TOKEN_COST = 64 * costs.SCALE
 MAX_BYTES = 1 << 29
 
-_MIN_DOCUMENTS, _DOCUMENTS_SHARE = 5, 1 << 13
+_MIN_DOCUMENTS, _DOCUMENTS_SHARE = 5, 1 << 12
 """A text must occur in so many documents, and in one of so many: what fewer repeat is their
 boilerplate. And twice as often in all."""
 
