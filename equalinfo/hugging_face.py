@@ -1,15 +1,24 @@
 """A codebook as a Hugging Face tokenizer, which loads without this package.
 
-`tokenizers` has no model that finds longest matches in linear time: its WordPiece tries every
-end of the text for every token. But the texts of a codebook are prefix-closed, so one regular
-expression finds them, the trie written as nested optional groups: `a(?:b(?:c)?|d)?`. At each
-place it walks down as far as it can; a walk that stops has matched a text, so nothing is ever taken
-back. The pipeline is thus
+Two pipelines of `tokenizers` give the ids of `equalinfo.Tokenizer` for every str:
 
-  normalizer ByteLevel -> pre-tokenizer Split, by that expression -> model WordLevel, a look-up
+  longest  normalizer ByteLevel -> pre-tokenizer Split by a regular expression -> model WordLevel
+  fewest   normalizer ByteLevel -> pre-tokenizer Split into pieces -> model Unigram
 
-and gives the ids of `equalinfo.Tokenizer` for every str. A str is what it takes: bytes that are no
-UTF-8 cannot enter. ByteLevel writes each byte as one letter below U+0144, so whatever has a letter
+`longest`: `tokenizers` has no model that finds longest matches in linear time, its WordPiece tries
+every end of the text for every token. But one regular expression finds them, the trie written as
+nested groups: `a(?:b(?:c)?|d)?` for a, ab, abc and ad. A group is optional where a text ends, so
+`a(?:bc)?` if ab is none. What a node goes on with differs in the first letter, so a walk is the
+only one; where it stops, the engine goes back to the last text it passed.
+
+`fewest`: the scores of Unigram are the costs, negated. They are integers below 2^16 and a piece
+has 2^14 of them at most, so their sums are exact in float64. Its Viterbi goes through the begins of
+tokens from left to right and replaces the best way to a place only by a strictly better one: of
+equal ones that whose last token begins first stays, the longest. That is the rule of this parse.
+Every letter is a token, so its unknown token never comes up.
+
+A str is what they take: bytes that are no UTF-8 cannot enter. ByteLevel writes each byte as one
+letter below U+0144, so a piece of 2^14 letters is one of 2^14 bytes, and whatever has a letter
 above stands for no text: the names of the special ids, and the codes that hold EOS.
 """
 
@@ -19,8 +28,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from equalinfo.alphabet import EOS, NUM_SYMBOLS
-from equalinfo.codebook import LONGEST, M1_PLANS, Codebook
+from equalinfo.codebook import FEWEST, Codebook, trie
+from equalinfo.codebook.plain import PIECE
 from equalinfo.ids import EOS_ID, ID_OFFSET, PAD_ID, UNK_ID
 
 SPECIAL_TOKENS = {"pad_token": "⟨pad⟩", "eos_token": "⟨eos⟩", "unk_token": "⟨unk⟩"}
@@ -30,9 +42,13 @@ EOS_LETTER = "␄"
 """Stands for EOS inside the name of a code."""
 
 MAX_SYMBOLS = 400
-"""Of a text that can be exported."""
+"""Of a text that parse `longest` can be exported with."""
 # Each symbol is one group deeper. Oniguruma, the engine of `tokenizers`, takes 2,000, and while it
 # reads them about 2 kB of stack for each: a thread with 1 MB, as some have, dies at 1,000.
+
+_PIECES = f"(?m:.{{1,{PIECE}}})"
+# No letter is a line break, but Oniguruma has a fast path only for a dot that takes those, too:
+# without (?m) it is a hundred times slower.
 
 _NO_TEXT = "⟨(?:pad|eos|unk)⟩|" + EOS_LETTER
 
@@ -41,7 +57,7 @@ def export(codebook: Codebook, directory: str | os.PathLike[str]) -> list[Path]:
     """Write tokenizer.json, tokenizer_config.json and README.md: the same bytes for one codebook.
 
     Args:
-      codebook: of plan best_first or interval, with texts of up to `MAX_SYMBOLS` symbols.
+      codebook: of parse fewest, or with texts of up to `MAX_SYMBOLS` symbols.
       directory: made if there is none; may hold other files, as those of a model.
 
     Returns:
@@ -49,7 +65,7 @@ def export(codebook: Codebook, directory: str | os.PathLike[str]) -> list[Path]:
 
     Raises:
       FileExistsError: the directory has one of them already.
-      ValueError: of another plan or parse, or a text is too long.
+      ValueError: of parse longest, and a text is too long.
     """
     files = {
         "tokenizer.json": _json(tokenizer_json(codebook)),
@@ -73,9 +89,24 @@ def tokenizer_json(codebook: Codebook) -> dict[str, Any]:
 
     The special ids are not among its `added_tokens`, which would be looked for in texts.
     """
-    vocabulary = {name: id for id, name in enumerate(SPECIAL_TOKENS.values())}
-    for code, name in enumerate(_names(codebook)):
-        vocabulary[name] = code + ID_OFFSET
+    names = [*SPECIAL_TOKENS.values(), *_names(codebook)]
+    if codebook.info.parse == FEWEST:
+        # The special ids need some score; those that no text has change nothing.
+        scores = [0] * ID_OFFSET + (-codebook.costs).tolist()
+        pattern = _PIECES
+        model = {
+            "type": "Unigram",
+            "unk_id": UNK_ID,
+            "vocab": [list(entry) for entry in zip(names, scores, strict=True)],
+            "byte_fallback": False,
+        }
+    else:
+        pattern = longest_match_pattern(codebook)
+        model = {
+            "type": "WordLevel",
+            "vocab": {name: id for id, name in enumerate(names)},
+            "unk_token": SPECIAL_TOKENS["unk_token"],
+        }
     return {
         "version": "1.0",
         "truncation": None,
@@ -84,7 +115,7 @@ def tokenizer_json(codebook: Codebook) -> dict[str, Any]:
         "normalizer": {"type": "ByteLevel"},
         "pre_tokenizer": {
             "type": "Split",
-            "pattern": {"Regex": longest_match_pattern(codebook)},
+            "pattern": {"Regex": pattern},
             "behavior": "Isolated",
             "invert": False,
         },
@@ -101,11 +132,7 @@ def tokenizer_json(codebook: Codebook) -> dict[str, Any]:
                 },
             ],
         },
-        "model": {
-            "type": "WordLevel",
-            "vocab": vocabulary,
-            "unk_token": SPECIAL_TOKENS["unk_token"],
-        },
+        "model": model,
     }
 
 
@@ -129,50 +156,49 @@ def longest_match_pattern(codebook: Codebook) -> str:
     the other: it makes encoding a fifth faster.
 
     Raises:
-      ValueError: a codebook whose parse no pattern does, or a text of more than `MAX_SYMBOLS`
-        symbols.
+      ValueError: a text of more than `MAX_SYMBOLS` symbols.
     """
-    info = codebook.info
-    if info.plan not in M1_PLANS or info.parse != LONGEST:
-        raise ValueError(
-            f"a codebook of plan {info.plan!r} and parse {info.parse!r} cannot be exported: the "
-            f"pattern needs every prefix of a text among the texts, as plans "
-            f"{' and '.join(M1_PLANS)} have, and parse {LONGEST!r}."
-        )
-    lengths = codebook.offsets[1:] - codebook.offsets[:-1]
+    lengths = codebook.symbol_lengths
     longest = int(lengths.argmax())
     if lengths[longest] > MAX_SYMBOLS:
         raise ValueError(
             f"the text of code {longest} has {lengths[longest]} symbols, of {MAX_SYMBOLS} that can "
-            "be exported: the pattern is nested as deep. Compile with fewer codes."
+            "be exported for parse 'longest': the pattern is nested as deep. Compile with fewer "
+            "codes, or with --parse fewest."
         )
-    symbols = codebook.texts[codebook.offsets[1:] - 1].tolist()
-    information = codebook.information.tolist()
+    tree = trie.build(codebook.texts, codebook.offsets, codebook.num_codes)
     letters = [_escape(letter) for letter in _alphabet()]
-    children: list[list[int]] = [[] for _ in symbols]
+    own = [letters[symbol] for symbol in tree.symbols.tolist()]
+    codes = tree.codes.tolist()
+    children: list[list[int]] = [[] for _ in own]
     roots: list[int] = []
-    path: list[list[int]] = [roots]  # the children of the prefixes of the text at hand
-    for code, length in enumerate(lengths.tolist()):
-        del path[length:]
-        if symbols[code] != EOS:  # and so nothing that begins with this text
-            path[-1].append(code)
-        path.append(children[code])
+    for node in np.flatnonzero(tree.symbols != EOS).tolist():  # and so nothing that EOS is in
+        parent = tree.parents[node]
+        (roots if parent < 0 else children[parent]).append(node)
 
-    patterns: list[str] = [""] * len(symbols)
+    # Of its own text, or of the likeliest that begins with it.
+    information = np.where(tree.codes < 0, 0, codebook.information[tree.codes]).tolist()
+    patterns: list[str] = [""] * len(own)  # of a node that no text without EOS begins with
 
-    def any_of(codes: list[int]) -> str:
-        inner = [code for code in codes if children[code]]
-        inner.sort(key=lambda code: (information[code], code))
-        leaves = [letters[symbols[code]] for code in codes if not children[code]]
-        choices = [patterns[code] for code in inner]
+    def any_of(nodes: list[int]) -> list[str]:
+        inner = [node for node in nodes if patterns[node] != own[node]]
+        inner.sort(key=lambda node: (information[node], node))
+        leaves = [own[node] for node in nodes if patterns[node] == own[node]]
+        choices = [patterns[node] for node in inner]
         if leaves:
             choices.append(leaves[0] if len(leaves) == 1 else f"[{''.join(leaves)}]")
-        return "|".join(choices)
+        return choices
 
-    for code in reversed(range(len(symbols))):  # children before parents
-        more = f"(?:{any_of(children[code])})?" if children[code] else ""
-        patterns[code] = letters[symbols[code]] + more
-    return any_of(roots)
+    for node in reversed(range(len(own))):  # children before parents
+        children[node] = [child for child in children[node] if patterns[child]]
+        choices = any_of(children[node])
+        more = "|".join(choices)
+        if codes[node] >= 0:
+            patterns[node] = own[node] + (f"(?:{more})?" if more else "")
+        elif more:
+            information[node] = min(information[child] for child in children[node])
+            patterns[node] = own[node] + (f"(?:{more})" if len(choices) > 1 else more)
+    return "|".join(any_of(roots))
 
 
 def _names(codebook: Codebook) -> list[str]:
@@ -205,19 +231,20 @@ def _json(value: dict[str, Any]) -> str:
 def _readme(codebook: Codebook) -> str:
     info = codebook.info
     pad, eos, unk = SPECIAL_TOKENS.values()
-    return f"""# A tokenizer compiled from a language model
+    made_of = "".join(f"| {name} | {value} |\n" for name, value in sorted(info.made_of.items()))
+    found = {FEWEST: "as the spelling of fewest bits"}.get(info.parse, "by longest match")
+    return f"""# A tokenizer of texts of about equal information
 
-Its tokens are texts of about equal information under a byte-level language model, found by longest
-match: a codebook of `equalinfo`, exported. Any text is restored exactly. Neither encoding nor
-decoding needs that package or the model.
+Its tokens run across spaces and are found {found}: a codebook of `equalinfo`, exported. Any text
+is restored exactly. Neither encoding nor decoding needs that package.
 
 | | |
 |---|---|
 | vocab_size | {info.num_codes + ID_OFFSET} |
 | codebook | `sha256:{codebook.sha256}` |
 | plan | {info.plan} |
-| model | `sha256:{info.made_of["m1_sha256"]}` |
-
+| parse | {info.parse} |
+{made_of}
 ```python
 from transformers import AutoTokenizer
 

@@ -3,10 +3,12 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,10 @@ from hypothesis import strategies as st
 from equalinfo import hugging_face
 from equalinfo.alphabet import EOS
 from equalinfo.codebook import Codebook
+from equalinfo.codebook.plain import PIECE
 from equalinfo.tokenizer import Tokenizer
 from models import HashModel
-from tests.codebook.books import codebook_of
+from tests.codebook.books import codebook_of, random_codebook
 
 NEEDS = "needs the dev extra: pip install -e '.[dev]'"
 
@@ -41,7 +44,27 @@ CODEBOOKS = {
     "eos": lambda: compiled(HashModel(favourite=EOS), 600),
     # One text of each length up to the limit.
     "deep": lambda: compiled(HashModel(favourite=ord("a")), 256 + hugging_face.MAX_SYMBOLS),
+    # Few of the prefixes of its texts are texts.
+    "sparse": lambda: parsed("longest", random_codebook(1)),
+    "fewest": lambda: parsed("fewest", random_codebook(1)),
+    "fewest best_first": lambda: parsed("fewest", compiled(HashModel(peak=24), 4000).codebook),
+    # All spellings of a text with as many tokens cost the same; or all of any number.
+    "ties": lambda: Tokenizer(codebook_of(words("ab \u00e9", 4), token_cost=1)),
+    "nothing costs": lambda: Tokenizer(codebook_of(words("ab", 3)[1::2])),
+    # Sums as large as they can be.
+    "dear": lambda: Tokenizer(codebook_of(words("ab", 4), token_cost=65535)),
 }
+
+
+def words(letters: str, longest: int) -> list[bytes]:
+    """All of two letters and more."""
+    lengths = range(2, longest + 1)
+    return ["".join(word).encode() for n in lengths for word in product(letters, repeat=n)]
+
+
+def parsed(parse: str, book: Codebook) -> Tokenizer:
+    info = replace(book.info, parse=parse)
+    return Tokenizer(Codebook(info, book.texts, book.offsets, book.information))
 
 
 def compiled(model: HashModel, num_codes: int, plan: str = "best_first") -> Tokenizer:
@@ -105,6 +128,24 @@ def test_ids_of_long_runs(name: str) -> None:
         check_same(name, piece * (20_000 // len(piece)))
 
 
+@pytest.mark.parametrize("name", ["fewest", "ties", "nothing costs", "dear"])
+def test_ids_of_texts_of_many_pieces(name: str) -> None:
+    """Pieces are cut after as many bytes, also inside a character; a Viterbi begins anew."""
+    rng = np.random.default_rng(0)
+    for letters in ("ab", "abc\0\u00ff\u00e9 ", "\u00e9", "a\U0001f600"):
+        for size in (PIECE - 1, PIECE, PIECE + 1, 2 * PIECE + 5, 3 * PIECE):
+            check_same(name, "".join(rng.choice(list(letters), size).tolist()))
+
+
+def test_ids_of_batches() -> None:
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice(list("ab \u00e9"), n).tolist()) for n in (0, 1, 50, 200, PIECE, 7)]
+    ours, exported = both("ties")
+    ids = [ours.encode(text).tolist() for text in texts]
+    for _ in range(2):  # the second time from its cache
+        assert [encoding.ids for encoding in exported.encode_batch(texts)] == ids
+
+
 @every_codebook
 @given(data=st.data())
 def test_text_of_any_ids(name: str, data: st.DataObject) -> None:
@@ -135,16 +176,12 @@ def test_a_text_too_long_is_refused() -> None:
         hugging_face.tokenizer_json(deep.codebook)
 
 
-def test_a_codebook_that_no_pattern_can_parse_is_refused(tmp_path: Path) -> None:
-    book = codebook_of([b"abc"], parse="longest")
-    with pytest.raises(ValueError, match="plan 'unigram' and parse 'longest' cannot be exported"):
-        hugging_face.export(book, tmp_path / "new")
-    closed = compiled(HashModel(), 300).codebook
-    info = replace(closed.info, parse="fewest")
-    fewest = Codebook(info, closed.texts, closed.offsets, closed.information)
-    with pytest.raises(ValueError, match="plan 'best_first' and parse 'fewest' cannot be exported"):
-        hugging_face.export(fewest, tmp_path / "new")
-    assert not (tmp_path / "new").exists()
+def test_pattern_stops_only_where_a_text_ends() -> None:
+    texts = [b"abc", b"abcdef", b"abxy", b"b\xff", (ord("c"), EOS), (ord("d"), ord("e"), EOS)]
+    pattern = hugging_face.longest_match_pattern(codebook_of(texts, parse="longest"))
+    assert re.findall(pattern, "abcdeabxyababcdefbdec") == [
+        *("abc", "d", "e", "abxy", "a", "b", "abcdef", "b", "d", "e", "c")
+    ]
 
 
 def test_files_are_the_same_every_time(tmp_path: Path) -> None:
@@ -192,9 +229,10 @@ print("same")
 """
 
 
-def test_transformers_loads_it_without_this_package(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["shipped", "fewest"])
+def test_transformers_loads_it_without_this_package(name: str, tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason=NEEDS)
-    ours, _ = both("shipped")
+    ours, _ = both(name)
     hugging_face.export(ours.codebook, tmp_path)
     texts = [*HARD, "".join(HARD), " a  b ,don 't . it 's", "The end of the text."]
     cases = [(text, ours.encode(text).tolist()) for text in texts]

@@ -167,11 +167,11 @@ def test_text_is_limited(files):
 
 
 def test_codebooks_that_are_compiled_are_evaluated(files, capsys, tmp_path):
-    arguments = ["compile", "--from-text", str(files / "train.jsonl"), "--codes", "300", "--quiet"]
+    arguments = ["compile", "--from-text", str(files / "train.jsonl"), "--codes", "260", "--quiet"]
     arguments += ["-o", str(tmp_path / "new.eqi"), "--evaluate", str(files / "text.jsonl")]
     assert main(arguments) == 0
     printed = capsys.readouterr().out
-    assert "new.eqi: 300 codes" in printed and "trained on 40 documents" in printed
+    assert "new.eqi: 260 codes" in printed and "trained on 40 documents" in printed
     assert "10 of 10" in printed
 
 

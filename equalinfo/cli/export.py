@@ -1,4 +1,4 @@
-"""`equalinfo export`: a codebook as a Hugging Face tokenizer, a run as a checkpoint of T5X."""
+"""`equalinfo export`: a codebook for Hugging Face or as a list, a run as a checkpoint of T5X."""
 
 import argparse
 from pathlib import Path
@@ -13,34 +13,42 @@ def add(commands: Any) -> None:
         commands,
         "export",
         run,
-        "write a codebook as a Hugging Face tokenizer, which loads without this package, or a run "
-        "of `equalinfo train` as a checkpoint of T5X",
+        "write a codebook as a Hugging Face tokenizer, which loads without this package, or as a "
+        "list of tokens and scores, or a run of `equalinfo train` as a checkpoint of T5X",
     )
     parser.add_argument(
         "source",
         type=Path,
         nargs="?",
-        help="--hf: file of `equalinfo compile`, default: the shipped one; --t5x: run directory",
+        help="--hf and --tokens: file of `equalinfo compile`, default: the shipped one; --t5x: run "
+        "directory",
     )
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--hf", type=Path, metavar="DIR", help="tokenizer directory to write")
+    target.add_argument(
+        "--tokens", type=Path, metavar="FILE", help="list to write: a token and its score a line"
+    )
     target.add_argument("--t5x", type=Path, metavar="DIR", help="MODEL_DIR of T5X to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the files and print their names."""
-    written = _tokenizer(arguments) if arguments.hf else _checkpoint(arguments)
+    written = _checkpoint(arguments) if arguments.t5x else _tokenizer(arguments)
     for path in written:
         print(path)
 
 
 def _tokenizer(arguments: argparse.Namespace) -> list[Path]:
     from equalinfo import hugging_face
+    from equalinfo.codebook import token_list
     from equalinfo.tokenizer import Tokenizer
 
     path = arguments.source
     tokenizer = Tokenizer.default() if path is None else Tokenizer.load(path)
-    return list(hugging_face.export(tokenizer.codebook, arguments.hf))
+    if arguments.hf:
+        return list(hugging_face.export(tokenizer.codebook, arguments.hf))
+    token_list.write(tokenizer.codebook, arguments.tokens)
+    return [arguments.tokens]
 
 
 def _checkpoint(arguments: argparse.Namespace) -> list[Path]:

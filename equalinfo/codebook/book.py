@@ -208,6 +208,13 @@ class Codebook:
         return trie.byte_lengths(self.texts, self.offsets)
 
     @cached_property
+    def costs(self) -> npt.NDArray[np.int64]:
+        """What each code costs parse `fewest`, int64[V], in 1/256 bit."""
+        from equalinfo.codebook.plain import costs
+
+        return costs(self.information, self.info.token_cost)
+
+    @cached_property
     def symbol_lengths(self) -> npt.NDArray[np.uint32]:
         """Symbols of each code's text, uint32[V]."""
         return np.diff(self.offsets).astype(np.uint32)

@@ -29,6 +29,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from equalinfo.codebook import plain
 from equalinfo.codebook.double_array import (
     NO_SYMBOL,
     SYMBOL_BITS,
@@ -36,7 +37,7 @@ from equalinfo.codebook.double_array import (
     Places,
 )
 from equalinfo.codebook.limits import MAX_FEWEST_SYMBOLS
-from equalinfo.codebook.plain import MAX_COST, PIECE
+from equalinfo.codebook.plain import PIECE
 from equalinfo.codebook.trie import Nodes, Texts, Trie
 from equalinfo.jit import njit
 
@@ -87,7 +88,7 @@ def table(
     trie: Trie, array: DoubleArray, information: npt.NDArray[np.uint16], token_cost: int
 ) -> Table:
     """Make the table of a codebook, of texts of at most MAX_FEWEST_SYMBOLS symbols."""
-    costs = np.minimum(information.astype(np.int64) + token_cost, MAX_COST)
+    costs = plain.costs(information, token_cost)
     nodes = np.empty(len(costs), np.int32)
     nodes[trie.codes[trie.codes >= 0]] = np.flatnonzero(trie.codes >= 0)
     failures, suffixes = _link(

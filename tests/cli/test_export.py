@@ -37,6 +37,15 @@ def test_shipped_codebook(tmp_path: Path) -> None:
     assert written_sha256(tmp_path) == Tokenizer.default().codebook.sha256
 
 
+def test_list_of_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "--tokens", str(tmp_path / "list")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'list'}\n"
+    lines = (tmp_path / "list").read_text("utf-8").split("\n")[:-1]
+    assert len(lines) == Tokenizer.default().vocab_size
+    assert main(["export", "--tokens", str(tmp_path / "list")]) == 1
+    assert "exists" in capsys.readouterr().err
+
+
 def test_files_are_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "tokenizer.json").write_text("mine")
     assert main(["export", "--hf", str(tmp_path)]) == 1
