@@ -26,7 +26,6 @@ import seqio
 from tqdm import tqdm
 
 import pipelines.compress
-from equalinfo import codecs
 from equalinfo.cli import main as equalinfo
 from equalinfo.codecs.sentencepiece import train as train_sentencepiece
 from equalinfo.dataset import restore
@@ -37,6 +36,7 @@ from equalinfo.lm.optimizer import OptimizerConfig
 from equalinfo.lm.train import TrainConfig, train
 from equalinfo.manifest import Manifest
 from pipelines import readers, sources
+from pipelines.options import parse_compress
 from tasks.registration import register
 
 TEXT = Path(__file__).parent / "text"
@@ -122,14 +122,13 @@ def documents(text: str) -> list[bytes]:
 
 def rate_of_m1(methods: list[Method]) -> float:
     """Bytes a second that all of these encode and decode again, with the engine in use."""
-    windows = {"--window_bits=32": 32}
     data = np.frombuffer(b"".join(documents(VALIDATION)), np.uint8).astype(np.uint16)
     seconds = 0.0  # a byte
     for method in methods:
-        options = {"window_bits": bits for flag, bits in windows.items() if flag in method.options}
-        codec = codecs.create(method.options[0].removeprefix("--method="), **options)
+        argv = [*method.options, "--input", VALIDATION, "--output", "none"]
+        codec = pipelines.compress.make_codec(parse_compress(argv))
         # The first time, kernels are loaded, or compiled.
-        for number in (1, 32):
+        for number in (1, 16):
             examples = [data[at * EXAMPLE_BYTES :][:EXAMPLE_BYTES] for at in range(number)]
             start = time.monotonic()
             ids = [one.ids for one in codec.encode(examples)]
