@@ -19,7 +19,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,6 @@ import seqio
 from tqdm import tqdm
 
 import pipelines.compress
-from equalinfo import codecs
 from equalinfo.cli import main as equalinfo
 from equalinfo.codecs.sentencepiece import train as train_sentencepiece
 from equalinfo.dataset import restore
@@ -38,6 +36,7 @@ from equalinfo.lm.optimizer import OptimizerConfig
 from equalinfo.lm.train import TrainConfig, train
 from equalinfo.manifest import Manifest
 from pipelines import readers, sources
+from pipelines.options import parse_compress
 from tasks.registration import register
 
 TEXT = Path(__file__).parent / "text"
@@ -121,22 +120,23 @@ def documents(text: str) -> list[bytes]:
     ]
 
 
-def rate_of_m1() -> float:
-    """Bytes a second, encoded and decoded again with the engine in use."""
-    codec = codecs.create("equal_info_ac")
-    print(f"M1 runs on {codec.engine}")
+def rate_of_m1(methods: list[Method]) -> float:
+    """Bytes a second that all of these encode and decode again, with the engine in use."""
     data = np.frombuffer(b"".join(documents(VALIDATION)), np.uint8).astype(np.uint16)
-    for number in (2**power for power in count()):
-        examples = [data[at : at + EXAMPLE_BYTES] for at in range(0, len(data), EXAMPLE_BYTES)]
-        examples = examples[:number]
-        start = time.monotonic()
-        ids = [one.ids for one in codec.encode(examples)]
-        codec.decode(ids, list(map(len, examples)), allow_errors=True)
-        seconds = time.monotonic() - start
+    seconds = 0.0  # a byte
+    for method in methods:
+        argv = [*method.options, "--input", VALIDATION, "--output", "none"]
+        codec = pipelines.compress.make_codec(parse_compress(argv))
         # The first time, kernels are loaded, or compiled.
-        if number > 1 and (seconds > 1 or len(examples) < number):
-            return sum(map(len, examples)) / seconds
-    raise AssertionError
+        for number in (1, 16):
+            examples = [data[at * EXAMPLE_BYTES :][:EXAMPLE_BYTES] for at in range(number)]
+            start = time.monotonic()
+            ids = [one.ids for one in codec.encode(examples)]
+            codec.decode(ids, list(map(len, examples)), allow_errors=True)
+            took = time.monotonic() - start
+        seconds += took / sum(map(len, examples))
+        print(f"{method.label}: M1 on {codec.engine}, {took:.1f} s for {len(examples)} KB")
+    return 1 / seconds
 
 
 def write_text(path: Path, size: float) -> int:
@@ -253,9 +253,9 @@ def main() -> None:
             print(method.label)
             train_m2(work / method.name, work / f"m2_{method.name}", arguments.m2_bytes)
     with stage("where M1 reads every byte: frequencies -> windows or arithmetic code -> tokens"):
-        rate = rate_of_m1()
-        size = write_text(part, rate * arguments.m1_seconds / len(slow))
-        print(f"at {rate / 1000:.0f} kB/s here, so {size / 1000:.0f} KB of text for each method")
+        rate = rate_of_m1(slow)
+        size = write_text(part, rate * arguments.m1_seconds)
+        print(f"so {size / 1000:.0f} KB of text for each, in {arguments.m1_seconds:.0f} s in all")
         for method in slow:
             print(method.label)
             example = f"--example_bytes={EXAMPLE_BYTES}"
@@ -273,9 +273,10 @@ def main() -> None:
     print(
         "\nentropy: of the tokens' own frequencies, in sample; - where the text is too short.\n"
         f"M2: 0.1 M parameters, {arguments.m2_bytes / 1e6:.1f} MB of text: it shows that the road "
-        "works, and not which method\nis best for a model of some size: docs/results.md has larger "
-        "runs. The 4k of sentencepiece and of\ncodebook were trained on this text, the M1 of "
-        "equal_info and the 65k on web pages.\n\nseconds per stage"
+        "works, and not which method\nis best for a larger model: one this small learns short "
+        "tokens sooner. docs/results.md has larger runs.\nThe 4k of sentencepiece and of codebook "
+        "were trained on this text, the M1 of equal_info and\nthe 65k on other English.\n"
+        "\nseconds per stage"
     )
     for name, took in stage.seconds.items():
         print(f"{took:7.1f}  {name}")
@@ -285,7 +286,7 @@ def main() -> None:
         "\nNext:\n"
         f"  . .venv/bin/activate; equalinfo show 'Any text.' --codebook {work}/codebook.eqi\n"
         "  equalinfo compile --from-text 'corpus/*.json.gz' -o mine.eqi         # your text\n"
-        "  equalinfo evaluate mine.eqi 'valid/*.json.gz' --compare english-65536-v1\n"
+        "  equalinfo evaluate mine.eqi 'valid/*.json.gz' --compare english-65536-v2\n"
         'then README.md, "Your own corpus": tokens, an M2 on them, its bits/byte.'
     )
 
