@@ -33,7 +33,7 @@ from typing import Any
 
 from benchmarks.tokenizer_speed import text, training
 from benchmarks.tokenizer_speed.text import Text
-from benchmarks.tokenizer_speed.training import ROOT, Candidate
+from benchmarks.tokenizer_speed.training import ROOT
 from equalinfo.token_scores import Texts, evaluate
 from equalinfo.tokenizer import DEFAULT_CODEBOOK
 from equalinfo.vocabularies import load
@@ -96,8 +96,11 @@ def run(options: argparse.Namespace) -> None:
 
 def _points(options: argparse.Namespace, train: Path, directory: Path) -> Iterator[Point]:
     """Every tokenizer, made when its turn comes; the quick ones first."""
-    shipped = ROOT / "equalinfo" / "codebooks" / DEFAULT_CODEBOOK
-    for path in (shipped, *options.superbpe):
+    shipped = [
+        ROOT / "equalinfo" / "codebooks" / name
+        for name in (DEFAULT_CODEBOOK, "english-65536-v1.eqi")
+    ]
+    for path in (*shipped, *options.superbpe):
         yield Point(path.name.split(".")[0], load(str(path)).size, path)
     for peer in options.peers:
         if missing := training.missing_packages(peer):
@@ -107,24 +110,26 @@ def _points(options: argparse.Namespace, train: Path, directory: Path) -> Iterat
             training.make(candidate, train)
             yield Point(peer, candidate.vocab, candidate.path)
     for words in options.max_words:
-        for codes in options.vocab:
-            path = _codebook(train, directory, codes, words)
+        for codes, path in _codebooks(train, directory, options.vocab, words).items():
             yield Point(f"equalinfo, up to {words} word{'s' * (words > 1)}", codes, path)
 
 
-def _codebook(train: Path, directory: Path, codes: int, words: int) -> Path:
-    """Compiled unless it is in the cache; under another name when the compiler changes."""
-    kind = Candidate("equalinfo", codes, directory / training.file_name("equalinfo", codes))
-    path = kind.path.with_name(f"{words}-words-{kind.path.name}")
-    if not path.exists():
-        print(f"compiling {path.name}", file=sys.stderr, flush=True)
-        unfinished = path.with_name(f"unfinished-{path.name}")
+def _codebooks(train: Path, directory: Path, sizes: Sequence[int], words: int) -> dict[int, Path]:
+    """In one run unless all are in the cache; under other names when the compiler changes."""
+    paths = {
+        codes: directory / f"{words}-words-{training.file_name('equalinfo', codes)}"
+        for codes in sizes
+    }
+    if not all(path.exists() for path in paths.values()):
+        print(f"compiling codebooks of up to {words} words", file=sys.stderr, flush=True)
         command = [sys.executable, "-m", "equalinfo.cli", "compile", "--from-text", str(train)]
-        command += ["--plan", "unigram", "--max_words", str(words), "--codes", str(codes)]
-        command += ["--output", str(unfinished), "--quiet"]
+        command += ["--plan", "unigram", "--max_words", str(words), "--quiet"]
+        command += ["--output", str(directory / "unfinished-{codes}.eqi")]
+        command += ["--codes", *map(str, sizes)]
         subprocess.run(command, check=True, cwd=ROOT, stdout=sys.stderr)
-        unfinished.replace(path)
-    return path
+        for codes, path in paths.items():
+            (directory / f"unfinished-{codes}.eqi").replace(path)
+    return paths
 
 
 def draw(scores: Path, path: Path) -> None:
