@@ -128,12 +128,12 @@ def test_ids_of_long_runs(name: str) -> None:
         check_same(name, piece * (20_000 // len(piece)))
 
 
-@pytest.mark.parametrize("name", ["fewest", "ties", "nothing costs", "dear"])
+@pytest.mark.parametrize("name", ["fewest", "ties", "dear"])
 def test_ids_of_texts_of_many_pieces(name: str) -> None:
     """Pieces are cut after as many bytes, also inside a character; a Viterbi begins anew."""
     rng = np.random.default_rng(0)
-    for letters in ("ab", "abc\0\u00ff\u00e9 ", "\u00e9", "a\U0001f600"):
-        for size in (PIECE - 1, PIECE, PIECE + 1, 2 * PIECE + 5, 3 * PIECE):
+    for letters in ("ab", "a\u00e9"):
+        for size in (PIECE, PIECE + 1, 2 * PIECE + 5):
             check_same(name, "".join(rng.choice(list(letters), size).tolist()))
 
 
