@@ -26,11 +26,12 @@ def test_peers_are_scored_once_and_drawn(
     assert frontier.main(arguments) == 0, capsys.readouterr().err
     found = [json.loads(line) for line in output.read_text().splitlines()]
     assert [(one["line"], one["codes"]) for one in found] == [
+        ("english-65536-v2", 65_536),
         ("english-65536-v1", 65_536),
         ("Hugging Face BPE", 600),
         ("Hugging Face BPE", 800),
     ]
-    small, large = (one["bytes_per_token"] for one in found[1:])
+    small, large = (one["bytes_per_token"] for one in found[2:])
     assert small < large and all(one["ngram"]["3"] > 0 for one in found)
     assert "Hugging Face BPE" in figure.read_text()
     figure.unlink()
