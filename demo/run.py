@@ -275,7 +275,8 @@ def main() -> None:
         f"M2: 0.1 M parameters, {arguments.m2_bytes / 1e6:.1f} MB of text: it shows that the road "
         "works, and not which method\nis best for a larger model: one this small learns short "
         "tokens sooner. docs/results.md has larger runs.\nThe 4k of sentencepiece and of codebook "
-        "were trained on this text, the M1 of equal_info and\nthe 65k on other English.\n"
+        "were trained on its training part, the M1 of equal_info\nand the 65k on more English, "
+        "this text among it.\n"
         "\nseconds per stage"
     )
     for name, took in stage.seconds.items():
