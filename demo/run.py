@@ -273,10 +273,9 @@ def main() -> None:
     print(
         "\nentropy: of the tokens' own frequencies, in sample; - where the text is too short.\n"
         f"M2: 0.1 M parameters, {arguments.m2_bytes / 1e6:.1f} MB of text: it shows that the road "
-        "works, and not which method\nis best for a larger model: one this small learns short "
-        "tokens sooner. docs/results.md has larger runs.\nThe 4k of sentencepiece and of codebook "
-        "were trained on its training part, the M1 of equal_info\nand the 65k on more English, "
-        "this text among it.\n"
+        "works, and not which method\nis best for a larger model. docs/results.md has larger runs. "
+        "The 4k of sentencepiece and of codebook\nwere trained on its training part, the M1 of "
+        "equal_info and the 65k on more English, this text among it.\n"
         "\nseconds per stage"
     )
     for name, took in stage.seconds.items():
