@@ -16,7 +16,7 @@ import pytest
 
 ENCODE = """
 from equalinfo import Tokenizer
-tokenizer, text = Tokenizer.default(), "Some text, \\xe9. " * 400
+tokenizer, text = Tokenizer.default(), "Some text, \\xe9. " * 4000
 ids = tokenizer.encode(text)
 assert tokenizer.decode(ids) == text
 print(len(ids))
