@@ -26,7 +26,7 @@ TINY = ["One.", "", "Zwei äöü.", "Three and some more text, " * 3, "4", "Five
 TINY_SHARD = "train.tfrecord-00000-of-00001"
 LAYOUT = Layout("train", 8, 60, 3, "none", False)
 
-LOSSLESS = ("bytes", "gzip", "static_ac", "ac", "equal_info", "wide", "delay")
+LOSSLESS = ("bytes", "gzip", "static_ac", "ac", "equal_info", "codebook", "wide", "delay")
 METHODS = (*LOSSLESS, "greedy")
 ONE_CODE = ("gzip", "static_ac", "ac")
 """Cut off, the one code of an example tells no exact text."""
@@ -42,6 +42,7 @@ def make_codec(name: str) -> codecs.Codec:
         "static_ac": lambda: codecs.create("static_ac", model=m14),
         "ac": lambda: codecs.create("ac", model=m14, token_bits=7),
         "equal_info": lambda: codecs.create("equal_info"),
+        "codebook": lambda: codecs.create("codebook"),
         "wide": lambda: codecs.create("equal_info", model=m16, window_bits=24, token_bits=10),
         "delay": lambda: codecs.create("equal_info_ac", model=m14, token_bits=11, delay=True),
         "greedy": lambda: codecs.create("equal_info_ac", model=m14, token_bits=8),

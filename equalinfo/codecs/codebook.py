@@ -70,7 +70,7 @@ class CodebookCodec(Codec):
 
     def encode(self, examples: Sequence[Symbols]) -> list[Encoded]:
         """See `Codec.encode`. The arrays are views, of one array for all examples."""
-        return encode_tokens(self.codebook, examples, self._tokenizer.parse)
+        return encode_tokens(self.codebook, examples, self._tokenizer.parse, windows=False)
 
     def decode(
         self,
@@ -101,11 +101,20 @@ class CodebookCodec(Codec):
         return cls.create(codebook=assets[CODEBOOK_ASSET], parse=options["parse"])
 
 
-def encode_tokens(book: Codebook, examples: Sequence[Symbols], parse: str) -> list[Encoded]:
-    """Encode many examples, a token for each code: views, of one array for all examples."""
+def encode_tokens(
+    book: Codebook, examples: Sequence[Symbols], parse: str, *, windows: bool
+) -> list[Encoded]:
+    """Encode many examples, a token for each code: views, of one array for all examples.
+
+    Args:
+      book: the codebook.
+      examples: uint16[n] each.
+      parse: how they are cut.
+      windows: whether each code is a window.
+    """
     ids, read, id_ends = book.encode_texts(*join_examples(examples), ID_OFFSET, parse)
     return [
-        Encoded(ids_of_one, read_of_one, len(ids_of_one))
+        Encoded(ids_of_one, read_of_one, len(ids_of_one) if windows else 0)
         for ids_of_one, read_of_one in zip(parts(ids, id_ends), parts(read, id_ends), strict=True)
     ]
 

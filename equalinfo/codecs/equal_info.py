@@ -169,7 +169,7 @@ class EqualInfoCodec(WindowCodec):
         book = self._book_of_tokens
         if book is None:
             return super().encode(examples)
-        return encode_tokens(book, examples, LONGEST)
+        return encode_tokens(book, examples, LONGEST, windows=True)
 
     def decode(
         self,

@@ -27,7 +27,7 @@ from pipelines.verification.source import SourceText, stored_rejects
 
 _FRAME_BYTES = 16
 _SNIPPET_BYTES = 24
-_TOKENS_APART = ("bytes", "sentencepiece")
+_TOKENS_APART = ("bytes", "codebook", "sentencepiece")
 """Methods whose tokens mean the same whatever follows, as those of windows do."""
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from equalinfo import codecs
 from equalinfo.alphabet import NUM_SYMBOLS
+from equalinfo.codebook import PARSES
 from equalinfo.m1.static import StaticModel
 from tests.models import HashModel
 
@@ -71,6 +72,8 @@ def lossless_codecs(lossless_model):
         "bytes": codecs.create("bytes"),
         "sentencepiece": codecs.create("sentencepiece", model=lossless_model),
     }
+    for parse in PARSES:
+        made[f"codebook {parse}"] = codecs.create("codebook", parse=parse)
     for bits in range(1, 17):
         header = bits % 2 == 0
         made[f"gzip n={bits}"] = codecs.create("gzip", token_bits=bits, header=header)

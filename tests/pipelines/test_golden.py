@@ -15,6 +15,8 @@ from pipelines.sources import find
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "shards.json"
 
+SMALL = Path(__file__).resolve().parents[2] / "equalinfo" / "codebooks" / "english-8192-v2.eqi"
+
 # gzip is not here: its bytes are those of the machine's zlib.
 CODECS: dict[str, Callable[[StaticModel, StaticModel], codecs.Codec]] = {
     "bytes": lambda p14, p16: codecs.create("bytes"),
@@ -28,6 +30,8 @@ CODECS: dict[str, Callable[[StaticModel, StaticModel], codecs.Codec]] = {
         "equal_info", model=p16, window_bits=12, plan="interval", progress=False
     ),
     "equal_info_package": lambda p14, p16: codecs.create("equal_info"),
+    "codebook": lambda p14, p16: codecs.create("codebook", codebook=SMALL),
+    "codebook_longest": lambda p14, p16: codecs.create("codebook", codebook=SMALL, parse="longest"),
     "equal_info_wide": lambda p14, p16: codecs.create(
         "equal_info", model=p16, window_bits=24, token_bits=10, progress=False
     ),

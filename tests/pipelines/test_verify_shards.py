@@ -87,7 +87,7 @@ def tiny(write_json: WriteJson) -> list[Path]:
     return [path]
 
 
-@pytest.fixture(params=["equal_info", "gzip"])
+@pytest.fixture(params=["equal_info", "codebook", "gzip"])
 def dataset(
     request: pytest.FixtureRequest, tiny: list[Path], tmp_path: Path
 ) -> Callable[..., Path]:
