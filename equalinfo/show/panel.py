@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from equalinfo.alphabet import EOS
+from equalinfo.codebook.limits import UNIGRAM
 from equalinfo.ids import ID_OFFSET
 
 if TYPE_CHECKING:
@@ -101,10 +102,10 @@ class Panel:
 
 
 def of_tokenizer(tokenizer: "Tokenizer", text: bytes, *, eos: bool = False) -> Panel:
-    """The windows of a text.
+    """The tokens of a text.
 
     Args:
-      tokenizer: gives ids and, under the M1 it was compiled from, bits.
+      tokenizer: gives ids and bits.
       text: one document.
       eos: end it with EOS, as the pipelines do.
     """
@@ -118,8 +119,10 @@ def of_tokenizer(tokenizer: "Tokenizer", text: bytes, *, eos: bool = False) -> P
         Token(i, tuple(symbols[start:end]), bits)
         for i, start, end, bits in zip(ids.tolist(), [0, *ends], ends, information, strict=False)
     ]
-    title = f"Equal-Info, {codebook.num_codes:,} codes ({codebook.info.plan})"
-    return Panel(title, tokens, codebook.num_codes, "under M1")
+    counted = codebook.info.plan == UNIGRAM
+    name, model = ("equalinfo", "by its counts") if counted else ("Equal-Info", "under M1")
+    title = f"{name}, {codebook.num_codes:,} codes ({codebook.info.plan}, {tokenizer.parse})"
+    return Panel(title, tokens, codebook.num_codes, model)
 
 
 def bits_label(token: Token) -> str:
