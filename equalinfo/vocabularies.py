@@ -48,25 +48,28 @@ class Vocabulary(ABC):
         """The documents of the ids of `encode`, as far as the tokenizer restores them."""
 
 
-def load_tokenizer(name: str | os.PathLike[str] | None = None) -> Tokenizer:
+def load_tokenizer(
+    name: str | os.PathLike[str] | None = None, parse: str | None = None
+) -> Tokenizer:
     """The tokenizer of a `.eqi` file, or of one in the package by its name.
 
     Args:
       name: `mine.eqi`, `english-65536-v1.eqi`, `english-65536-v1`; None: the package's default.
+      parse: longest or fewest; None: the codebook's own.
 
     Raises:
       FileNotFoundError: there is none; names those of the package.
       ValueError: the file is none, or damaged.
     """
     if name is None:
-        return Tokenizer.default()
+        return Tokenizer.default(parse=parse)
     if os.path.isfile(name):
-        return Tokenizer.load(name)
+        return Tokenizer.load(name, parse)
     wanted = os.fspath(name).removesuffix(".eqi") + ".eqi"
     directory = resources.files("equalinfo") / "codebooks"
     shipped = sorted(file.name for file in directory.iterdir() if file.name.endswith(".eqi"))
     if wanted in shipped:
-        return Tokenizer.default(wanted)
+        return Tokenizer.default(wanted, parse)
     raise FileNotFoundError(
         f"there is no codebook {os.fspath(name)!r}, neither as a file (looked from "
         f"{os.getcwd()!r}) nor in the package, which has {', '.join(shipped)}."
@@ -79,12 +82,13 @@ def token_symbols(tokenizer: Tokenizer) -> list[Symbols]:
     return np.split(book.texts, book.offsets[1:-1])
 
 
-def load(name: str) -> Vocabulary:
+def load(name: str, parse: str | None = None) -> Vocabulary:
     """The vocabulary that a file holds; its suffix says whose.
 
     Args:
       name: what `load_tokenizer` takes; SentencePiece's `.model`; Hugging Face's `tokenizer.json`,
         also .gz.
+      parse: of codebooks: see `load_tokenizer`.
 
     Raises:
       OSError, ValueError: it cannot be read.
@@ -94,7 +98,7 @@ def load(name: str) -> Vocabulary:
         return SentencePiece(name)
     if name.endswith((".json", ".json.gz")):
         return HuggingFace(name)
-    return EqualInfo(load_tokenizer(name), Path(name).name)
+    return EqualInfo(load_tokenizer(name, parse), Path(name).name)
 
 
 class EqualInfo(Vocabulary):

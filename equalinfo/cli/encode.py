@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from equalinfo.cli.command import add_command
+from equalinfo.codebook.limits import PARSES
 
 if TYPE_CHECKING:
     from equalinfo.tokenizer import Ids, Tokenizer
@@ -34,6 +35,7 @@ def add(commands: Any) -> None:
         "plain text, of any bytes. Default, and -: standard input, plain text",
     )
     add("--codebook", metavar="FILE.eqi", help=_CODEBOOK)
+    add("--parse", choices=PARSES, help="how text is cut; default: the codebook's own")
     add("-o", "--output", type=Path, help="default: standard output")
     add(
         "--output_format",
@@ -92,7 +94,7 @@ def _encode(arguments: argparse.Namespace) -> None:
         raise ValueError("--output_format npy needs --output: its header is written last.")
     if arguments.num_threads < 1:
         raise ValueError(f"--num_threads={arguments.num_threads} is less than 1.")
-    tokenizer = load_tokenizer(arguments.codebook)
+    tokenizer = load_tokenizer(arguments.codebook, arguments.parse)
     pieces = _pieces(tokenizer, arguments)
     with _output(arguments.output, is_array) as out:
         if is_array:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equalinfo.cli.command import add_command
+from equalinfo.codebook.limits import PARSES
 
 if TYPE_CHECKING:
     from equalinfo.token_scores import TokenScores
@@ -41,6 +42,7 @@ def add(commands: Any) -> None:
         help="text to train n-grams on. Without: each tenth document of FILE is scored, and the "
         "other nine are trained on",
     )
+    add("--parse", choices=PARSES, help="of all codebooks; default: each one's own")
     add("--max_bytes", type=int, default=20_000_000, help="of FILE; default: 20,000,000")
     add("--train_bytes", type=int, default=60_000_000, help="to train on; default: 60,000,000")
     add("--text_field", default="text", help="field or column of the text; default: text")
@@ -53,7 +55,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     from equalinfo.token_scores import Texts, evaluate
 
     names = [arguments.codebook, *arguments.compare]
-    found = [vocabularies.load(name) for name in names]
+    found = [vocabularies.load(name, arguments.parse) for name in names]
     if len({vocabulary.name for vocabulary in found}) < len(found):  # tokenizer.json, all of them
         for vocabulary, name in zip(found, names, strict=True):
             vocabulary.name = name

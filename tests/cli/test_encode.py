@@ -199,3 +199,15 @@ def test_a_reader_that_has_seen_enough(codebook, tmp_path):
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_the_parse_can_be_named(capsysbinary, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("What a text costs, and by which parse it is cut, are two things. " * 9)
+    lines = []
+    for parse in ("longest", "fewest"):
+        assert main(["encode", str(text), "--parse", parse]) == 0
+        lines.append(capsysbinary.readouterr().out)
+        expected = Tokenizer.default(parse=parse).encode(text.read_text()).tolist()
+        assert list(map(int, lines[-1].split())) == expected
+    assert lines[0] != lines[1]
