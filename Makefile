@@ -23,7 +23,7 @@ test: lint ## lint, then run the tests that are not slow (4 minutes on two cores
 test-all: lint ## lint, then run every test (CONTRIBUTING.md says when)
 	@$(PYTEST) -m 'slow or not slow'
 
-demo: $(STAMP) ## compress the text in demo/text, train on the tokens, print a table (3 to 8 minutes)
+demo: $(STAMP) ## compress the text in demo/text, train on the tokens, print a table (1 to 8 minutes)
 	@echo "Loading TensorFlow, JAX and Beam ..."
 	@PYTHONPATH="$(CURDIR)" $(BIN)/python demo/run.py
 
