@@ -1,6 +1,6 @@
 """Sequence-to-sequence tasks for a decoder-only model [paper 5.2, Table 5; A.3].
 
-The pairs are those of `equalinfo.analysis.pairs`. Examples have `inputs`, `targets` and `num_bytes`
+The pairs are those of `equalinfo.lm.pairs`. Examples have `inputs`, `targets` and `num_bytes`
 (bytes of text that the targets stand for); as a row, which
 `tasks.features.ByteCountingPrefixLMFeatureConverter` makes, they are what `pair_rows` gives.
 """
@@ -19,7 +19,7 @@ import seqio
 import tensorflow as tf
 
 from equalinfo import alphabet
-from equalinfo.analysis import pairs
+from equalinfo.lm import pairs
 from tasks.base_vocabulary import BaseVocabulary
 from tasks.metrics import LanguageModelScores
 from tasks.sources import text_files

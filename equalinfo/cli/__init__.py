@@ -11,17 +11,17 @@
     equalinfo eval --dataset DIR --split validation --run RUN
     equalinfo curve RUN -o curve.png
     equalinfo generate --run RUN --dataset DIR --prompt "Once upon a time"
-    equalinfo report --config tiny --out REPORT                  # the paper's tables and figures
 
-Compression is a Beam job: `python -m pipelines.compress --help`.
+In a checkout there are `python -m pipelines.compress`, the Beam job, and `python -m
+experiments.report`, the paper's tables and figures; each has --help.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
-from equalinfo.cli import compile, encode, evaluate, export, freeze, generate, models, report, show
+from equalinfo.cli import compile, encode, evaluate, export, freeze, generate, models, show
+from equalinfo.cli.command import exit_code
 from equalinfo.console import print_any_text
 from equalinfo.version import __version__
 
@@ -29,26 +29,12 @@ from equalinfo.version import __version__
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; errors that name their fix are printed without a trace."""
     print_any_text()
-    arguments = _parser().parse_args(argv)
-    try:
-        arguments.function(arguments)
-    except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except ModuleNotFoundError as error:
-        print(
-            f"equalinfo {arguments.command}: {error}. The core is installed without what trains, "
-            "scores or draws. In a checkout: pip install '.[all]' -c constraints.txt",
-            file=sys.stderr,
-        )
-        return 1
-    except (ValueError, OSError, ImportError) as error:
-        print(f"equalinfo {arguments.command}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:  # training goes on from the last checkpoint, a report from its steps
-        print(f"equalinfo {arguments.command}: interrupted.", file=sys.stderr)
-        return 130
-    return 0
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    if words[:1] == ["report"]:
+        parser.error("run `python -m experiments.report` in a checkout, with the same options.")
+    arguments = parser.parse_args(words)
+    return exit_code(f"equalinfo {arguments.command}", arguments.function, arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,6 +46,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for module in (show, encode, compile, evaluate, export, freeze, models, generate, report):
+    for module in (show, encode, compile, evaluate, export, freeze, models, generate):
         module.add(commands)
     return parser

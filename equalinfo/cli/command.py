@@ -1,6 +1,8 @@
 """What all commands share."""
 
 import argparse
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -25,3 +27,33 @@ def add_command(
     )
     parser.set_defaults(function=function)
     return parser
+
+
+def exit_code(
+    name: str, function: Callable[[argparse.Namespace], None], arguments: argparse.Namespace
+) -> int:
+    """Run a command; errors that name their fix are printed without a trace.
+
+    Args:
+      name: what the user typed, before errors.
+      function: the command.
+      arguments: its.
+    """
+    try:
+        function(arguments)
+    except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ModuleNotFoundError as error:
+        print(
+            f"{name}: {error}. The core is installed without what trains, "
+            "scores or draws. In a checkout: pip install '.[all]' -c constraints.txt",
+            file=sys.stderr,
+        )
+        return 1
+    except (ValueError, OSError, ImportError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # training goes on from the last checkpoint, a report from its steps
+        print(f"{name}: interrupted.", file=sys.stderr)
+        return 130
+    return 0

@@ -11,7 +11,7 @@ import pytest
 import seqio
 
 from equalinfo import alphabet, codecs
-from equalinfo.analysis import pairs
+from equalinfo.lm import pairs
 from tasks.features import ByteCountingPrefixLMFeatureConverter
 from tasks.pairs import frequent_words, register_codec_pairs, register_spelling
 from tasks.registration import register

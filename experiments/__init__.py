@@ -1,0 +1,5 @@
+"""What is done with the library, and is not it: run from a checkout, never installed.
+
+report    the paper's tables and figures from one config, and its findings tested
+analysis  the paper's analyses as functions
+"""

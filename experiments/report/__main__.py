@@ -1,0 +1,60 @@
+"""The paper's tables and figures, beside the paper's numbers; run again to continue.
+
+python -m experiments.report --config tiny --out REPORT
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from equalinfo.cli.command import exit_code
+from equalinfo.console import print_any_text
+
+NAME = "python -m experiments.report"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run what a config asks for, and draw it."""
+    print_any_text()
+    parser = argparse.ArgumentParser(
+        prog=NAME,
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--config", required=True, help="tiny, laptop, gpu, paper, or a TOML file like theirs")
+    add(
+        *("--out", "--output", "-o"),
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="gets report.html, tables/, figures/ and steps/",
+    )
+    add("--train", nargs="+", default=[], metavar="GLOB", help="text, in place of the config's")
+    add("--validation", nargs="+", default=[], metavar="GLOB", help="text of the other split")
+    add("--only_draw", action="store_true", help="run nothing: draw what is there")
+    return exit_code(NAME, _report, parser.parse_args(argv))
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from experiments.report import build
+    from experiments.report.config import Config
+    from experiments.report.store import Store
+
+    config = build.with_text(Config.load(arguments.config), arguments.train, arguments.validation)
+    if config.training is None:
+        print(build.commands(config))
+        build.print_costs()
+        return
+    from experiments.report import page
+
+    store = Store(arguments.out / "steps")
+    if not arguments.only_draw:
+        build.run_all(config, store)
+    print(page.write(build.gather(config, store), arguments.out))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

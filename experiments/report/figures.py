@@ -1,0 +1,360 @@
+"""Figures of the report, drawn by matplotlib and seaborn from `Results`."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from experiments.analysis.windows import beyond_trivial
+from experiments.report import measures, paper
+from experiments.report.results import MethodResults, Results
+
+_DPI = 110
+_PALETTE = "colorblind"
+_MAP_BITS = 128
+_SHOWN_WORDS = 100
+
+
+class Drawn:
+    """A figure with its files' name, title and note; `empty` says why where nothing was run."""
+
+    def __init__(self, key: str, title: str, figure: Figure | None, note: str, empty: str = ""):
+        self.key, self.title, self.figure, self.note, self.empty = key, title, figure, note, empty
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write PNG and SVG; none where nothing was run."""
+        if self.figure is None:
+            return []
+        paths = [folder / f"{self.key}.{kind}" for kind in ("png", "svg")]
+        for path in paths:
+            # Without a date, the same results give the same file.
+            metadata = {"Date": None} if path.suffix == ".svg" else None
+            self.figure.savefig(path, dpi=_DPI, bbox_inches="tight", metadata=metadata)
+        plt.close(self.figure)
+        return paths
+
+
+def all_figures(results: Results) -> Iterator[Drawn]:
+    """In the order of the report; one at a time, so that few are in memory."""
+    with _style():
+        for draw in _FIGURES:
+            yield draw(results)
+
+
+@contextmanager
+def _style() -> Iterator[None]:
+    with plt.rc_context({**sns.axes_style("whitegrid"), "svg.hashsalt": "equalinfo"}):
+        yield
+
+
+def _axes(columns: int = 1, width: float = 6.0, height: float = 4.2) -> tuple[Figure, Any]:
+    figure, axes = plt.subplots(
+        1, columns, figsize=(width * columns, height), squeeze=False, layout="constrained"
+    )
+    return figure, axes[0]
+
+
+def _colors(names: list[str]) -> dict[str, Any]:
+    """One colour a family of methods, the same in both halves of a figure."""
+    families = list(dict.fromkeys(_family(name) for name in names))
+    palette = sns.color_palette(_PALETTE, len(families))
+    return {name: palette[families.index(_family(name))] for name in names}
+
+
+def _family(name: str) -> str:
+    family = name.partition("[")[0]
+    return "EqualInfo" if family.startswith("EqualInfo") else family
+
+
+def cost(results: Results) -> Drawn:
+    """Bits/byte against FLOPs/byte [Figs 3, 4, 12, 14]."""
+    return _against(
+        results,
+        "figure-03-04-12-14-flops",
+        "Figures 3, 4, 12, 14: bits/byte against FLOPs/byte",
+        "million FLOPs/byte (log)",
+        lambda one, scores: (scores["flops_per_byte"] or 0) / 1e6,
+        lambda name: list(paper.MFLOPS_PER_BYTE[name]),
+    )
+
+
+def length(results: Results) -> Drawn:
+    """Bits/byte against bytes/step [Figs 5, 6, 15]."""
+    return _against(
+        results,
+        "figure-05-06-15-bytes-per-step",
+        "Figures 5, 6, 15: bits/byte against bytes/step",
+        "bytes/step (log)",
+        lambda one, scores: scores["bytes_per_token"],
+        lambda name: [paper.TOKEN_RATIO[name]] * len(paper.SIZES),
+    )
+
+
+def _against(
+    results: Results,
+    key: str,
+    title: str,
+    label: str,
+    ours: Callable[[MethodResults, dict[str, Any]], float],
+    theirs: Callable[[str], list[float]],
+) -> Drawn:
+    figure, (left, right) = _axes(2, 6.4, 5.0)
+    names = [one.name for one in results.methods if one.models]
+    colors = _colors([*paper.BITS_PER_BYTE, *names])
+    markers = {"12": "P", "16": "o", "32": "s", "64": "^", "128": "D", "24": "v"}
+
+    def marker(name: str) -> str:  # of the window's width
+        return markers.get(name.partition("[")[2].partition(",")[0], "o")
+
+    for one in results.methods:
+        points = []
+        for size in one.method.m2:
+            score = one.bits_per_byte(size)
+            if score is not None:
+                scores = next(iter(one.models[size].values()))["scores"]
+                points.append((ours(one, scores), score, size))
+        if points:
+            points.sort(key=lambda point: point[0])
+            left.errorbar(
+                [x for x, _, _ in points],
+                [score.mean for _, score, _ in points],
+                yerr=[0 if score.n == 1 else score.std for _, score, _ in points],
+                marker=marker(one.name),
+                linestyle="--" if "65k" in one.name else "-",
+                color=colors[one.name],
+                label=one.name,
+            )
+    for name, bits in paper.BITS_PER_BYTE.items():
+        style = "--" if "65k" in name else "-"
+        right.plot(theirs(name), bits, style, marker=marker(name), color=colors[name], label=name)
+    for axes, head in ((left, f"here ({results.config.title})"), (right, "the paper, 25m to 2b")):
+        axes.set(xscale="log", xlabel=label, ylabel="bits/byte", title=head)
+        axes.legend(fontsize=6, ncols=2)
+    if not names:
+        return Drawn(key, title, figure, "No M2 was trained here: only the paper's are shown.")
+    return Drawn(key, title, figure, "Vertical bars: standard deviation over seeds.")
+
+
+def training(results: Results) -> Drawn:
+    """Loss along training, from uniform."""
+    key, title = "training", "Not in the paper as such: loss over training, from uniform"
+    trained = [one for one in results.methods if one.models]
+    if not trained:
+        return Drawn(key, title, None, "", "No M2 was trained.")
+    sizes = list(dict.fromkeys(size for one in trained for size in one.models))
+    figure, axes = _axes(len(sizes), 6.4, 4.6)
+    palette = sns.color_palette("husl", len(trained))
+    for panel, size in zip(axes, sizes, strict=True):
+        for one, color, marker in zip(trained, palette, itertools.cycle("osv^DPX*"), strict=False):
+            for number, (seed, run) in enumerate(sorted(one.models.get(size, {}).items())):
+                lines = [x for x in run["curve"] if "eval/bits_per_byte" in x]
+                scores = run["scores"]
+                uniform = math.log(2) * scores["uniform"] * scores["bytes_per_token"]
+                panel.plot(
+                    [x["step"] for x in lines],
+                    [100 * (x["eval/loss"] / uniform - 1) for x in lines],
+                    color=color,
+                    marker=marker,
+                    markersize=4,
+                    alpha=1 if number == 0 else 0.5,
+                    label=one.name if number == 0 else f"_{seed}",
+                )
+        panel.axhline(0, color="black", linewidth=0.8)
+        panel.set(title=f"M2 {size}", xlabel="steps", ylabel="% above uniform, loss per token")
+        panel.set_yscale("symlog", linthresh=1)
+        panel.legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5))
+    return Drawn(key, title, figure, "On validation text; symmetric log axis below 1%.")
+
+
+def ratio_by_window(results: Results) -> Drawn:
+    """Bytes/token over W, ours and the paper's [Table 2 as a figure]."""
+    key, title = "ratios-by-window", "Table 2 as a figure: bytes/token over window bits"
+    figure, (axes,) = _axes()
+    widths = (16, 24, 32, 64, 128)
+    for vocabulary, marker in (("256", "o"), ("65k", "s")):
+        for family, style in (("EqualInfo", "-"), ("EqualInfoAC", ":")):
+            found = [(w, results[f"{family}[{w}, {vocabulary}]"]) for w in widths]
+            points = [(w, one.scores["bytes_per_token"]) for w, one in found if one and one.scores]
+            if points:
+                axes.plot(
+                    *zip(*points, strict=True),
+                    style,
+                    marker=marker,
+                    label=f"{family}, v={vocabulary}",
+                )
+        theirs = [paper.TOKEN_RATIO[f"EqualInfoAC[{w}, {vocabulary}]"] for w in widths]
+        axes.plot(widths, theirs, "--", color="grey", marker=marker, label=f"paper, v={vocabulary}")
+    axes.set(xscale="log", xlabel="W, bits of a window", ylabel="bytes/token")
+    axes.set_xticks(widths, [str(w) for w in widths])
+    axes.minorticks_off()
+    axes.legend(fontsize=7)
+    return Drawn(key, title, figure, "The same order as the paper's; the level is that of M1.")
+
+
+def stability(results: Results) -> Drawn:
+    """Distances between prefixed sentences [Fig 8]."""
+    key, title = "figure-08-stability", "Figure 8: does a word before a sentence change its tokens?"
+    found = [one for one in results.methods if one.measures_folder]
+    if not found:
+        return Drawn(key, title, None, "", "No data set was measured.")
+    columns = 4
+    rows = -(-len(found) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(3.4 * columns, 2.9 * rows), squeeze=False, layout="constrained"
+    )
+    for panel, one in zip(axes.flat, found, strict=False):
+        assert one.measures_folder is not None and one.measures is not None
+        distances = measures.distances(one.measures_folder)
+        tokens = max(1.0, one.measures["stability"]["tokens"])
+        every = -(-len(distances) // _SHOWN_WORDS)
+        shown = distances[::every, ::every] / tokens
+        image = panel.imshow(shown, vmin=0, vmax=1, cmap="viridis", interpolation="nearest")
+        panel.set_title(one.name, fontsize=8)
+        panel.set_axis_off()
+    for panel in list(axes.flat)[len(found) :]:
+        panel.set_visible(False)
+    figure.colorbar(image, ax=axes, shrink=0.6, label="distance / tokens of the sentence")
+    return Drawn(
+        key, title, figure, "Each pixel is a pair of words; dark: the sentence kept its tokens."
+    )
+
+
+def character_map(results: Results) -> Drawn:
+    """Characters over bits over tokens [Fig 9]."""
+    key, title = "figure-09-map", "Figure 9: characters, bits and tokens of the same text"
+    names = ("StaticAC[256]", "AC[256]", "EqualInfo[16, 256]", "EqualInfo[16, 65k]")
+    found = [one for one in results.methods if one.name in names and one.measures]
+    if not found:
+        return Drawn(key, title, None, "", "No data set was measured.")
+    figure, axes = plt.subplots(
+        len(found), 1, figsize=(12, 1.5 * len(found)), squeeze=False, layout="constrained"
+    )
+    shades = sns.color_palette("pastel")
+    for panel, one in zip(axes[:, 0], found, strict=True):
+        assert one.measures is not None
+        width, sentence = one.measures["token_bits"], one.measures["sentence"]
+        for number, (text, start, end) in enumerate(_with_implied(sentence["bits"])):
+            shade = shades[number % len(shades)]
+            panel.barh(1, end - start, left=start, color=shade, edgecolor="white", height=0.9)
+            if end <= _MAP_BITS:
+                label = text.replace(" ", "␣")
+                panel.text((start + end) / 2, 1, label, ha="center", va="center", fontsize=7)
+        for place, id_ in enumerate(sentence["ids"][: _MAP_BITS // width]):
+            left = place * width
+            panel.barh(0, width, left=left, color="lightgrey", edgecolor="white", height=0.9)
+            panel.text(left + width / 2, 0, str(id_), ha="center", va="center", fontsize=7)
+        panel.set(
+            xlim=(0, _MAP_BITS), yticks=[0, 1], yticklabels=["tokens", "text"], title=one.name
+        )
+        panel.set_xticks(range(0, _MAP_BITS + 1, 16))
+        panel.grid(visible=False)
+    axes[-1, 0].set_xlabel("bits")
+    note = (
+        "Which bits characters decide; one that decides none stands with those before it. "
+        "Where M1 runs, only what whole tokens complete is known."
+    )
+    return Drawn(key, title, figure, note)
+
+
+def _with_implied(bits: list[list[Any]]) -> list[tuple[str, int, int]]:
+    """(text, first bit, end): characters without a bit of their own join those before."""
+    joined: list[tuple[str, int, int]] = []
+    for text, start, end in bits:
+        if joined and start == end:
+            before, first, last = joined[-1]
+            joined[-1] = before + text, first, last
+        else:
+            joined.append((text, start, end))
+    return joined
+
+
+def accuracy(results: Results) -> Drawn:
+    """Accuracy by position in the window over training, raw and beyond trivial [Fig 10]."""
+    key, title = "figure-10-accuracy", "Figure 10: accuracy by position in a window, over training"
+    wanted = []
+    for one in results.methods:
+        for size, found in one.models.items():
+            if found:
+                seed = min(found)
+                steps, positions = one.accuracy_by_position(size, seed)
+                if steps:
+                    wanted.append((f"{one.name} {size}", steps, np.array(positions)))
+    if not wanted:
+        return Drawn(key, title, None, "", "No M2 was trained on windows of several tokens.")
+    figure, axes = plt.subplots(
+        2, len(wanted), figsize=(3.6 * len(wanted), 6), squeeze=False, layout="constrained"
+    )
+    for column, (name, steps, rows) in enumerate(wanted):
+        palette = sns.color_palette("viridis", rows.shape[1])
+        trivial = steps[max(0, len(steps) // 5 - 1)]
+        above = beyond_trivial(np.array(steps), rows, trivial)
+        for position in range(rows.shape[1]):
+            for panel, values in ((axes[0, column], rows), (axes[1, column], above)):
+                panel.plot(
+                    steps, 100 * values[:, position], color=palette[position], label=position + 1
+                )
+        axes[0, column].set(title=name, ylabel="accuracy, %")
+        axes[1, column].set(xlabel="steps", ylabel=f"minus the best until step {trivial}")
+        axes[0, column].legend(title="token", fontsize=6, title_fontsize=6)
+    return Drawn(
+        key, title, figure, "Seed of the lowest number; 'trivial' is the first fifth here."
+    )
+
+
+def divergence(results: Results) -> Drawn:
+    """KL from uniform by n [Figs 11, 16, 17]."""
+    key = "figure-11-16-17-divergence"
+    title = "Figures 11, 16, 17: KL divergence of n-grams and tokens of bits from uniform"
+    found = [
+        (one.name, one.measures["divergence"])
+        for one in results.methods
+        if one.measures and one.measures["divergence"]
+    ]
+    if not found or results.random is None:
+        return Drawn(key, title, None, "", "No bitstream was measured.")
+    figure, axes = plt.subplots(2, 2, figsize=(12, 8), squeeze=False, layout="constrained")
+    palette = sns.color_palette("husl", len(found))
+    for row, kind in enumerate(("ngrams", "tokens")):
+        for column, estimator in enumerate(("plug_in", "miller_madow")):
+            panel = axes[row, column]
+            for (name, values), color in zip(
+                [*found, ("random bits", results.random)], [*palette, "black"], strict=True
+            ):
+                low, middle, high = np.array(values[f"{kind}_{estimator}"]).T
+                panel.plot(values["n"], middle, color=color, label=name, linewidth=1.2)
+                panel.fill_between(values["n"], low, high, color=color, alpha=0.15)
+            label = "bit n-grams" if kind == "ngrams" else "n-bit tokens"
+            panel.set(
+                title=f"{label}, {estimator.replace('_', '-')}", xlabel="n", ylabel="KL, bits"
+            )
+            panel.set_yscale("symlog", linthresh=1e-4)
+    axes[0, 0].legend(fontsize=7)
+    note = (
+        f"5th, 50th and 95th percentile over {results.config.samples} disjoint samples of "
+        f"{results.random['bits'] // results.config.samples:,} bits; what lies above random bits "
+        "is structure."
+    )
+    return Drawn(key, title, figure, note)
+
+
+_FIGURES = (
+    cost,
+    length,
+    training,
+    ratio_by_window,
+    stability,
+    character_map,
+    accuracy,
+    divergence,
+)

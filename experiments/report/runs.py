@@ -1,0 +1,282 @@
+"""The steps of a report: text, data sets and models, each by the command a user would type."""
+
+import atexit
+import functools
+import gzip
+import hashlib
+import importlib.machinery
+import itertools
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from equalinfo.codecs.base import FORMAT_VERSION, file_sha256
+from equalinfo.codecs.sentencepiece import train as train_sentencepiece
+from equalinfo.lm import metrics
+from equalinfo.manifest import MANIFEST_FILE, Manifest
+from equalinfo.text_files import expand, read_documents
+from experiments.report.config import Config, Method, Training
+from experiments.report.store import Store, key_of
+
+SPLITS = ("train", "validation")
+_VERSION = 2  # of what `model` finds: another number, and all is trained again
+_PARTS = {"train": 4, "validation": 1}
+# glibc gives large arrays back to the system after every step, and faults their pages in again.
+_ALLOCATOR = {
+    "MALLOC_MMAP_THRESHOLD_": "10000000000",
+    "MALLOC_TRIM_THRESHOLD_": "20000000000",
+}
+
+
+def text(store: Store, config: Config) -> Path:
+    """The text of both splits: `SPLIT-NUMBER.json.gz`, the same for all methods."""
+    documents = {
+        split: _first_documents(getattr(config, split), getattr(config, f"{split}_bytes"), split)
+        for split in SPLITS
+    }
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        for document in documents[split]:
+            digest.update(len(document).to_bytes(8, "big") + document)
+        digest.update(split.encode())
+
+    def make(folder: Path) -> Any:
+        for split, texts in documents.items():
+            size = -(-len(texts) // _PARTS[split])
+            for number, start in enumerate(range(0, len(texts), size)):
+                lines = [_json_line(x) for x in texts[start : start + size]]
+                data = gzip.compress(b"".join(lines), mtime=0)
+                (folder / f"{split}-{number}.json.gz").write_bytes(data)
+        return {
+            split: {"documents": len(texts), "bytes": sum(map(len, texts))}
+            for split, texts in documents.items()
+        }
+
+    return store.run("text", config.title, {"sha256": digest.hexdigest()}, make)
+
+
+def _json_line(document: bytes) -> bytes:
+    return json.dumps({"text": document.decode("utf-8")}).encode() + b"\n"
+
+
+def _first_documents(patterns: Sequence[str], limit: int, split: str) -> list[bytes]:
+    if not patterns:
+        raise ValueError(
+            f"the config names no {split} text. Give --{split} GLOB, or `{split} = [...]` in it."
+        )
+    found: list[bytes] = []
+    size = 0
+    for name in expand(patterns):
+        for document in read_documents(name):
+            try:
+                document.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise ValueError(f"{name}: document {len(found)} is not UTF-8: {error}.") from None
+            found.append(document)
+            size += len(document)
+            if size >= limit:
+                return found
+    raise ValueError(
+        f"the {split} text has {size:,} bytes, and the config takes {limit:,}. "
+        f"Give more files, or set a smaller {split}_bytes."
+    )
+
+
+def documents(text_folder: Path, split: str) -> list[bytes]:
+    """The documents of a split."""
+    names = expand([str(text_folder / f"{split}-*.json.gz")])
+    return [document for name in names for document in read_documents(name)]
+
+
+def dataset(store: Store, config: Config, text_folder: Path, method: Method) -> Path:
+    """The data set of a method, written by `pipelines.compress`."""
+    options = [_asset(store, config, text_folder, word) for word in method.options]
+    splits = list(SPLITS if method.train else SPLITS[1:])
+    inputs: dict[str, Any] = {
+        "text": key_of(text_folder),
+        "options": list(method.options),
+        "files": _contents(method.options),
+        "sequence_length": config.sequence_length,
+        "sentencepiece_codes": config.sentencepiece_codes if _wants_pieces(method) else 0,
+        "splits": splits,
+        "verify": method.verify,
+        "package": package_assets(),
+        "format": FORMAT_VERSION,
+    }
+
+    def make(folder: Path) -> Any:
+        for split in splits:
+            if (folder / MANIFEST_FILE).exists() and split in Manifest.load(folder).splits:
+                continue
+            first = not (folder / MANIFEST_FILE).exists()
+            command = ["-m", "pipelines.compress", "--output", str(folder), "--split", split]
+            command += ["--input", str(text_folder / f"{split}-*.json.gz")]
+            command += ["--sequence_length", str(config.sequence_length)]
+            command += options if first else second_split_options(options, folder / "codec")
+            if method.verify and split == "validation":
+                command.append("--verify")
+            run_command(command)
+        return {split: Manifest.load(folder).split(split).totals for split in splits}
+
+    return store.run("tokens", method.name, inputs, make)
+
+
+def _contents(options: Sequence[str]) -> dict[str, str]:
+    """sha256 of the files that options name, as `--m1 FILE` or `--m1=FILE`."""
+    words = (word.partition("=")[2] if word.startswith("--") else word for word in options)
+    return {word: file_sha256(word) for word in words if Path(word).is_file()}
+
+
+def second_split_options(options: Sequence[str], codec: Path | str) -> list[str]:
+    """For `pipelines.compress`: the first split's codec, and what all splits must share."""
+    shared = ("--trim", "--example_bytes", "--documents_per_sequence", "--sequence_length")
+    found = ["--codec", str(codec)]
+    for option, value in itertools.pairwise([*options, ""]):
+        name, equals, _ = option.partition("=")
+        if name in shared:
+            found += [option] if equals else [option, value]
+    return found
+
+
+def _wants_pieces(method: Method) -> bool:
+    return "{sentencepiece}" in method.options
+
+
+@functools.cache
+def package_assets() -> dict[str, str]:
+    """The codebooks and M1s of the package: methods that name none use them."""
+    found = {}
+    for folder in ("codebooks", "models"):
+        for entry in sorted((resources.files("equalinfo") / folder).iterdir(), key=str):
+            if entry.name.endswith((".eqi", ".eqm")):
+                with resources.as_file(entry) as path:
+                    found[entry.name] = file_sha256(path)
+    return found
+
+
+def _asset(store: Store, config: Config, text_folder: Path, word: str) -> str:
+    """`{static}` and `{sentencepiece}` stand for what is made of the training text."""
+    if word == "{static}":
+        return str(_static(store, text_folder) / "static.safetensors")
+    if word == "{sentencepiece}":
+        return str(_sentencepiece(store, config, text_folder) / "sentencepiece.model")
+    return word
+
+
+def _static(store: Store, text_folder: Path) -> Path:
+    def make(folder: Path) -> None:
+        command = ["-m", "pipelines.count", "--input", str(text_folder / "train-*.json.gz")]
+        run_command([*command, "--output", str(folder / "static.safetensors")])
+
+    return store.run("static", "byte counts", {"text": key_of(text_folder)}, make)
+
+
+def _sentencepiece(store: Store, config: Config, text_folder: Path) -> Path:
+    def make(folder: Path) -> None:
+        path = folder / "sentencepiece.model"
+        train_sentencepiece(documents(text_folder, "train"), path, config.sentencepiece_codes)
+
+    inputs = {"text": key_of(text_folder), "codes": config.sentencepiece_codes}
+    return store.run("pieces", f"{config.sentencepiece_codes}", inputs, make)
+
+
+def model(store: Store, config: Config, data: Path, method: Method, size: str, seed: int) -> Path:
+    """A run of an M2 on a data set, trained and scored on the whole validation split."""
+    training = _training(config)
+    steps, batch_size = training.of(method)
+    every = max(1, steps // training.evaluations)
+
+    def make(folder: Path) -> Any:
+        run = folder / "run"
+        run_command(
+            [
+                *("-m", "equalinfo.cli", "train", "--dataset", str(data), "--output", str(run)),
+                *("--size", size, "--seed", str(seed)),
+                *("--steps", str(steps)),
+                *("--batch_size", str(batch_size)),
+                *("--eval_every", str(every), "--checkpoint_every", str(every)),
+                *("--eval_batches", str(training.eval_batches)),
+                *training.options,
+                *method.train_options,
+            ]
+        )
+        command = ["-m", "equalinfo.cli", "eval", "--dataset", str(data), "--run", str(run)]
+        scores = json.loads(run_command([*command, "--batches", "0", "--json"], capture=True))
+        return {"scores": scores, "curve": metrics.read(run)}
+
+    return store.run(
+        "model", f"{method.name} {size} {seed}", _inputs(config, data, method, size, seed), make
+    )
+
+
+def model_path(
+    store: Store, config: Config, data: Path, method: Method, size: str, seed: int
+) -> Path:
+    """Where `model` keeps the run."""
+    label = f"{method.name} {size} {seed}"
+    return store.path("model", label, _inputs(config, data, method, size, seed))
+
+
+def _inputs(config: Config, data: Path, method: Method, size: str, seed: int) -> dict[str, Any]:
+    training = _training(config)
+    steps, batch_size = training.of(method)
+    return {
+        "version": _VERSION,
+        "data": key_of(data),
+        "size": size,
+        "seed": seed,
+        "steps": steps,
+        "batch_size": batch_size,
+        "evaluations": training.evaluations,
+        "eval_batches": training.eval_batches,
+        "options": [*training.options, *method.train_options],
+    }
+
+
+def _training(config: Config) -> Training:
+    if config.training is None:
+        raise ValueError(f"config {config.title!r} has no [training]: it trains no models here.")
+    return config.training
+
+
+@functools.cache
+def _cache() -> dict[str, str]:
+    """The commands of this process share what JAX compiled: many models have one shape."""
+    folder = tempfile.mkdtemp(prefix="equalinfo-report-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return {
+        "JAX_COMPILATION_CACHE_DIR": folder,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+    }
+
+
+def run_command(command: list[str], capture: bool = False) -> str:
+    """Run this Python with a command; what it printed, if captured.
+
+    Raises:
+      ValueError: it failed, or the pipeline is not here.
+    """
+    places = [*(x for x in sys.path if x), os.getcwd()]  # a console script has no "" in its path
+    if importlib.machinery.PathFinder.find_spec("pipelines", places) is None:
+        raise ValueError(
+            "there is no pipelines.compress here: run `python -m experiments.report` in the folder "
+            "of the checkout."
+        )
+    print("$ python " + shlex.join(command), file=sys.stderr, flush=True)
+    done = subprocess.run(
+        [sys.executable, *command],
+        stdout=subprocess.PIPE if capture else None,
+        text=True,
+        env={**_ALLOCATOR, **_cache(), **os.environ, "PYTHONPATH": os.pathsep.join(places)},
+    )
+    if done.returncode:
+        raise ValueError(f"`python {shlex.join(command)}` failed ({done.returncode}), see above.")
+    return done.stdout or ""

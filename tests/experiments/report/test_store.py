@@ -1,0 +1,41 @@
+import pytest
+
+from experiments.report.store import Store, is_done, key_of, result
+
+
+def test_a_step_runs_once_and_keeps_what_it_returned(tmp_path):
+    store, calls = Store(tmp_path), []
+
+    def make(folder):
+        calls.append(folder)
+        return {"value": len(calls)}
+
+    first = store.run("kind", "A [b]", {"x": 1}, make)
+    assert store.run("kind", "A [b]", {"x": 1}, make) == first
+    assert result(first) == {"value": 1}
+    assert first.name.startswith("kind-a_b-")
+    other = store.run("kind", "A [b]", {"x": 2}, make)
+    assert other != first
+    assert len(calls) == 2
+
+
+def test_a_step_is_found_whatever_it_is_called(tmp_path):
+    store = Store(tmp_path)
+    first = store.run("kind", "A", {"x": 1}, lambda folder: 1)
+    assert store.run("kind", "B", {"x": 1}, lambda folder: 2) == first
+    assert first.name.endswith("-" + key_of(first))
+
+
+def test_a_step_that_failed_is_run_again_in_its_folder(tmp_path):
+    store = Store(tmp_path)
+
+    def fail(folder):
+        (folder / "part").write_text("so far")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        store.run("kind", "a", {}, fail)
+    path = store.path("kind", "a", {})
+    assert not is_done(path)
+    assert store.run("kind", "a", {}, lambda folder: (folder / "part").read_text()) == path
+    assert result(path) == "so far"
