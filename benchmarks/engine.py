@@ -38,7 +38,7 @@ from benchmarks.engine_speed.torch_peer import TorchPeer
 from benchmarks.engine_speed.windows import MEAN_LENGTHS, Pattern, full_rings, texts, windows
 from benchmarks.engine_speed.worker import Worker
 from equalinfo.alphabet import Symbols
-from equalinfo.m1.frozen import tiles
+from equalinfo.m1.frozen.cpu import tiles
 from equalinfo.m1.frozen.file import FrozenM1
 from equalinfo.m1.frozen.threads import num_threads
 from equalinfo.m1.neural import NeuralModel

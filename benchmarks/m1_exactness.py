@@ -28,8 +28,8 @@ from benchmarks.m1_matrix.settings import ALL, GROUPS, TORCH_NETWORK
 from benchmarks.m1_matrix.texts import Numbers, Texts, draw
 from equalinfo import frequencies
 from equalinfo.alphabet import Symbols
-from equalinfo.m1.frozen import tiles
-from equalinfo.m1.frozen.cpu import CpuEngine
+from equalinfo.m1.frozen.cpu import tiles
+from equalinfo.m1.frozen.cpu.engine import CpuEngine
 from equalinfo.m1.frozen.file import FrozenM1
 from equalinfo.m1.frozen.reference import reference_frequencies
 from equalinfo.m1.shipped import shipped_m1

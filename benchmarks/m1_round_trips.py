@@ -19,10 +19,10 @@ from equalinfo.alphabet import EOS, Symbols, cut
 from equalinfo.coding.exact_lanes import ExactCode
 from equalinfo.coding.lanes import decode_windows, encode_windows
 from equalinfo.coding.whole_text import decode_texts, encode_texts
-from equalinfo.m1.frozen.cpu import CpuEngine
+from equalinfo.m1.frozen.cpu.engine import CpuEngine
+from equalinfo.m1.frozen.cpu.tiles import able
 from equalinfo.m1.frozen.file import FrozenM1
 from equalinfo.m1.frozen.model import FrozenModel
-from equalinfo.m1.frozen.tiles import able
 from equalinfo.m1.shipped import shipped_m1
 from equalinfo.text_files import read_symbols
 

@@ -15,11 +15,12 @@ from benchmarks.engine_speed.measure import Turn, local
 from benchmarks.engine_speed.windows import Pattern
 from equalinfo import frequencies
 from equalinfo.alphabet import NUM_SYMBOLS, Symbols
-from equalinfo.m1.frozen import cpu_kernels, tiles
-from equalinfo.m1.frozen.cpu import CpuEngine
+from equalinfo.m1.frozen.cpu import kernels as cpu_kernels
+from equalinfo.m1.frozen.cpu import tiles
+from equalinfo.m1.frozen.cpu.engine import CpuEngine
+from equalinfo.m1.frozen.cpu.memo import MemoEngine
 from equalinfo.m1.frozen.file import FrozenM1, Shape
 from equalinfo.m1.frozen.jax_engine import JaxEngine
-from equalinfo.m1.frozen.memo import MemoEngine
 from equalinfo.m1.frozen.model import FrozenModel
 
 _ROWS = 96  # of a product, as the engine has them

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.engine_speed.measure import Speed
-from equalinfo.m1.frozen.tiles import KERNELS
+from equalinfo.m1.frozen.cpu.tiles import KERNELS
 
 
 @dataclass(frozen=True)

@@ -94,9 +94,9 @@ def steps(engine: Any, lanes: int, leave_out_idle: bool = False) -> Read:
 
 def cpu() -> list[Setting]:
     """The CPU engine; the first setting is the one that all are compared with."""
-    from equalinfo.m1.frozen import tiles
-    from equalinfo.m1.frozen.cpu import CpuEngine
-    from equalinfo.m1.frozen.memo import MemoEngine
+    from equalinfo.m1.frozen.cpu import tiles
+    from equalinfo.m1.frozen.cpu.engine import CpuEngine
+    from equalinfo.m1.frozen.cpu.memo import MemoEngine
 
     best, *others = tiles.able()
 
@@ -129,7 +129,7 @@ def _kernel(kernel: str, where: str, share: float) -> list[Setting]:
     """One kernel, in either mode."""
 
     def engine(model: FrozenM1, threads: int = 2) -> Any:
-        from equalinfo.m1.frozen.cpu import CpuEngine
+        from equalinfo.m1.frozen.cpu.engine import CpuEngine
 
         return CpuEngine(model, kernel, threads)
 

@@ -14,10 +14,10 @@ import numpy.typing as npt
 from equalinfo import frequencies
 from equalinfo.alphabet import Symbols
 from equalinfo.m1.base import Frequencies
-from equalinfo.m1.frozen import tiles
-from equalinfo.m1.frozen.cpu import CpuEngine, misfit
+from equalinfo.m1.frozen.cpu import tiles
+from equalinfo.m1.frozen.cpu.engine import CpuEngine, misfit
+from equalinfo.m1.frozen.cpu.memo import MemoEngine
 from equalinfo.m1.frozen.file import FrozenM1
-from equalinfo.m1.frozen.memo import MemoEngine
 from equalinfo.m1.frozen.self_test import self_test
 from equalinfo.m1.frozen.threads import num_threads, spread
 

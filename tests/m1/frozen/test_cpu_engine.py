@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from equalinfo.m1.frozen import tiles
-from equalinfo.m1.frozen.cpu import CpuEngine
+from equalinfo.m1.frozen.cpu import tiles
+from equalinfo.m1.frozen.cpu.engine import CpuEngine
 from m1.frozen.models import (
     EXTREMES,
     ODD,

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from equalinfo.m1.frozen import cpu_integers
 from equalinfo.m1.frozen.arithmetic import MAX_SUM, MULTIPLIER_BITS, norm_bits
+from equalinfo.m1.frozen.cpu import integers as cpu_integers
 from m1.frozen.models import Ints, draw
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from equalinfo.m1.frozen.cpu import CpuEngine
-from equalinfo.m1.frozen.memo import MemoEngine
+from equalinfo.m1.frozen.cpu.engine import CpuEngine
+from equalinfo.m1.frozen.cpu.memo import MemoEngine
 from m1.frozen.models import draw, random_model
 from m1.frozen.reading import Script, check_steps
 

@@ -12,8 +12,8 @@ import pytest
 from equalinfo import frequencies
 from equalinfo.alphabet import EOS, join
 from equalinfo.m1.frozen import model as model_module
-from equalinfo.m1.frozen import tiles
-from equalinfo.m1.frozen.cpu import CpuEngine
+from equalinfo.m1.frozen.cpu import tiles
+from equalinfo.m1.frozen.cpu.engine import CpuEngine
 from equalinfo.m1.frozen.file import FrozenM1
 from equalinfo.m1.frozen.model import FrozenModel
 from equalinfo.m1.frozen.reference import reference_frequencies

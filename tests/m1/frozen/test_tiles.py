@@ -13,9 +13,9 @@ import pytest
 
 from benchmarks.instructions import environment
 from equalinfo.m1.frozen import model as model_module
-from equalinfo.m1.frozen import tiles
-from equalinfo.m1.frozen.cpu import CpuEngine
-from equalinfo.m1.frozen.memo import MemoEngine
+from equalinfo.m1.frozen.cpu import tiles
+from equalinfo.m1.frozen.cpu.engine import CpuEngine
+from equalinfo.m1.frozen.cpu.memo import MemoEngine
 from equalinfo.m1.frozen.model import make_engine
 from m1.frozen.models import random_model
 
@@ -124,7 +124,7 @@ def test_products_at_the_ends_of_bytes(signed_rows: bool, rows: int, columns: in
 
 
 _AS_OTHER_CPU = """
-from equalinfo.m1.frozen.cpu import CpuEngine
+from equalinfo.m1.frozen.cpu.engine import CpuEngine
 from equalinfo.m1.frozen.self_test import self_test
 from m1.frozen.models import extreme_model, random_model
 

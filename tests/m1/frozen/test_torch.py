@@ -11,7 +11,7 @@ torch = pytest.importorskip(
 )
 
 from equalinfo import frequencies  # noqa: E402
-from equalinfo.m1.frozen.cpu import CpuEngine  # noqa: E402
+from equalinfo.m1.frozen.cpu.engine import CpuEngine  # noqa: E402
 from equalinfo.m1.frozen.file import FrozenM1  # noqa: E402
 from m1.frozen.models import (  # noqa: E402
     EXTREMES,

@@ -10,8 +10,8 @@ import numpy as np
 
 from equalinfo.jit import njit
 from equalinfo.m1.frozen import arithmetic as a
-from equalinfo.m1.frozen.cpu_attention import attend_sequence, attend_step, store
-from equalinfo.m1.frozen.cpu_integers import (
+from equalinfo.m1.frozen.cpu.attention import attend_sequence, attend_step, store
+from equalinfo.m1.frozen.cpu.integers import (
     TOP,
     bit_length,
     clip,
@@ -19,7 +19,7 @@ from equalinfo.m1.frozen.cpu_integers import (
     multiply_high,
     square_root,
 )
-from equalinfo.m1.frozen.tiles import ROWS, make_tile, widen
+from equalinfo.m1.frozen.cpu.tiles import ROWS, make_tile, widen
 
 _project_rows = make_tile(ROWS, 64, signed_rows=False)
 _project_row = make_tile(1, 64, signed_rows=False)

@@ -10,8 +10,8 @@ import numpy as np
 
 from equalinfo.jit import njit
 from equalinfo.m1.frozen import arithmetic as a
-from equalinfo.m1.frozen.cpu_integers import TOP, bit_length, clip, i32, multiply_high
-from equalinfo.m1.frozen.tiles import ROWS, make_tile, widen
+from equalinfo.m1.frozen.cpu.integers import TOP, bit_length, clip, i32, multiply_high
+from equalinfo.m1.frozen.cpu.tiles import ROWS, make_tile, widen
 
 _keys_tile = make_tile(1, 16, signed_rows=True)
 _values_tile = make_tile(1, 32, signed_rows=False)

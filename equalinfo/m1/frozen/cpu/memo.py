@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.jit import njit
-from equalinfo.m1.frozen import cpu_attention as attention
-from equalinfo.m1.frozen.cpu import CpuEngine, CpuState, Logits
+from equalinfo.m1.frozen.cpu import attention
+from equalinfo.m1.frozen.cpu.engine import CpuEngine, CpuState, Logits
 from equalinfo.m1.frozen.file import FrozenM1
 
 _Lanes = npt.NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""The engine on a CPU: lanes in blocks, blocks on threads. See `cpu_kernels`."""
+"""The engine on a CPU: lanes in blocks, blocks on threads. See `kernels`."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -7,9 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import NUM_SYMBOLS
-from equalinfo.m1.frozen import cpu_kernels as kernels
-from equalinfo.m1.frozen import tiles
 from equalinfo.m1.frozen.arithmetic import norm_bits
+from equalinfo.m1.frozen.cpu import kernels, tiles
 from equalinfo.m1.frozen.file import START, FrozenM1, Shape
 from equalinfo.m1.frozen.threads import num_threads, spread
 
