@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from equalinfo.codecs.base import Codec
-from pipelines import storage
+from equalinfo.data import storage
 
 _MARK = "-symbols-"
 _SECONDS = 0.5

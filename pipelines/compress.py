@@ -10,8 +10,9 @@ from equalinfo import codecs
 from equalinfo.alphabet import EOS
 from equalinfo.codecs.base import Codec
 from equalinfo.console import print_any_text
+from equalinfo.data import storage
 from equalinfo.manifest import Manifest, ManifestError
-from pipelines import dask_cluster, graph, output, sinks, sources, storage, worker
+from pipelines import dask_cluster, graph, output, sinks, sources, worker
 from pipelines.estimate import Estimate, measure
 from pipelines.limits import JobFailedError, Limits
 from pipelines.options import BATCHES, FILES, CompressOptions, parse_compress

@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from equalinfo.alphabet import EOS, NUM_SYMBOLS
 from equalinfo.console import print_any_text
+from equalinfo.data import storage
 from equalinfo.data.text import DamagedInputError, InputFile
 from equalinfo.m1.static import StaticModel
-from pipelines import readers, sources, storage
+from pipelines import readers, sources
 from pipelines.limits import JobFailedError, Limits, check_limits
 from pipelines.options import CountOptions, parse_count
 from pipelines.runner import run_pipeline

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from equalinfo.codecs.base import Codec
-from pipelines import readers, storage
+from equalinfo.data import storage
+from pipelines import readers
 from pipelines.limits import JobFailedError
 from pipelines.shard import Batch, Layout, ShardTask, encode_batch, read_batches
 

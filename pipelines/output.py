@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from equalinfo.codecs.base import CODEC_FILE, EOS_ID, PAD_ID, Codec, file_sha256
+from equalinfo.data import storage
 from equalinfo.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, Shard, Split
 from equalinfo.version import __version__
-from pipelines import sinks, storage
+from pipelines import sinks
 from pipelines.limits import JobFailedError, Limits, check_limits
 from pipelines.resume import REPORT_PREFIX, report_name
 from pipelines.shard import Layout, ShardReport, ShardTask

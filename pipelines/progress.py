@@ -13,7 +13,8 @@ from functools import cached_property
 from tqdm import tqdm
 
 from equalinfo.codecs.base import Codec
-from pipelines import coded, readers, storage
+from equalinfo.data import storage
+from pipelines import coded, readers
 from pipelines.output import Job
 from pipelines.shard import ShardTask
 

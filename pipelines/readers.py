@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from equalinfo.data import text
+from equalinfo.data import storage, text
 from equalinfo.data.text import DamagedInputError, InputFile, Reject
-from pipelines import storage
 
 
 class ChangedInputError(RuntimeError):

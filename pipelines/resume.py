@@ -10,8 +10,8 @@ import hashlib
 import json
 from dataclasses import asdict
 
+from equalinfo.data import storage
 from equalinfo.manifest import Manifest, Shard
-from pipelines import storage
 from pipelines.shard import Layout, ShardReport, ShardTask
 
 REPORT_PREFIX = "report-"

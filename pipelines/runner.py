@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult
 
+from equalinfo.data import storage
 from equalinfo.m1.frozen.threads import THREADS_VARIABLE, num_threads
 from pipelines.local_workers import watched
-from pipelines.storage import is_local
 
 LOCAL = "FnApiRunner"
 
@@ -95,9 +94,7 @@ class RunnerOptions:
                 f"--runner={name} needs --sdk_container_image=IMAGE: Beam's own image has neither "
                 "equalinfo nor pipelines, and each worker would fail. See deploy/README.md."
             )
-        # For files that are opened before there is a pipeline. Beam takes the credentials of the
-        # first for the whole process, without --impersonate_service_account if it is not told.
-        FileSystems.set_options(PipelineOptions(list(flags)))
+        storage.impersonate(known["impersonate_service_account"] or "")
         return cls(LOCAL if local else name, workers, tuple(flags))
 
     def check_paths(self, paths: Sequence[str]) -> None:
@@ -112,7 +109,7 @@ class RunnerOptions:
         if self.name.lower() not in _DATAFLOW_NAMES:
             return
         for path in paths:
-            if is_local(path) and not path.startswith("tfds:"):
+            if storage.is_local(path) and not path.startswith("tfds:"):
                 raise RunnerError(
                     f"{path} is on this machine, and --runner={self.name} works on others. Copy "
                     "inputs to a bucket, and give gs://BUCKET/... for inputs and output."

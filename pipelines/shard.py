@@ -16,10 +16,11 @@ import numpy as np
 
 from equalinfo.alphabet import EOS
 from equalinfo.codecs.base import Codec, Encoded
+from equalinfo.data import storage
 from equalinfo.data.text import DamagedInputError, InputFile
 from equalinfo.manifest import COUNTS, Shard
 from equalinfo.record_packing import PackedRecords, pack_records
-from pipelines import coded, readers, sinks, storage
+from pipelines import coded, readers, sinks
 from pipelines.examples import Example, batches, cut_documents
 
 BATCH_EXAMPLES = 256

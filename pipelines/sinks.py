@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from equalinfo.array_record import SUFFIX, read_array_records
+from equalinfo.data import storage
 from equalinfo.record_packing import PackedRecords
 from equalinfo.tfrecord import frame, read_records
-from pipelines import storage
 
 TFRECORD = "tfrecord"
 ARRAY_RECORD = "array_record"

@@ -7,8 +7,8 @@ base name: the output depends on the files, not on where they lie.
 import os
 from collections.abc import Sequence
 
+from equalinfo.data import storage
 from equalinfo.data.text import InputFile, format_of
-from pipelines import storage
 
 TFDS_PREFIX = "tfds:"
 TFDS_FORMATS = ("tfrecord", "array_record", "parquet")

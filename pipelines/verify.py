@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from equalinfo.console import print_any_text
+from equalinfo.data import storage
 from equalinfo.data.text import InputFile
 from equalinfo.manifest import ManifestError
-from pipelines import sources, storage
+from pipelines import sources
 from pipelines.runner import LOCAL, RunnerError, RunnerOptions, run_pipeline
 from pipelines.verification import graph
 from pipelines.verification.dataset import DatasetError, checks, read_manifest, window_errors

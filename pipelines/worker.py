@@ -9,7 +9,7 @@ from pathlib import Path
 
 from equalinfo import codecs
 from equalinfo.codecs.base import CODEC_FILE, Codec, file_sha256
-from pipelines import storage
+from equalinfo.data import storage
 from pipelines.output import Job, write_failure
 from pipelines.resume import fingerprint, load_report, save_report
 from pipelines.shard import ShardReport, ShardTask, compress_shard

@@ -9,9 +9,9 @@ import importlib
 import seqio
 
 from equalinfo.codecs.assets import M1_ASSET
+from equalinfo.data.storage import local_copy
 from equalinfo.lm import config
 from equalinfo.lm.evaluate import parameters_of_m1
-from tasks.storage import local_copy
 from tasks.vocabulary import CodecVocabulary
 
 

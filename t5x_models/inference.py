@@ -10,6 +10,7 @@ import tensorflow as tf
 from absl import logging
 from t5x.infer import Inferences, write_inferences_to_file
 
+from equalinfo.data import storage
 from tasks.base_vocabulary import BaseVocabulary
 
 
@@ -34,7 +35,7 @@ class TextWriter:
         """Write the chunk; see `t5x.infer.infer`."""
         now = time.monotonic()
         write_inferences_to_file(path, inferences, task_ds, mode, vocabulary, output_ids=True)
-        with tf.io.gfile.GFile(path) as file:
+        with storage.open_read(path) as file:
             lines = [json.loads(line) for line in file]
         num_tokens = sum(len(line["prediction_tokens"]) for line in lines)
         num_bytes = sum(_num_bytes(vocabulary, line) for line in lines)

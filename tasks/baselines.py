@@ -15,9 +15,9 @@ import seqio
 
 from equalinfo import alphabet, codecs
 from equalinfo.codecs.base import Codec
+from equalinfo.data.storage import local_copy
 from equalinfo.ids import EOS_ID
 from tasks.sources import DOCUMENTS_PER_SEQUENCE
-from tasks.storage import local_copy
 from tasks.text import Encode, Tokens, register_encoder
 
 

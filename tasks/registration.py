@@ -14,6 +14,7 @@ from typing import Any
 import seqio
 import tensorflow as tf
 
+from equalinfo.data import storage
 from equalinfo.dataset import read_dataset
 from equalinfo.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, ManifestError
 from tasks.metrics import LanguageModelScores
@@ -165,9 +166,8 @@ def _normal(directory: str) -> str:
 def _read_manifest(place: str) -> str:
     path = f"{place}/{MANIFEST_FILE}"
     try:
-        with tf.io.gfile.GFile(path) as file:
-            return str(file.read())
-    except tf.errors.NotFoundError as error:
+        return storage.read_text(path)
+    except FileNotFoundError as error:
         raise ManifestError(
             f"{path} does not exist: the directory is no data set, or the job that wrote it "
             "did not finish. Run `python -m pipelines.compress` (again)."
@@ -216,7 +216,7 @@ def _check_codec(name: str, place: str, manifest: Manifest) -> None:
 
 
 def _check_shards(place: str, manifest: Manifest) -> None:
-    present = {entry.rstrip("/") for entry in tf.io.gfile.listdir(place)}
+    present = set(map(storage.base_name, storage.list_directory(place, "")))
     for split, content in manifest.splits.items():
         missing = [shard.file for shard in content.shards if shard.file not in present]
         if missing:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from equalinfo import alphabet
+from equalinfo.data.storage import local_copy
 from equalinfo.ids import EOS_ID, ID_OFFSET
 from equalinfo.tokenizer import Tokenizer
 from tasks.base_vocabulary import BaseVocabulary, Ids
-from tasks.storage import local_copy
 
 
 class TokenizerVocabulary(BaseVocabulary[Tokenizer]):

@@ -7,17 +7,15 @@ training on records, load none.
 import hashlib
 import json
 import logging
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from equalinfo import alphabet, codecs
 from equalinfo.codecs.base import CODEC_FILE, Codec, tokens_per_window
+from equalinfo.data import storage
 from equalinfo.ids import EOS_ID, ID_OFFSET, UNK_ID
 from tasks.base_vocabulary import BaseVocabulary, Ids
 
@@ -36,9 +34,8 @@ def read_codec_json(directory: str) -> dict[str, Any]:
     """
     path = f"{directory.rstrip('/')}/{CODEC_FILE}"
     try:
-        with tf.io.gfile.GFile(path) as file:
-            content = json.loads(file.read())
-    except tf.errors.NotFoundError as error:
+        content = json.loads(storage.read_text(path))
+    except FileNotFoundError as error:
         raise FileNotFoundError(
             f"{path} does not exist: {directory} is no codec directory. A data set has its own in "
             "DIR/codec; `equalinfo.codecs.create(...).save(DIR)` makes one."
@@ -139,13 +136,7 @@ class CodecVocabulary(BaseVocabulary[Codec]):
         return codec
 
     def _read(self) -> Codec:
-        if "://" not in self._directory:
-            return codecs.load(self._directory)
-        with tempfile.TemporaryDirectory() as local:
-            for name in (CODEC_FILE, *read_codec_json(self._directory).get("assets", {})):
-                if Path(name).name != name:
-                    raise ValueError(f"{self._directory}: asset {name!r} is not a plain file name.")
-                tf.io.gfile.copy(f"{self._directory.rstrip('/')}/{name}", f"{local}/{name}")
+        with storage.local_copy(self._directory) as local:
             return codecs.load(local)
 
     def _symbols(self, ids: npt.NDArray[Any]) -> alphabet.Symbols:

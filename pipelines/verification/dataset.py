@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from equalinfo.codecs.base import CODEC_FILE, EOS_ID, PAD_ID, Codec
+from equalinfo.data import storage
 from equalinfo.data.text import InputFile
 from equalinfo.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, ManifestError, Shard
-from pipelines import output, sinks, storage
+from pipelines import output, sinks
 from pipelines.verification.order import LONGEST_CHARACTER
 from pipelines.verification.report import Findings
 from pipelines.verification.shard import ShardCheck

@@ -8,8 +8,8 @@ from dataclasses import asdict
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
+from equalinfo.data import storage
 from equalinfo.manifest import CODEC_DIRECTORY
-from pipelines import storage
 from pipelines.verification.report import ShardResult
 from pipelines.verification.shard import ShardCheck, verify_shard
 from pipelines.worker import load_codec

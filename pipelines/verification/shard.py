@@ -12,13 +12,14 @@ from equalinfo import alphabet
 from equalinfo.alphabet import EOS, Symbols
 from equalinfo.codecs.base import Codec, check_ids
 from equalinfo.codecs.windows import WindowCodec
+from equalinfo.data import storage
 from equalinfo.data.text import InputFile
 from equalinfo.ids import ID_OFFSET
 from equalinfo.manifest import Manifest, Shard
 from equalinfo.record_parsing import parse
 from equalinfo.records import Record
 from equalinfo.tfrecord import DamagedRecordsError
-from pipelines import sinks, storage
+from pipelines import sinks
 from pipelines.shard import BATCH_EXAMPLES, BATCH_SYMBOLS
 from pipelines.verification.example import Example, agreement, first_difference, whole_windows
 from pipelines.verification.order import LONGEST_CHARACTER, Order, Place

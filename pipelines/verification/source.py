@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from equalinfo.data import storage
 from equalinfo.data.text import DamagedInputError, InputFile
-from pipelines import readers, storage
+from pipelines import readers
 from pipelines.verification.example import EOS_BYTE
 from pipelines.verification.report import Findings
 

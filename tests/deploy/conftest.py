@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from equalinfo.data import storage
 from fake_cloud import FakeCloud, run_fake_cloud
 
 TEXTS = [f"Document {number}: " + "some words to compress, " * (number % 5) for number in range(40)]
@@ -16,9 +17,9 @@ TEXTS = [f"Document {number}: " + "some words to compress, " * (number % 5) for 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[FakeCloud]:
     """A cloud on loopback, with one bucket for all tests of a file."""
-    for package in ("apache_beam", "google.cloud.storage", "gcp_storage_emulator"):
+    for package in ("apache_beam", "gcsfs", "google.cloud.storage", "gcp_storage_emulator"):
         if not _installed(package):
-            pytest.skip(f"needs {package}: pip install -c constraints.txt -e '.[beam,gcp,dev]'")
+            pytest.skip(f"needs {package}: pip install -c constraints.txt -e '.[beam,gcp,gcs,dev]'")
     with run_fake_cloud() as cloud:
         yield cloud
 
@@ -39,6 +40,7 @@ def in_cloud(cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch) -> FakeCloud:
     monkeypatch.setattr(_Credentials, "_credentials", None)
     for name, value in cloud.environment.items():
         monkeypatch.setenv(name, value)
+    storage.impersonate("")  # forget the credentials of other tests
     return cloud
 
 

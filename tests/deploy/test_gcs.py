@@ -3,6 +3,7 @@
 Against an emulator: it has no latency, no quotas and no permissions.
 """
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from fake_cloud import BUCKET, FakeCloud
 
 pytest.importorskip("apache_beam")
 
-from pipelines import compress, storage
+from equalinfo.data import storage
+from pipelines import compress
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +143,33 @@ def test_more_files_are_deleted_than_go_in_a_request(in_cloud: FakeCloud) -> Non
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def without_gcp(path: str) -> None:
-        raise ValueError("Unable to get filesystem from specified path")
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(storage.StorageError, match=r"pip install 'equalinfo\[s3\]'"):
+        storage.match("s3://bucket/*")
 
-    monkeypatch.setattr(storage.FileSystems, "get_filesystem", without_gcp)
-    with pytest.raises(OSError, match=r"pip install 'apache-beam\[gcp\]'"):
+
+def test_missing_credentials_of_amazon_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("s3fs")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "FSSPEC_S3_ANON"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(storage.StorageError, match="aws configure"):
+        storage.exists("s3://no-such-bucket/file")
+
+
+def test_missing_credentials_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    monkeypatch.setenv("CLOUDSDK_CONFIG", "/no/such/directory")
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    storage.impersonate("")
+    with pytest.raises(storage.StorageError, match="gcloud auth application-default login"):
         storage.match("gs://bucket/*")
+
+
+def test_an_unknown_scheme_is_named() -> None:
+    with pytest.raises(storage.StorageError, match="gz:// is unknown"):
+        storage.exists("gz://bucket/file")

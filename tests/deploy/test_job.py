@@ -16,11 +16,11 @@ from fake_cloud import BUCKET, FakeCloud
 
 pytest.importorskip("apache_beam")
 
-from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from equalinfo.data import storage
 from pipelines import compress
 from pipelines.runner import RunnerError, RunnerOptions
 
@@ -183,12 +183,20 @@ def test_files_of_this_machine_are_refused() -> None:
     RunnerOptions.checked("FnApiRunner", 1, []).check_paths(["in.txt", "out"])
 
 
-def test_the_launcher_opens_files_as_the_account_that_was_asked_for() -> None:
-    """Beam keeps the first credentials: the job would be submitted as someone else, too."""
-    pytest.importorskip("google.cloud.storage")
-    flags = ["--impersonate_service_account=a@p.iam.gserviceaccount.com"]
-    RunnerOptions.checked("FnApiRunner", 1, flags)
-    options = FileSystems.get_filesystem(f"gs://{BUCKET}/x")._pipeline_options
-    account = options.view_as(GoogleCloudOptions).impersonate_service_account
-    assert account == "a@p.iam.gserviceaccount.com"
-    RunnerOptions.checked("FnApiRunner", 1, [])
+def test_the_launcher_opens_files_as_the_account_that_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("gcsfs")
+    import google.auth
+    from google.auth.credentials import AnonymousCredentials
+
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.setattr(google.auth, "default", lambda **_: (AnonymousCredentials(), "p"))
+    account = "a@p.iam.gserviceaccount.com"
+    RunnerOptions.checked("FnApiRunner", 1, [f"--impersonate_service_account={account}"])
+    try:
+        assert storage._options("gs", os.getpid())["token"].service_account_email == account
+    finally:
+        RunnerOptions.checked("FnApiRunner", 1, [])
+    assert isinstance(storage._options("gs", os.getpid())["token"], AnonymousCredentials)
+    storage.impersonate("")

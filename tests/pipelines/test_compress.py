@@ -12,11 +12,12 @@ import pytest
 
 from equalinfo import codecs
 from equalinfo.alphabet import join
+from equalinfo.data import storage
 from equalinfo.dataset import read_dataset, restore
 from equalinfo.m1.static import StaticModel
 from equalinfo.manifest import Manifest
 from equalinfo.tfrecord import DamagedRecordsError
-from pipelines import compress, count, graph, output, storage
+from pipelines import compress, count, graph, output
 from pipelines.compress import run
 from pipelines.limits import JobFailedError, Limits
 from pipelines.options import FILES, parse_compress, parse_count

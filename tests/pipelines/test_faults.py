@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.pipeline_identity import directory_sha256
-from pipelines import compress, storage
+from equalinfo.data import storage
+from pipelines import compress
 
 psutil = pytest.importorskip("psutil")
 from benchmarks.pipeline_fault_cases.command import LONGEST_SECONDS, Command, Job  # noqa: E402

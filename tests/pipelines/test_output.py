@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from equalinfo import codecs
+from equalinfo.data import storage
 from equalinfo.dataset import restore
 from equalinfo.manifest import Manifest
-from pipelines import graph, output, storage
+from pipelines import graph, output
 from pipelines.limits import JobFailedError, Limits
 from pipelines.output import Job
 from pipelines.shard import Layout, ShardReport, ShardTask, compress_shard

@@ -15,9 +15,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from equalinfo.data import storage
 from equalinfo.data.text import DamagedInputError, InputFile, Reject
 from equalinfo.tfrecord import write_records
-from pipelines import storage
 from pipelines.readers import ChangedInputError, read
 
 TEXTS = [f"text é {number} {'some words ' * (number % 7)}".encode() for number in range(80)]

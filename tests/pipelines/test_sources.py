@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from equalinfo.data import storage
 from equalinfo.data.text import InputFile
-from pipelines import storage
 from pipelines.sources import InputError, find
 
 
