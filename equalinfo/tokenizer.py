@@ -14,7 +14,6 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from importlib import resources
 from itertools import pairwise
 from typing import Any, Self, TypeVar
 
@@ -26,13 +25,12 @@ from equalinfo.alphabet import as_bytes
 from equalinfo.codebook import Codebook, plain
 from equalinfo.codebook.limits import check_parse
 from equalinfo.codebook.plain import FIRST_TEXTS
+from equalinfo.codebook.shipped import DEFAULT_CODEBOOK, shipped_codebook
 from equalinfo.ids import EOS_ID, ID_OFFSET, PAD_ID, UNK_ID
 from equalinfo.streams import StreamDecoder, StreamEncoder
 
 Ids = npt.NDArray[np.int32]
 T = TypeVar("T")
-
-DEFAULT_CODEBOOK = "english-65536-v2.eqi"
 
 _GROUP_BYTES = 1 << 18  # of text, that one thread works on at a time
 _GROUP_TOKENS = 1 << 16
@@ -275,12 +273,7 @@ class Tokenizer:
 
 @cache
 def _shipped(name: str, parse: str | None) -> Tokenizer:
-    files = resources.files("equalinfo") / "codebooks"
-    if not (files / name).is_file():
-        known = sorted(file.name for file in files.iterdir() if file.name.endswith(".eqi"))
-        raise FileNotFoundError(f"no codebook {name!r} in the package: {', '.join(known)}.")
-    with resources.as_file(files / name) as path:
-        tokenizer = Tokenizer.load(path, parse)
+    tokenizer = Tokenizer(shipped_codebook(name), parse)
     tokenizer._name = name
     return tokenizer
 

@@ -8,7 +8,7 @@ import importlib
 
 import seqio
 
-from equalinfo.codecs.assets import M1_ASSET
+from equalinfo.codecs.base import M1_ASSET
 from equalinfo.data.storage import local_copy
 from equalinfo.lm import config
 from equalinfo.lm.evaluate import parameters_of_m1

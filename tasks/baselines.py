@@ -23,7 +23,7 @@ from tasks.text import Encode, Tokens, register_encoder
 
 def register_bytes(
     source: seqio.DataSource,
-    name: str = "bytes",
+    name: str = codecs.BytesCodec.method,
     documents_per_sequence: int = DOCUMENTS_PER_SEQUENCE,
 ) -> str:
     """Register the byte baseline: id = byte + 3, EOS = 1, `seqio.ByteVocabulary` (ByT5's).
@@ -36,7 +36,7 @@ def register_bytes(
     Returns:
       `name`.
     """
-    make_encoder = functools.partial(_encoder, functools.partial(codecs.create, "bytes"))
+    make_encoder = functools.partial(_encoder, codecs.BytesCodec)
     return register_encoder(
         name, source, seqio.ByteVocabulary(), make_encoder, documents_per_sequence
     )
@@ -45,7 +45,7 @@ def register_bytes(
 def register_sentencepiece(
     source: seqio.DataSource,
     model: str,
-    name: str = "sentencepiece",
+    name: str = codecs.SentencePieceCodec.method,
     documents_per_sequence: int = DOCUMENTS_PER_SEQUENCE,
 ) -> str:
     """Register the SentencePiece baseline; each document is tokenised by itself.
@@ -67,7 +67,7 @@ def register_sentencepiece(
 
 def _sentencepiece(model: str) -> Codec:
     with local_copy(model) as path:
-        return codecs.create("sentencepiece", model=path)
+        return codecs.create(codecs.SentencePieceCodec.method, model=path)
 
 
 def _encoder(make_codec: Callable[[], Codec]) -> Encode:

@@ -9,11 +9,11 @@ import functools
 import hashlib
 import os
 from collections.abc import Mapping
-from typing import Any
 
 import seqio
 import tensorflow as tf
 
+from equalinfo.codecs import codec_of
 from equalinfo.data import storage
 from equalinfo.dataset import read_dataset
 from equalinfo.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, ManifestError
@@ -136,24 +136,9 @@ def task_name(manifest: Manifest, prefix: str = "") -> str:
     Options that differ from the paper's main setting follow: `delay`, `reset2`, `noreset`,
     `noheader`, `trimmed`.
     """
-    options: Mapping[str, Any] = manifest.codec["options"]
+    codec = codec_of(manifest.method)
     parts = [prefix, manifest.method] if prefix else [manifest.method]
-    if "window_bits" in options:
-        parts.append(f"b{options['window_bits']}")
-    if manifest.method != "bytes":
-        codes = 2**manifest.token_bits
-        if manifest.method == "sentencepiece":
-            codes = manifest.vocab_size
-        elif manifest.method == "codebook":
-            codes = options["num_codes"]
-        parts.append(f"v{codes}" if codes < 1000 else f"v{codes // 1000}k")
-    if options.get("delay"):
-        parts.append("delay")
-    reset = options.get("m1_reset", 1)
-    if reset != 1:
-        parts.append(f"reset{reset}" if reset else "noreset")
-    if not options.get("header", True):
-        parts.append("noheader")
+    parts += codec.name_parts(manifest.codec["options"], manifest.token_bits, manifest.vocab_size)
     if manifest.trim == "paper":
         parts.append("trimmed")
     return "_".join(parts)

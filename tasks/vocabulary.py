@@ -14,16 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo import alphabet, codecs
-from equalinfo.codecs.base import CODEC_FILE, Codec, tokens_per_window
+from equalinfo.codecs.base import CODEC_FILE, Codec
 from equalinfo.data import storage
 from equalinfo.ids import EOS_ID, ID_OFFSET, UNK_ID
 from tasks.base_vocabulary import BaseVocabulary, Ids
 
 _log = logging.getLogger(__name__)
-
-# Ids at or above 3 are codes, except where ids are those of the bytes or of a SentencePiece model.
-_EOS_IN_STREAM = ("bytes", "sentencepiece")
-_NEEDS_LENGTHS = ("ac", "static_ac")
 
 
 def read_codec_json(directory: str) -> dict[str, Any]:
@@ -104,12 +100,12 @@ class CodecVocabulary(BaseVocabulary[Codec]):
     @property
     def eos_in_stream(self) -> bool:
         """The id 1 ends documents; otherwise a symbol inside windows does."""
-        return self._method in _EOS_IN_STREAM
+        return codecs.codec_of(self._method).eos_is_id
 
     @property
     def tokens_per_window(self) -> int | None:
         """Tokens of one window; None where there are no windows, or tokens cross their ends."""
-        return tokens_per_window(self._options)
+        return codecs.codec_of(self._method).tokens_per_window(self._options)
 
     @property
     def codec(self) -> Codec:
@@ -140,31 +136,18 @@ class CodecVocabulary(BaseVocabulary[Codec]):
             return codecs.load(local)
 
     def _symbols(self, ids: npt.NDArray[Any]) -> alphabet.Symbols:
-        if self._method in _NEEDS_LENGTHS:
+        if codecs.codec_of(self._method).needs_lengths:
             raise ValueError(
                 f"method {self._method!r} cannot decode ids alone: it needs the number of symbols "
                 "of each example. Use equalinfo.codecs.load(DIR).decode(ids, lengths), or "
                 "equalinfo.dataset.restore for a whole data set."
             )
-        lowest = EOS_ID if self._method in _EOS_IN_STREAM else ID_OFFSET
+        lowest = EOS_ID if self.eos_in_stream else ID_OFFSET
         real = ids[(ids >= lowest) & (ids != UNK_ID) & (ids < self._base_vocab_size)]
-        real = self._whole_windows(real.astype(np.int32))
+        real = self.codec.whole(real.astype(np.int32))
         if not len(real):
             return np.empty(0, np.uint16)
         return self.codec.decode([real], None, allow_errors=True)[0]
-
-    def _whole_windows(self, ids: Ids) -> Ids:
-        """Without the bits of a last window that is cut off: int32[<= n]."""
-        window = self._options.get("window_bits")
-        if window is None:
-            return ids
-        token = self.codec.token_bits
-        bits = len(ids) * token // window * window
-        whole = ids[: -(-bits // token)].copy()
-        spare = len(whole) * token - bits
-        if spare:
-            whole[-1] = ((whole[-1] - ID_OFFSET) >> spare << spare) + ID_OFFSET
-        return whole
 
     def _encode_documents(self, documents: list[bytes]) -> list[Ids]:
         symbols = [np.frombuffer(data, np.uint8).astype(np.uint16) for data in documents]

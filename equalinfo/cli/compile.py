@@ -183,11 +183,11 @@ def _codebooks(arguments: argparse.Namespace, plan: str) -> "list[Codebook]":
                 progress=progress,
             )
         ]
-    from equalinfo.codecs.assets import resolve_model
+    from equalinfo.m1.load import resolve_model
 
     return [
         Codebook.compile(
-            resolve_model(arguments.m1, precision),
+            resolve_model(arguments.m1, None, precision),
             num_codes,
             plan=plan,
             context=arguments.context,

@@ -50,7 +50,7 @@ def _generate(arguments: argparse.Namespace) -> None:
         [prompt],
         arguments.tokens,
         vocab_size=codec.vocab_size,
-        allow_eos=codec.method == "bytes",
+        allow_eos=codec.eos_is_id,
         temperature=arguments.temperature,
         top_k=arguments.top_k,
         seed=arguments.seed,

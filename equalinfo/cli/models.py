@@ -193,11 +193,12 @@ def _train_batches(
 
 def _tokens_per_window(dataset: Path) -> int:
     """1 also where records are not whole windows: their places are not those of windows."""
-    from equalinfo.codecs.base import CODEC_FILE, tokens_per_window
+    from equalinfo.codecs import codec_of
+    from equalinfo.codecs.base import CODEC_FILE
     from equalinfo.manifest import CODEC_DIRECTORY, Manifest
 
     codec = json.loads((dataset / CODEC_DIRECTORY / CODEC_FILE).read_text("utf-8"))
-    number = tokens_per_window(codec["options"]) or 1
+    number = codec_of(codec["method"]).tokens_per_window(codec["options"]) or 1
     return 1 if Manifest.load(dataset).sequence_length % number else number
 
 

@@ -4,14 +4,16 @@
 reads it. Importing this package loads neither JAX nor SentencePiece.
 """
 
+import argparse
+import dataclasses
 import inspect
 import json
 import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from equalinfo.codecs.ac import AcCodec, StaticAcCodec
-from equalinfo.codecs.assets import PROBE_OPTION
 from equalinfo.codecs.base import (
     CODEC_FILE,
     EOS_ID,
@@ -22,7 +24,9 @@ from equalinfo.codecs.base import (
     Codec,
     Encoded,
     LossyCodecError,
+    Option,
     file_sha256,
+    option,
 )
 from equalinfo.codecs.codebook import CodebookCodec
 from equalinfo.codecs.equal_info import EqualInfoCodec
@@ -32,32 +36,72 @@ from equalinfo.codecs.plain import BytesCodec
 from equalinfo.codecs.sentencepiece import SentencePieceCodec
 
 __all__ = [
+    "DEFAULT_METHOD",
     "EOS_ID",
     "ID_OFFSET",
     "METHODS",
     "PAD_ID",
     "UNK_ID",
+    "BytesCodec",
     "Codec",
     "Encoded",
     "LossyCodecError",
+    "Option",
+    "SentencePieceCodec",
+    "add_options",
+    "codec_of",
     "create",
+    "files_of",
+    "given_options",
     "load",
+    "option",
     "options_of",
+    "register",
 ]
 
-METHODS: dict[str, type[Codec]] = {
-    codec.method: codec
-    for codec in (
-        BytesCodec,
-        SentencePieceCodec,
-        GzipCodec,
-        StaticAcCodec,
-        AcCodec,
-        EqualInfoAcCodec,
-        EqualInfoCodec,
-        CodebookCodec,
-    )
-}
+METHODS: dict[str, type[Codec]] = {}
+"""The codec of each method."""
+
+DEFAULT_METHOD = EqualInfoCodec.method
+
+
+def register(codec: type[Codec]) -> type[Codec]:
+    """Add a method: a dataclass of `Codec`, in a file of its own, with one line here or elsewhere.
+
+    From then on `create`, `load`, the command line of the pipeline, data sets and tasks know it.
+
+    Raises:
+      ValueError: there is a method of that name.
+    """
+    if METHODS.setdefault(codec.method, codec) is not codec:
+        raise ValueError(f"method {codec.method!r} is {METHODS[codec.method].__name__} already.")
+    return codec
+
+
+register(BytesCodec)
+register(SentencePieceCodec)
+register(GzipCodec)
+register(StaticAcCodec)
+register(AcCodec)
+register(EqualInfoAcCodec)
+register(EqualInfoCodec)
+register(CodebookCodec)
+
+
+def options_of(method: str) -> tuple[str, ...]:
+    """Names of the options that `create` takes for a method."""
+    return tuple(inspect.signature(codec_of(method)).parameters)
+
+
+def codec_of(method: str) -> type[Codec]:
+    """The class of a method: what it is like, without its assets.
+
+    Raises:
+      ValueError: no such method.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method {method!r} is not one of {', '.join(METHODS)}.")
+    return METHODS[method]
 
 
 def create(method: str, **options: Any) -> Codec:
@@ -65,32 +109,83 @@ def create(method: str, **options: Any) -> Codec:
 
     Args:
       method: a key of METHODS.
-      **options: those of the method's class method `create`, for example
-        `EqualInfoCodec.create(model=..., window_bits=16, token_bits=16)`.
+      **options: fields of the method's codec, for example model=..., window_bits=16 and
+        token_bits=16 for `EqualInfoCodec`. Models and codebooks may be given as files.
 
     Raises:
       ValueError: an unknown method or option, a missing one, or values that do not go together.
     """
-    known = options_of(method)
+    parameters = inspect.signature(codec_of(method)).parameters
     for name in options:
-        if name not in known:
+        if name not in parameters:
             raise ValueError(
                 f"method {method!r} has no option {name!r}. "
-                f"Its options: {', '.join(known) or 'none'}."
+                f"Its options: {', '.join(parameters) or 'none'}."
             )
-    missing = [
+    for name, parameter in parameters.items():
+        if parameter.default is inspect.Parameter.empty and name not in options:
+            raise ValueError(f"method {method!r} needs option {name!r}.")
+    return METHODS[method](**options)
+
+
+def files_of(method: str, options: Mapping[str, Any]) -> list[str]:
+    """Names of those of the options for `create` that are paths of files."""
+    declared = codec_of(method).declared()
+    return [
         name
-        for name, parameter in _parameters(method).items()
-        if parameter.default is inspect.Parameter.empty and name not in options
+        for name, value in options.items()
+        if declared[name].asset and isinstance(value, str | os.PathLike)
     ]
-    if missing:
-        raise ValueError(f"method {method!r} needs option {missing[0]!r}.")
-    return METHODS[method].create(**options)
 
 
-def options_of(method: str) -> tuple[str, ...]:
-    """Names of the options that `create` takes for a method."""
-    return tuple(_parameters(method))
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of all methods on a command line; `given_options` reads them.
+
+    An option of several methods is one option, whose help says what it means to each.
+    """
+    uses: dict[str, list[tuple[str, dataclasses.Field[Any], Option]]] = {}
+    for method in METHODS:
+        for flag, field, about in _flags(method):
+            uses.setdefault(flag, []).append((method, field, about))
+    for flag, of_methods in uses.items():
+        helps: dict[str, list[str]] = {}
+        for method, _, about in of_methods:
+            helps.setdefault(about.help, []).append(method)
+        text = "; ".join(f"{', '.join(methods)}: {text}" for text, methods in helps.items())
+        _, field, about = of_methods[0]
+        settings: dict[str, Any] = {"help": text.replace("%", "%%")}
+        if about.asset:
+            settings["metavar"] = "FILE"
+        elif field.type is bool:
+            on = field.default
+            settings["action"] = argparse.BooleanOptionalAction if on else "store_true"
+        elif field.type is int:
+            settings["type"] = _integer(min(about.lowest or 0 for _, _, about in of_methods))
+        elif about.choices:
+            settings["choices"] = about.choices
+        parser.add_argument(f"--{flag}", default=None, **settings)
+
+
+def given_options(method: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Options for `create` that a command line with `add_options` gave.
+
+    Raises:
+      ValueError: one of another method, or one is missing; names it as the command line does.
+    """
+    own = {flag: (field, about) for flag, field, about in _flags(method)}
+    given = {}
+    for flag in dict.fromkeys(flag for name in METHODS for flag, _, _ in _flags(name)):
+        value = getattr(arguments, flag)
+        if value is None:
+            continue
+        if flag not in own:
+            takes = ", ".join(f"--{name}" for name in own) or "no options"
+            raise ValueError(f"--{flag} is not for --method={method}, which takes {takes}.")
+        given[own[flag][0].name] = value
+    for flag, (field, about) in own.items():
+        if field.default is dataclasses.MISSING and field.name not in given:
+            raise ValueError(f"--method={method} needs --{flag} FILE. {about.missing}".rstrip())
+    return given
 
 
 def load(directory: str | os.PathLike[str]) -> Codec:
@@ -119,29 +214,25 @@ def load(directory: str | os.PathLike[str]) -> Codec:
         raise ValueError(f"{path}: method {method!r} is not one of {', '.join(METHODS)}.")
     # The codec sees these files only: an asset that codec.json leaves out is not read unverified.
     files = {name: _verify(directory, name, expected) for name, expected in assets.items()}
-    try:
-        codec = METHODS[method]._load(files, options)
-    except (KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path}: its options or assets do not fit method {method!r}: {error!r}"
-        ) from error
-    found = codec.options()
-    if found.get(PROBE_OPTION) != options.get(PROBE_OPTION):
-        raise ValueError(
-            f"{directory}: M1's frequencies come from floats, and here they differ from those of "
-            "the machine that made this codec: what it wrote could not be decoded here, nor the "
-            "other way round. Use that machine, or a codebook (method 'equal_info' "
-            "with window_bits <= 20), which holds integers only."
-        )
-    if found != options:
-        raise ValueError(f"{path} is damaged: it says {options}, its assets give {found}.")
-    return codec
+    return METHODS[method].load(files, options, str(path))
 
 
-def _parameters(method: str) -> dict[str, inspect.Parameter]:
-    if method not in METHODS:
-        raise ValueError(f"method {method!r} is not one of {', '.join(METHODS)}.")
-    return dict(inspect.signature(METHODS[method].create).parameters)
+def _flags(method: str) -> Iterator[tuple[str, dataclasses.Field[Any], Option]]:
+    """Those of a method's options that the command line has: name there, field, properties."""
+    codec = codec_of(method)
+    fields = {field.name: field for field in dataclasses.fields(codec)}  # type: ignore[arg-type]
+    for name, about in codec.declared().items():
+        if about.help:
+            yield about.flag or name, fields[name], about
+
+
+def _integer(lowest: int) -> Callable[[str], int]:
+    def integer(text: str) -> int:
+        if int(text) < lowest:
+            raise argparse.ArgumentTypeError(f"{text} is less than {lowest}")
+        return int(text)
+
+    return integer
 
 
 def _verify(directory: Path, name: str, expected: str) -> Path:

@@ -1,66 +1,65 @@
 """Methods `ac` and `static_ac`: one arithmetic code for the whole example [paper 3.3].
 
-Decoding needs the number of symbols, and M1's steps in the same arithmetic as encoding: a model
-whose frequencies come from floats (`float_border` in the options) decodes on the machine and
-software that encoded.
+Decoding needs the number of symbols, and the very frequencies that encoding had.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from functools import cached_property
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from equalinfo.alphabet import Symbols
-from equalinfo.codecs.assets import (
-    M1_ASSET,
-    ModelOrPath,
-    describe_model,
-    lanes_for,
-    resolve_model,
-    save_model,
-)
 from equalinfo.codecs.base import (
     ID_OFFSET,
+    M1_ASSET,
+    M1_CONTEXT_HELP,
+    M1_HELP,
+    TOKEN_BITS_HELP,
     Codec,
     Encoded,
     Ends,
     Ids,
     check_examples,
     check_ids,
-    check_integer,
     check_lengths,
     check_number_of_lengths,
     check_token_bits,
     codes_to_ids,
+    m1_facts,
+    neural,
+    option,
 )
 from equalinfo.coding import arithmetic
 from equalinfo.coding.bits import Bits, bits_to_tokens, tokens_to_bits
+from equalinfo.coding.lanes import lanes_for
 from equalinfo.coding.whole_text import decode_texts, encode_texts
 from equalinfo.frequencies import AC_PRECISION, cumulative
 from equalinfo.m1.base import FrequencyModel
+from equalinfo.m1.load import resolve_model
 from equalinfo.m1.static import StaticModel
 
 STATIC_ASSET = "static.safetensors"
 
 
+@dataclass(kw_only=True, eq=False)
 class _ArithmeticCodec(Codec):
     """Bits of the whole example as N-bit tokens, the last padded with zeros."""
 
-    def __init__(self, token_bits: int) -> None:
-        self._token_bits = check_token_bits(token_bits)
+    needs_lengths: ClassVar[bool] = True
+    is_bit_stream: ClassVar[bool] = True
+
+    token_bits: int = option(16, help=TOKEN_BITS_HELP)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_token_bits(self.token_bits)
 
     @property
     def lossless(self) -> bool:
         """Always, given the lengths."""
         return True
-
-    @property
-    def token_bits(self) -> int:
-        """N."""
-        return self._token_bits
 
     @abstractmethod
     def _encode_bits(self, examples: list[Symbols]) -> list[tuple[Bits, Ends]]:
@@ -75,8 +74,8 @@ class _ArithmeticCodec(Codec):
         checked = check_examples(examples)
         encoded = []
         for symbols, (bits, settled) in zip(checked, self._encode_bits(checked), strict=True):
-            ids = codes_to_ids(bits_to_tokens(bits, self._token_bits))
-            last_bits = np.arange(1, len(ids) + 1, dtype=np.int64) * self._token_bits
+            ids = codes_to_ids(bits_to_tokens(bits, self.token_bits))
+            last_bits = np.arange(1, len(ids) + 1, dtype=np.int64) * self.token_bits
             ends = np.searchsorted(settled, last_bits, side="right").astype(np.int64)
             ends[-1:] = len(symbols)
             encoded.append(Encoded(ids, ends, 0))
@@ -103,149 +102,97 @@ class _ArithmeticCodec(Codec):
                     f"example {index}: {len(example)} ids for {lengths[index]} symbols. Give all "
                     "ids of the example and its own length."
                 )
-            bits.append(tokens_to_bits(example - ID_OFFSET, self._token_bits))
+            bits.append(tokens_to_bits(example - ID_OFFSET, self.token_bits))
         decoded = self._decode_bits(bits, [int(length) for length in lengths])
         check_lengths(decoded, lengths)
         return decoded
 
 
+@dataclass(kw_only=True, eq=False)
 class StaticAcCodec(_ArithmeticCodec):
     """Arithmetic coding with one fixed distribution, the unigrams of a training text."""
 
     method: ClassVar[str] = "static_ac"
 
-    def __init__(self, model: StaticModel, token_bits: int) -> None:
-        super().__init__(token_bits)
-        self._model = model
-        self._frequencies = np.asarray(model.root(), np.uint32)
-        self._cumulative = cumulative(self._frequencies)
+    model: StaticModel = option(
+        asset=STATIC_ASSET,
+        flag="static",
+        help="byte frequencies, from pipelines.count",
+        missing="Count it from the text first: python -m pipelines.count --input ... "
+        "--output static.safetensors",
+    )
+    precision: int = option(None)
 
-    @classmethod
-    def create(
-        cls, *, model: ModelOrPath, token_bits: int = 16, precision: int = AC_PRECISION
-    ) -> Self:
-        """Make the codec.
-
-        Args:
-          model: a StaticModel, or its file.
-          token_bits: N, 1..16.
-          precision: P, which a file must have.
-        """
-        model = resolve_model(model, precision)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        model = resolve_model(self.model, self.precision, AC_PRECISION)
         if not isinstance(model, StaticModel):
             raise ValueError(
                 f"method 'static_ac' needs a StaticModel, got {type(model).__name__}. "
                 "Use method 'ac' for a model with context."
             )
-        return cls(model, token_bits)
+        self.model, self.precision = model, model.precision
+        self._frequencies = np.asarray(model.root(), np.uint32)
+        self._cumulative = cumulative(self._frequencies)
 
     def _encode_bits(self, examples: list[Symbols]) -> list[tuple[Bits, Ends]]:
         return [
-            arithmetic.encode(
-                self._cumulative[symbols], self._frequencies[symbols], self._model.precision
-            )
+            arithmetic.encode(self._cumulative[symbols], self._frequencies[symbols], self.precision)
             for symbols in examples
         ]
 
     def _decode_bits(self, bits: list[Bits], lengths: list[int]) -> list[Symbols]:
-        precision, decoded = self._model.precision, []
+        precision, decoded = self.precision, []
         for index, (of_example, length) in enumerate(zip(bits, lengths, strict=True)):
             text = arithmetic.decode_static(of_example, self._cumulative, length, precision)
             ((code, _),) = self._encode_bits([text])
-            arithmetic.check_is_code(of_example, code, self._token_bits - 1, f"example {index}")
+            arithmetic.check_is_code(of_example, code, self.token_bits - 1, f"example {index}")
             decoded.append(text)
         return decoded
 
-    def options(self) -> dict[str, Any]:
-        """N, precision, sha256 of the distribution."""
-        return {
-            "token_bits": self._token_bits,
-            "precision": self._model.precision,
-            "m1_sha256": self._model.sha256,
-        }
-
-    def _save_assets(self, directory: Path) -> list[str]:
-        self._model.save(directory / STATIC_ASSET)
-        return [STATIC_ASSET]
-
-    @classmethod
-    def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
-        return cls.create(
-            model=assets[STATIC_ASSET],
-            token_bits=options["token_bits"],
-            precision=options["precision"],
-        )
+    def _facts(self) -> dict[str, Any]:
+        return {"m1_sha256": self.model.sha256}
 
 
+@dataclass(kw_only=True, eq=False)
 class AcCodec(_ArithmeticCodec):
     """Arithmetic coding with M1 over the whole example."""
 
     method: ClassVar[str] = "ac"
 
-    def __init__(self, model: FrequencyModel, token_bits: int, m1_context: int) -> None:
-        super().__init__(token_bits)
-        self._model = model
-        self._context = check_integer("m1_context", m1_context, lowest=0)
+    model: FrequencyModel = option(None, asset=M1_ASSET, flag="m1", help=M1_HELP)
+    m1_context: int = option(None, lowest=0, help=M1_CONTEXT_HELP)
+    precision: int = option(None)
 
-    @classmethod
-    def create(
-        cls,
-        *,
-        model: ModelOrPath | None = None,
-        token_bits: int = 16,
-        m1_context: int | None = None,
-        precision: int = AC_PRECISION,
-    ) -> Self:
-        """Make the codec.
-
-        Args:
-          model: M1, or its file; None: the M1 that comes with the package.
-          token_bits: N, 1..16.
-          m1_context: symbols of left context M1 sees; default the length it was made for.
-          precision: P, where `model` is a file.
-        """
-        model = resolve_model(model, precision)
-        return cls(model, token_bits, model.max_context if m1_context is None else m1_context)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.model = resolve_model(self.model, self.precision, AC_PRECISION)
+        self.precision = self.model.precision
+        if self.m1_context is None:
+            self.m1_context = self.model.max_context
 
     @property
     def m1(self) -> FrequencyModel | None:
-        """See `Codec.m1`; a static one is none."""
-        return self._model if self._model.max_context > 0 else None
+        """See `Codec.m1`."""
+        return neural(self.model)
 
     def _encode_bits(self, examples: list[Symbols]) -> list[tuple[Bits, Ends]]:
-        lanes = lanes_for(self._context)
+        lanes = lanes_for(self.m1_context)
         texts = encode_texts(
-            examples, self._model, context=self._context, lanes=lanes, progress=self.progress
+            examples, self.model, context=self.m1_context, lanes=lanes, progress=self.progress
         )
         return [(text.bits, text.settled) for text in texts]
 
     def _decode_bits(self, bits: list[Bits], lengths: list[int]) -> list[Symbols]:
-        lanes = lanes_for(self._context)
+        lanes = lanes_for(self.m1_context)
         return decode_texts(
             bits,
             lengths,
-            self._model,
-            context=self._context,
+            self.model,
+            context=self.m1_context,
             lanes=lanes,
-            max_padding=self._token_bits - 1,
+            max_padding=self.token_bits - 1,
         )
 
-    @cached_property
-    def _described(self) -> dict[str, Any]:
-        return describe_model(self._model, self._context)
-
-    def options(self) -> dict[str, Any]:
-        """N, M1's context, precision and sha256, whether its frequencies come from floats."""
-        return {
-            "token_bits": self._token_bits,
-            "m1_context": self._context,
-            **self._described,
-        }
-
-    def _save_assets(self, directory: Path) -> list[str]:
-        return [save_model(self._model, directory)]
-
-    @classmethod
-    def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
-        known = {name: options[name] for name in ("token_bits", "m1_context", "precision")}
-        return cls.create(model=assets[M1_ASSET], **known)
+    def _facts(self) -> dict[str, Any]:
+        return m1_facts(self.model)

@@ -1,9 +1,12 @@
 """What every compression method offers: symbols to token ids and back, saved as one directory.
 
-A codec directory is self-contained: `codec.json` names the method, its options and the sha256 of
-each asset beside it (a frozen M1, a codebook, a SentencePiece model).
+A codec is a dataclass. Its fields are the options of its method, and what others ask of a method
+stands in its class: the command line, the names of tasks and the vocabularies hold no table of
+methods. A codec directory is self-contained: `codec.json` names the method, its options and the
+sha256 of each asset beside it (a frozen M1, a codebook, a SentencePiece model).
 """
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -25,6 +28,15 @@ from equalinfo.m1.base import FrequencyModel
 
 FORMAT_VERSION = 1
 CODEC_FILE = "codec.json"
+M1_ASSET = "m1.safetensors"
+
+# Of options that several methods have.
+TOKEN_BITS_HELP = "N, bits of a token: 1..16 (default: 16)"
+M1_HELP = "frozen M1, an .eqm file (default: that of the package)"
+M1_CONTEXT_HELP = (
+    "symbols of left context that M1 sees (default: 4 W where it restarts at each window, else as "
+    "many as it was made for)"
+)
 
 Ids = npt.NDArray[np.int32]
 Ends = npt.NDArray[np.int64]
@@ -51,6 +63,38 @@ class Encoded:
     windows: int
 
 
+@dataclass(frozen=True)
+class Option:
+    """What the option of a codec is besides its type and its default.
+
+    Attributes:
+      help: what it does; empty: it is no option of the command line.
+      flag: its name on the command line; empty: that of the field.
+      lowest: the least integer it may be; None: the codec sees to it.
+      choices: what a text may be.
+      asset: name of the file beside codec.json that holds it; empty: it stands in codec.json.
+      missing: how to come by it, where it is needed and not given.
+    """
+
+    help: str = ""
+    flag: str = ""
+    lowest: int | None = None
+    choices: tuple[str, ...] | None = None
+    asset: str = ""
+    missing: str = ""
+
+
+def option(default: Any = dataclasses.MISSING, **properties: Any) -> Any:
+    """A field of a codec; `properties` are those of `Option`.
+
+    The field's annotation says what the codec has once it is made. Given may be less: None where
+    `__post_init__` finds the value, and the path of an asset.
+    """
+    about = Option(**properties)
+    metadata = {Option.__name__: about}
+    return dataclasses.field(default=default, repr=not about.asset, metadata=metadata)
+
+
 class Codec(ABC):
     """A compression method with its options: examples (uint16 symbols) to token ids and back.
 
@@ -59,16 +103,66 @@ class Codec(ABC):
     """
 
     method: ClassVar[str]
-    create: ClassVar[Callable[..., Any]]
-    """Class method: the codec of keyword options, which differ from method to method."""
+    """Its name in `codecs.create`, codec.json and `--method`."""
+
+    ids_are_symbols: ClassVar[bool] = False
+    """True where each symbol is one id, that of `ids.symbols_to_ids`: what a byte LM trains on."""
+
+    eos_is_id: ClassVar[bool] = False
+    """True where the id 1 ends documents; else EOS is a symbol, coded as bytes are."""
+
+    needs_lengths: ClassVar[bool] = False
+    """True where ids do not decode without the number of symbols."""
+
+    is_bit_stream: ClassVar[bool] = False
+    """True where tokens are N bits each of one stream, so that its bits can be looked at."""
+
+    beginnings_decode: ClassVar[bool] = False
+    """True where the first tokens of an example (`whole`) decode to the beginning of its text."""
+
+    progress: Callable[[int], object] | None = None
+    """Where encoding runs a neural M1, it calls this with the symbols coded since the last call."""
+
+    @classmethod
+    def declared(cls) -> dict[str, Option]:
+        """Its options by name, without those that only making it takes."""
+        return {
+            field.name: field.metadata.get(Option.__name__, Option())
+            for field in dataclasses.fields(cls)  # type: ignore[arg-type]  # subclasses are
+        }
+
+    @classmethod
+    def tokens_per_window(cls, options: Mapping[str, Any]) -> int | None:
+        """Tokens of a window, from `options()`; None: no windows, or tokens cross their ends."""
+        return None
+
+    @classmethod
+    def name_parts(
+        cls, options: Mapping[str, Any], token_bits: int, vocab_size: int
+    ) -> tuple[str, ...]:
+        """What tells data sets of the method apart in the name of a task, such as b16 and v65k.
+
+        Args:
+          options: `options()`.
+          token_bits: N.
+          vocab_size: ids, the special ones among them.
+        """
+        return (size_in_name(1 << token_bits),)
+
+    def __post_init__(self) -> None:
+        """Make integers plain ones, which JSON can hold; a ValueError names the option."""
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]  # subclasses are
+            value = getattr(self, field.name)
+            if field.type is bool:
+                setattr(self, field.name, bool(value))
+            elif field.type is int and value is not None:
+                lowest = self.declared()[field.name].lowest
+                setattr(self, field.name, check_integer(field.name, value, lowest))
 
     @property
     @abstractmethod
     def lossless(self) -> bool:
         """True where `decode` restores every example exactly, whatever its bytes."""
-
-    progress: Callable[[int], object] | None = None
-    """Where encoding runs a neural M1, it calls this with the symbols coded since the last call."""
 
     @property
     def m1(self) -> FrequencyModel | None:
@@ -124,7 +218,7 @@ class Codec(ABC):
         Args:
           ids: int32[tokens] each: all tokens of an example, without padding.
           lengths: symbols of each example (bytes + EOS). Methods that do not need them check them;
-            None skips the check. `ac` and `static_ac` cannot do without.
+            None skips the check. See `needs_lengths`.
           allow_errors: decode with a method that is not lossless all the same.
 
         Raises:
@@ -132,34 +226,99 @@ class Codec(ABC):
           ValueError: an id out of range, or ids that this codec does not produce.
         """
 
-    @abstractmethod
+    def whole(self, ids: Ids) -> Ids:
+        """Ids that were cut off anywhere, without the bits of a last window that is not whole."""
+        return ids
+
+    def windows_in(self, tokens: int) -> int:
+        """Windows that end in so many tokens of an example; 0 where the method has none."""
+        return 0
+
+    def count_window_errors(
+        self, examples: Sequence[Symbols], encoded: Sequence[Encoded] | None = None
+    ) -> tuple[int, int]:
+        """Decode again, and count what comes back as another text.
+
+        Args:
+          examples: uint16[any] texts.
+          encoded: what `encode` gave for them, if it is at hand.
+
+        Returns:
+          Windows decoded wrongly, and windows; examples, where the method has no windows.
+        """
+        encoded = self.encode(examples) if encoded is None else encoded
+        lengths = [len(symbols) for symbols in examples] if self.lossless else None
+        decoded = self.decode([one.ids for one in encoded], lengths, allow_errors=True)
+        wrong = sum(not np.array_equal(*pair) for pair in zip(examples, decoded, strict=True))
+        return wrong, len(examples)
+
     def options(self) -> dict[str, Any]:
         """What, with the assets, defines the codec: JSON values."""
+        own = {
+            name: getattr(self, name) for name, about in self.declared().items() if not about.asset
+        }
+        return {name: value for name, value in own.items() if value is not None} | self._facts()
 
-    @abstractmethod
-    def _save_assets(self, directory: Path) -> list[str]:
-        """Write the asset files into `directory`; return their names."""
+    def _facts(self) -> dict[str, Any]:
+        """What codec.json says of the assets besides, so that others need not open them."""
+        return {}
 
-    @classmethod
-    @abstractmethod
-    def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
-        """The codec of `options`; `assets` has the verified files by name, and no others."""
+    def _assets(self) -> dict[str, Any]:
+        """What each file beside codec.json holds, by its name."""
+        found = {about.asset: getattr(self, name) for name, about in self.declared().items()}
+        return {name: value for name, value in found.items() if name and value is not None}
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write the codec to `directory` (made if absent): `codec.json` and its assets."""
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        names = self._save_assets(directory)
+        assets = self._assets()
+        for name, value in assets.items():
+            if not hasattr(value, "save"):
+                raise TypeError(
+                    f"{type(value).__name__} has no save(path), so a codec on it cannot be saved."
+                )
+            value.save(directory / name)
         description = {
             "format_version": FORMAT_VERSION,
             "method": self.method,
             "options": self.options(),
-            "assets": {name: file_sha256(directory / name) for name in sorted(names)},
+            "assets": {name: file_sha256(directory / name) for name in sorted(assets)},
         }
         # Last, and in one move: a directory with a codec.json is complete.
         unfinished = directory / f".{CODEC_FILE}.{os.getpid()}"
         unfinished.write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", "utf-8")
         unfinished.replace(directory / CODEC_FILE)
+
+    @classmethod
+    def load(cls, assets: Mapping[str, Path], options: Mapping[str, Any], where: str) -> Self:
+        """The codec of a directory.
+
+        Args:
+          assets: its verified files by name, and no others.
+          options: as `options()` gave them.
+          where: they stand, for errors.
+
+        Raises:
+          ValueError: options or assets are not those of such a codec.
+        """
+        declared = cls.declared()
+        needed = {about.asset for about in declared.values() if about.asset}
+        given = {name: options[name] for name in declared.keys() & options.keys()}
+        for name, about in declared.items():
+            if about.asset in assets:
+                given[name] = assets[about.asset]
+        if bool(needed) != bool(assets) or not assets.keys() <= needed:
+            raise ValueError(
+                f"{where} is damaged: it names the assets {sorted(assets)}, method {cls.method!r} "
+                f"has {' or '.join(sorted(needed)) or 'none'}."
+            )
+        codec = cls(**given)
+        if codec.options() != options:
+            raise ValueError(
+                f"{where} is damaged: it says {dict(options)}, its assets give {codec.options()}."
+            )
+        return codec
 
     def _refuse_if_lossy(self, allow_errors: bool, why: str) -> None:
         if not self.lossless and not allow_errors:
@@ -169,10 +328,19 @@ class Codec(ABC):
             )
 
 
-def tokens_per_window(options: Mapping[str, Any]) -> int | None:
-    """Tokens of a window, from `options()`; None: no windows, or tokens cross their ends."""
-    window, token = options.get("window_bits"), options.get("token_bits")
-    return None if window is None or window % token else window // token
+def neural(model: FrequencyModel) -> FrequencyModel | None:
+    """The model where it has context, and steps of it cost time; None for a static one."""
+    return model if model.max_context > 0 else None
+
+
+def m1_facts(model: FrequencyModel) -> dict[str, Any]:
+    """What codec.json says of M1. Frequencies come from integers, which once was an option."""
+    return {"m1_sha256": model.sha256, "float_border": False}
+
+
+def size_in_name(codes: int) -> str:
+    """A number of codes in the name of a task, in thousands from 1,000 on: v256, v65k."""
+    return f"v{codes}" if codes < 1000 else f"v{codes // 1000}k"
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:

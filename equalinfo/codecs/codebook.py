@@ -3,55 +3,58 @@
 The tokenizer of `equalinfo.Tokenizer`, as a method: to train a model on.
 """
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from equalinfo.alphabet import Symbols
-from equalinfo.codebook import Codebook
-from equalinfo.codecs.base import Codec, Encoded, Ids, check_lengths, check_number_of_lengths
+from equalinfo.codebook import PARSES, Codebook
+from equalinfo.codebook.limits import check_parse
+from equalinfo.codebook.shipped import resolve_codebook
+from equalinfo.codecs.base import (
+    Codec,
+    Encoded,
+    Ids,
+    check_lengths,
+    check_number_of_lengths,
+    option,
+    size_in_name,
+)
 from equalinfo.codecs.batch import join_examples, join_ids, parts
 from equalinfo.ids import ID_OFFSET
-from equalinfo.tokenizer import Tokenizer
 
 CODEBOOK_ASSET = "codebook.eqi"
 
 
+@dataclass(kw_only=True, eq=False)
 class CodebookCodec(Codec):
     """A codebook and how it is parsed."""
 
     method: ClassVar[str] = "codebook"
+    beginnings_decode: ClassVar[bool] = True
 
-    def __init__(self, codebook: Codebook, parse: str | None = None) -> None:
-        self._tokenizer = Tokenizer(codebook, parse)
+    codebook: Codebook = option(
+        None, asset=CODEBOOK_ASSET, help="its .eqi file (default: that of the package)"
+    )
+    parse: str = option(None, choices=PARSES, help="how text is cut (default: the codebook's own)")
 
     @classmethod
-    def create(
-        cls,
-        *,
-        codebook: Codebook | str | os.PathLike[str] | None = None,
-        parse: str | None = None,
-    ) -> Self:
-        """Make the codec.
+    def name_parts(
+        cls, options: Mapping[str, Any], token_bits: int, vocab_size: int
+    ) -> tuple[str, ...]:
+        """The codes, which need not be a power of two."""
+        return (size_in_name(options["num_codes"]),)
 
-        Args:
-          codebook: or its `.eqi` file; None: that which comes with the package.
-          parse: longest or fewest; None: the codebook's own.
-        """
-        if codebook is None:
-            codebook = Tokenizer.default().codebook
-        return cls(codebook if isinstance(codebook, Codebook) else Codebook.load(codebook), parse)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.codebook = resolve_codebook(self.codebook)
+        self.parse = self.parse or self.codebook.info.parse
+        check_parse(self.parse, int(self.codebook.symbol_lengths.max()))
 
     @property
     def lossless(self) -> bool:
         """Always."""
         return True
-
-    @property
-    def codebook(self) -> Codebook:
-        """Its texts."""
-        return self._tokenizer.codebook
 
     @property
     def token_bits(self) -> int:
@@ -61,7 +64,7 @@ class CodebookCodec(Codec):
     @property
     def vocab_size(self) -> int:
         """Ids run from 0 to this, exclusive: 3 special ids and V codes."""
-        return self._tokenizer.vocab_size
+        return ID_OFFSET + self.codebook.num_codes
 
     @property
     def tokens_per_unit(self) -> int | None:
@@ -70,7 +73,7 @@ class CodebookCodec(Codec):
 
     def encode(self, examples: Sequence[Symbols]) -> list[Encoded]:
         """See `Codec.encode`. The arrays are views, of one array for all examples."""
-        return encode_tokens(self.codebook, examples, self._tokenizer.parse, windows=False)
+        return encode_tokens(self.codebook, examples, self.parse, windows=False)
 
     def decode(
         self,
@@ -82,23 +85,12 @@ class CodebookCodec(Codec):
         """See `Codec.decode`. The arrays are views, of one array for all examples."""
         return decode_tokens(self.codebook, ids, lengths)
 
-    def options(self) -> dict[str, Any]:
-        """Plan, number of codes, parse, and the codebook's sha256."""
-        info = self.codebook.info
+    def _facts(self) -> dict[str, Any]:
         return {
-            "plan": info.plan,
-            "num_codes": info.num_codes,
-            "parse": self._tokenizer.parse,
+            "plan": self.codebook.info.plan,
+            "num_codes": self.codebook.num_codes,
             "codebook_sha256": self.codebook.sha256,
         }
-
-    def _save_assets(self, directory: Path) -> list[str]:
-        self.codebook.save(directory / CODEBOOK_ASSET)
-        return [CODEBOOK_ASSET]
-
-    @classmethod
-    def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
-        return cls.create(codebook=assets[CODEBOOK_ASSET], parse=options["parse"])
 
 
 def encode_tokens(

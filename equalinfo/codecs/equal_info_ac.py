@@ -6,162 +6,93 @@ decoder, which takes the longest text of that code, reads one symbol too many. "
 hands such symbols to the next window and is exact.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-import numpy as np
-
-from equalinfo.alphabet import Symbols
-from equalinfo.codecs.assets import (
-    M1_ASSET,
-    PROBE_OPTION,
-    ModelOrPath,
-    describe_model,
-    lanes_for,
-    resolve_model,
-    save_model,
-)
-from equalinfo.codecs.base import Encoded, check_examples, check_integer
-from equalinfo.codecs.windows import CodedWindows, WindowCodec, WindowCodes
+from equalinfo.codecs.base import M1_ASSET, M1_CONTEXT_HELP, M1_HELP, m1_facts, neural, option
+from equalinfo.codecs.windows import ModelWindows, WindowCodec
 from equalinfo.coding.ac_window import PaperWindow
-from equalinfo.coding.lanes import DecodedText, WindowedText, decode_windows, encode_windows
 from equalinfo.frequencies import AC_PRECISION
 from equalinfo.m1.base import FrequencyModel
+from equalinfo.m1.load import resolve_model
 
 
+@dataclass(kw_only=True, eq=False)
 class EqualInfoAcCodec(WindowCodec):
-    """Windows of W bits of arithmetic code, padded with zeros; the coder restarts at each."""
+    """Windows of W bits of arithmetic code, padded with zeros; the coder restarts at each.
+
+    Attributes:
+      window_bits: W, precision..128.
+      precision: P of M1's frequencies.
+    """
 
     method: ClassVar[str] = "equal_info_ac"
 
-    def __init__(
-        self,
-        model: FrequencyModel,
-        window_bits: int,
-        token_bits: int,
-        *,
-        delay: bool,
-        m1_reset: int,
-        m1_context: int,
-    ) -> None:
-        super().__init__(window_bits, token_bits)
-        if check_integer("m1_reset", m1_reset) < 0:
-            raise ValueError(f"m1_reset={m1_reset} is negative. Use k >= 1, or 0 for never.")
-        if delay and m1_reset != 1:
-            raise ValueError(
-                f"delay=True with m1_reset={m1_reset}: a delayed symbol is decided by its window "
-                "alone, so M1 must restart there. Use m1_reset=1, or delay=False."
-            )
-        self._model = model
-        self._coder = PaperWindow(self._window_bits, model.precision, delay=delay)
-        self._delay = bool(delay)
-        self._m1_reset = int(m1_reset)
-        self._context = check_integer("m1_context", m1_context, lowest=0)
+    model: FrequencyModel = option(None, asset=M1_ASSET, flag="m1", help=M1_HELP)
+    window_bits: int = option(16, help="W, bits of a window: 14..128 (default: 16)")
+    delay: bool = option(
+        False, help="the paper's Delay [A.5]: lossless, one window decides where it ends"
+    )
+    m1_reset: int = option(
+        1, help="empty M1's context at every k-th window [A.2], 0: never (default: 1)"
+    )
+    m1_context: int = option(
+        None,
+        lowest=0,
+        help=M1_CONTEXT_HELP,
+    )
+    precision: int = option(None)
 
     @classmethod
-    def create(
-        cls,
-        *,
-        model: ModelOrPath | None = None,
-        window_bits: int = 16,
-        token_bits: int = 16,
-        delay: bool = False,
-        m1_reset: int = 1,
-        m1_context: int | None = None,
-        precision: int = AC_PRECISION,
-    ) -> Self:
-        """Make the codec.
+    def name_parts(
+        cls, options: Mapping[str, Any], token_bits: int, vocab_size: int
+    ) -> tuple[str, ...]:
+        reset = options.get("m1_reset", 1)
+        return (
+            *super().name_parts(options, token_bits, vocab_size),
+            *(["delay"] if options.get("delay") else []),
+            *([] if reset == 1 else [f"reset{reset}" if reset else "noreset"]),
+        )
 
-        Args:
-          model: M1, or its file; None: the M1 that comes with the package.
-          window_bits: W (the paper's b), up to 128.
-          token_bits: N, 1..16, at most W; the paper's v is 2^N.
-          delay: leave a window-final symbol whose code adds only zero bits to the next window.
-          m1_reset: M1 restarts at every k-th window; 0: never.
-          m1_context: symbols of left context M1 sees; default 4 W where M1 restarts at each window,
-            else the model's own length.
-          precision: P, where `model` is a file.
-        """
-        model = resolve_model(model, precision)
-        if m1_context is None:
-            m1_context = 4 * check_integer("window_bits", window_bits)
-            if m1_reset != 1 and model.max_context:
-                m1_context = model.max_context
-        return cls(
-            model, window_bits, token_bits, delay=delay, m1_reset=m1_reset, m1_context=m1_context
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.m1_reset < 0:
+            raise ValueError(f"m1_reset={self.m1_reset} is negative. Use k >= 1, or 0 for never.")
+        if self.delay and self.m1_reset != 1:
+            raise ValueError(
+                f"delay=True with m1_reset={self.m1_reset}: a delayed symbol is decided by its "
+                "window alone, so M1 must restart there. Use m1_reset=1, or delay=False."
+            )
+        self.model = resolve_model(self.model, self.precision, AC_PRECISION)
+        self.precision = self.model.precision
+        if self.m1_context is None:
+            restarts = self.m1_reset == 1 or not self.model.max_context
+            self.m1_context = 4 * self.window_bits if restarts else self.model.max_context
+        self._use(
+            ModelWindows(
+                self.model,
+                PaperWindow(self.window_bits, self.precision, delay=self.delay),
+                self.m1_context,
+                self.m1_reset,
+                allow_invalid=not self.delay,
+            )
         )
 
     @property
     def lossless(self) -> bool:
         """True with delay; greedy windows lose or gain symbols at their ends."""
-        return self._delay
+        return self.delay
 
     @property
     def tokens_per_unit(self) -> int | None:
         """As in `WindowCodec`; None where M1 does not restart at each window."""
-        return super().tokens_per_unit if self._m1_reset == 1 else None
+        return super().tokens_per_unit if self.m1_reset == 1 else None
 
     @property
     def m1(self) -> FrequencyModel | None:
-        """See `Codec.m1`; a static one is none."""
-        return self._model if self._model.max_context > 0 else None
-
-    def count_window_errors(
-        self, examples: Sequence[Symbols], encoded: Sequence[Encoded] | None = None
-    ) -> tuple[int, int]:
-        """Encode, decode window by window, and count windows whose text differs.
-
-        Args:
-          examples: uint16[any] texts.
-          encoded: what `encode` gave for them, if it is at hand.
-
-        Where M1 restarts at each window, every window is decoded by itself. Where it does not, a
-        wrong window leads M1 astray in those after it, which count as errors when they differ.
-
-        Returns:
-          (windows decoded wrongly, windows).
-        """
-        checked = check_examples(examples)
-        encoded = self.encode(checked) if encoded is None else encoded
-        decoded = self._decode_texts(self._codes([tokens.ids for tokens in encoded]))
-        errors = windows = 0
-        for symbols, tokens, restored in zip(checked, encoded, decoded, strict=True):
-            # A token completes one window at most (N <= W), and no window is empty.
-            written = np.split(symbols, np.unique(tokens.ends[tokens.ends > 0]))
-            read = np.split(restored.symbols, np.cumsum(restored.lengths))
-            windows += tokens.windows
-            errors += sum(not np.array_equal(*pair) for pair in zip(written, read, strict=True))
-        return errors, windows
-
-    def _encode_texts(self, examples: list[Symbols]) -> list[WindowedText]:
-        return encode_windows(
-            examples,
-            self._model,
-            self._coder,
-            context=self._context,
-            lanes=lanes_for(self._context),
-            reset_every=self._m1_reset,
-            progress=self.progress,
-        )
-
-    def _decode_texts(self, codes: Sequence[WindowCodes]) -> list[DecodedText]:
-        return decode_windows(
-            [list(of_example) for of_example in codes],
-            self._model,
-            self._coder,
-            context=self._context,
-            lanes=lanes_for(self._context),
-            reset_every=self._m1_reset,
-            allow_invalid=not self._delay,
-        )
-
-    def _encode_windows(self, examples: list[Symbols]) -> list[CodedWindows]:
-        return [(text.codes, text.lengths) for text in self._encode_texts(examples)]
-
-    def _decode_windows(self, codes: list[WindowCodes]) -> list[Symbols]:
-        return [text.symbols for text in self._decode_texts(codes)]
+        """See `Codec.m1`."""
+        return neural(self.model)
 
     def _why_lossy(self) -> str:
         return (
@@ -171,26 +102,5 @@ class EqualInfoAcCodec(WindowCodec):
             "'equal_info', which are exact."
         )
 
-    @cached_property
-    def _described(self) -> dict[str, Any]:
-        return describe_model(self._model, self._context)
-
-    def options(self) -> dict[str, Any]:
-        """W, N, delay, M1's resets, context, precision and sha256."""
-        return {
-            "window_bits": self._window_bits,
-            "token_bits": self._token_bits,
-            "delay": self._delay,
-            "m1_reset": self._m1_reset,
-            "m1_context": self._context,
-            **self._described,
-        }
-
-    def _save_assets(self, directory: Path) -> list[str]:
-        return [save_model(self._model, directory)]
-
-    @classmethod
-    def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
-        made_by = ("m1_sha256", "float_border", PROBE_OPTION)
-        known = {name: value for name, value in options.items() if name not in made_by}
-        return cls.create(model=assets[M1_ASSET], **known)
+    def _facts(self) -> dict[str, Any]:
+        return m1_facts(self.model)

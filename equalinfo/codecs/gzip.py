@@ -6,8 +6,8 @@ version may compress to other bytes.
 
 import zlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from equalinfo import alphabet
 from equalinfo.alphabet import Symbols
 from equalinfo.codecs.base import (
     ID_OFFSET,
+    TOKEN_BITS_HELP,
     Codec,
     Encoded,
     Ids,
@@ -24,12 +25,14 @@ from equalinfo.codecs.base import (
     check_number_of_lengths,
     check_token_bits,
     codes_to_ids,
+    option,
 )
 from equalinfo.coding.bits import bits_to_tokens, tokens_to_bits
 
 _HEADER_BYTES, _FOOTER_BYTES = 2, 4
 
 
+@dataclass(kw_only=True, eq=False)
 class GzipCodec(Codec):
     """Symbols to bytes (`alphabet.to_bytes`), compressed by zlib, cut into N-bit tokens.
 
@@ -38,30 +41,30 @@ class GzipCodec(Codec):
     """
 
     method: ClassVar[str] = "gzip"
+    is_bit_stream: ClassVar[bool] = True
 
-    def __init__(self, token_bits: int, header: bool) -> None:
-        self._token_bits = check_token_bits(token_bits)
-        self._header = bool(header)
+    token_bits: int = option(16, help=TOKEN_BITS_HELP)
+    header: bool = option(
+        True,
+        flag="gzip_header",
+        help="keep zlib's 2-byte header and Adler-32 footer, as the paper's main runs do",
+    )
 
     @classmethod
-    def create(cls, *, token_bits: int = 16, header: bool = True) -> Self:
-        """Make the codec.
+    def name_parts(
+        cls, options: Mapping[str, Any], token_bits: int, vocab_size: int
+    ) -> tuple[str, ...]:
+        parts = super().name_parts(options, token_bits, vocab_size)
+        return parts if options.get("header", True) else (*parts, "noheader")
 
-        Args:
-          token_bits: N, 1..16.
-          header: keep zlib's 2-byte header and Adler-32 footer, as the paper's main runs do.
-        """
-        return cls(token_bits, header)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_token_bits(self.token_bits)
 
     @property
     def lossless(self) -> bool:
         """Always."""
         return True
-
-    @property
-    def token_bits(self) -> int:
-        """N."""
-        return self._token_bits
 
     def encode(self, examples: Sequence[Symbols]) -> list[Encoded]:
         """See `Codec.encode`."""
@@ -71,10 +74,10 @@ class GzipCodec(Codec):
                 encoded.append(Encoded(np.empty(0, np.int32), np.empty(0, np.int64), 0))
                 continue
             data = zlib.compress(alphabet.to_bytes(symbols))
-            if not self._header:
+            if not self.header:
                 data = data[_HEADER_BYTES:-_FOOTER_BYTES]
             bits = np.unpackbits(np.frombuffer(data, np.uint8))
-            ids = codes_to_ids(bits_to_tokens(bits, self._token_bits))
+            ids = codes_to_ids(bits_to_tokens(bits, self.token_bits))
             ends = np.arange(1, len(ids) + 1, dtype=np.int64) * len(symbols) // len(ids)
             encoded.append(Encoded(ids, ends, 0))
         return encoded
@@ -93,7 +96,7 @@ class GzipCodec(Codec):
             if not len(example):
                 decoded.append(np.empty(0, np.uint16))
                 continue
-            bits = tokens_to_bits(example - ID_OFFSET, self._token_bits)
+            bits = tokens_to_bits(example - ID_OFFSET, self.token_bits)
             # An escape takes two bytes: a longer output than that is damage, not worth the memory.
             limit = 0 if lengths is None else 2 * lengths[index] + 1
             decoded.append(self._inflate(bits, index, limit))
@@ -103,7 +106,7 @@ class GzipCodec(Codec):
     def _inflate(self, bits: np.ndarray, index: int, limit: int) -> Symbols:
         # bytes are whole, the last token may not be: at most N - 1 zero bits follow the data.
         whole = bits[: len(bits) // 8 * 8]
-        stream = zlib.decompressobj(zlib.MAX_WBITS if self._header else -zlib.MAX_WBITS)
+        stream = zlib.decompressobj(zlib.MAX_WBITS if self.header else -zlib.MAX_WBITS)
         try:
             data = stream.decompress(np.packbits(whole).tobytes(), limit)
             symbols = alphabet.from_bytes(data)
@@ -115,21 +118,10 @@ class GzipCodec(Codec):
                 "Give all tokens of the example."
             )
         pad = 8 * len(stream.unused_data) + len(bits) - len(whole)
-        if pad >= self._token_bits or any(stream.unused_data) or np.any(bits[len(whole) :]):
+        if pad >= self.token_bits or any(stream.unused_data) or np.any(bits[len(whole) :]):
             raise ValueError(
                 f"example {index}: {pad} bits follow the compressed data, expected fewer than "
-                f"token_bits={self._token_bits}, all zero. Give the tokens of one example at a "
+                f"token_bits={self.token_bits}, all zero. Give the tokens of one example at a "
                 "time."
             )
         return symbols
-
-    def options(self) -> dict[str, Any]:
-        """N and whether header and footer are kept."""
-        return {"token_bits": self._token_bits, "header": self._header}
-
-    def _save_assets(self, directory: Path) -> list[str]:
-        return []
-
-    @classmethod
-    def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
-        return cls.create(**options)

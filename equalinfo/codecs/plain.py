@@ -1,8 +1,8 @@
 """Method `bytes`: one token a byte, as ByT5 [paper 2, 3.1]: the baseline, no compression."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,15 +20,21 @@ from equalinfo.codecs.base import (
 from equalinfo.codecs.batch import join_examples, join_ids, parts
 
 
+@dataclass(kw_only=True, eq=False)
 class BytesCodec(Codec):
     """id = byte + 3, EOS = 1."""
 
     method: ClassVar[str] = "bytes"
+    ids_are_symbols: ClassVar[bool] = True
+    eos_is_id: ClassVar[bool] = True
+    beginnings_decode: ClassVar[bool] = True
 
     @classmethod
-    def create(cls) -> Self:
-        """The codec; it has no options."""
-        return cls()
+    def name_parts(
+        cls, options: Mapping[str, Any], token_bits: int, vocab_size: int
+    ) -> tuple[str, ...]:
+        """None: there is one such vocabulary."""
+        return ()
 
     @property
     def lossless(self) -> bool:
@@ -75,17 +81,6 @@ class BytesCodec(Codec):
         decoded = parts(symbols, places)
         check_lengths(decoded, lengths)
         return decoded
-
-    def options(self) -> dict[str, Any]:
-        """None."""
-        return {}
-
-    def _save_assets(self, directory: Path) -> list[str]:
-        return []
-
-    @classmethod
-    def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
-        return cls.create(**options)
 
 
 def _unk_error(ids: Sequence[Ids]) -> ValueError:

@@ -10,8 +10,9 @@ written in byte pieces.
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +28,8 @@ from equalinfo.codecs.base import (
     check_ids,
     check_lengths,
     check_number_of_lengths,
+    option,
+    size_in_name,
 )
 
 ASSET = "sentencepiece.model"
@@ -40,12 +43,36 @@ Pieces = tuple[list[int], list[int]]
 """Ids, and for each the number of bytes of text it stands for."""
 
 
+@dataclass(frozen=True)
+class ModelFile:
+    """A `.model` file in memory."""
+
+    content: bytes
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the file."""
+        Path(path).write_bytes(self.content)
+
+
+@dataclass(kw_only=True, eq=False)
 class SentencePieceCodec(Codec):
     """Ids are those of the model; EOS is its eos id, which must be 1 (pad 0 and unk 2 likewise)."""
 
     method: ClassVar[str] = "sentencepiece"
+    eos_is_id: ClassVar[bool] = True
+    beginnings_decode: ClassVar[bool] = True
 
-    def __init__(self, model: bytes, name: str) -> None:
+    model: ModelFile = option(asset=ASSET, flag="sentencepiece", help=".model file")
+
+    @classmethod
+    def name_parts(
+        cls, options: Mapping[str, Any], token_bits: int, vocab_size: int
+    ) -> tuple[str, ...]:
+        """The pieces."""
+        return (size_in_name(vocab_size),)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         try:
             import sentencepiece
             from sentencepiece import sentencepiece_model_pb2
@@ -54,10 +81,14 @@ class SentencePieceCodec(Codec):
                 "method 'sentencepiece' needs the package sentencepiece and protobuf. "
                 "Install them with: pip install 'equalinfo[seqio]'"
             ) from error
-        self._model = model
+        name = "model"
+        if isinstance(self.model, str | os.PathLike):
+            name = os.fspath(self.model)
+            self.model = ModelFile(Path(name).read_bytes())
+        content = self.model.content
         try:
-            proto = sentencepiece_model_pb2.ModelProto.FromString(model)
-            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+            proto = sentencepiece_model_pb2.ModelProto.FromString(content)
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=content)
         except Exception as error:  # protobuf's and SentencePiece's own errors
             raise ValueError(f"{name} is not a SentencePiece model: {error}") from error
         found = (self._processor.pad_id(), self._processor.eos_id(), self._processor.unk_id())
@@ -82,11 +113,6 @@ class SentencePieceCodec(Codec):
             if piece.type == _BYTE and text is not None
         }
         self._lossless &= len(self._byte_ids) == 256
-
-    @classmethod
-    def create(cls, *, model: str | os.PathLike[str]) -> Self:
-        """Make the codec of a `.model` file."""
-        return cls(Path(model).read_bytes(), os.fspath(model))
 
     @property
     def lossless(self) -> bool:
@@ -202,18 +228,6 @@ class SentencePieceCodec(Codec):
                 "This codec never produces it."
             )
         return b"".join(text for text in texts if text is not None)
-
-    def options(self) -> dict[str, Any]:
-        """None; the model is an asset."""
-        return {}
-
-    def _save_assets(self, directory: Path) -> list[str]:
-        (directory / ASSET).write_bytes(self._model)
-        return [ASSET]
-
-    @classmethod
-    def _load(cls, assets: Mapping[str, Path], options: Mapping[str, Any]) -> Self:
-        return cls.create(model=assets[ASSET], **options)
 
 
 def train(documents: Iterable[bytes], path: str | os.PathLike[str], vocab_size: int) -> None:

@@ -1,31 +1,116 @@
 """What methods with windows share: codes of W bits to tokens of N bits, and what each covers."""
 
 import math
-from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import Symbols
+from equalinfo.codebook import LONGEST, Codebook
 from equalinfo.codecs.base import (
     ID_OFFSET,
+    TOKEN_BITS_HELP,
     Codec,
     Encoded,
     Ends,
     Ids,
     check_examples,
     check_ids,
-    check_integer,
     check_lengths,
     check_number_of_lengths,
     codes_to_ids,
+    option,
 )
 from equalinfo.coding.bits import check_widths, codes_to_tokens, tokens_to_codes
+from equalinfo.coding.lanes import WindowCoder, decode_windows, encode_windows, lanes_for
+from equalinfo.m1.base import FrequencyModel
 
 WindowCodes = Sequence[int] | npt.NDArray[np.integer]
 CodedWindows = tuple[WindowCodes, npt.NDArray[np.integer]]
 """Codes of an example's windows, and the number of symbols in each."""
+ReadWindows = tuple[Symbols, npt.NDArray[np.integer]]
+"""The text of an example's windows, and the number of symbols in each."""
+
+
+class Windows(Protocol):
+    """Text to codes of windows and back."""
+
+    def encode(
+        self, examples: list[Symbols], progress: Callable[[int], object] | None
+    ) -> list[CodedWindows]:
+        """Cut each example into windows and code them."""
+
+    def decode(self, codes: list[WindowCodes]) -> list[ReadWindows]:
+        """The text of each example's windows."""
+
+
+class BookWindows:
+    """Windows that were enumerated: the texts of a codebook, found by longest match."""
+
+    def __init__(self, book: Codebook) -> None:
+        self._book = book
+
+    def encode(
+        self, examples: list[Symbols], progress: Callable[[int], object] | None
+    ) -> list[CodedWindows]:
+        """See `Windows`; it is too fast for `progress`."""
+        coded = [self._book.encode(symbols, LONGEST) for symbols in examples]
+        return [(codes, self._book.lengths(codes)) for codes in coded]
+
+    def decode(self, codes: list[WindowCodes]) -> list[ReadWindows]:
+        """See `Windows`."""
+        arrays = [np.asarray(of_example, np.int64) for of_example in codes]
+        return [(self._book.decode(array), self._book.lengths(array)) for array in arrays]
+
+
+@dataclass(frozen=True)
+class ModelWindows:
+    """Windows that M1 is run for.
+
+    Attributes:
+      model: M1.
+      coder: the code, such as `ExactCode`.
+      context: symbols of left context M1 sees.
+      reset_every: see `encode_windows`.
+      allow_invalid: see `decode_windows`.
+    """
+
+    model: FrequencyModel
+    coder: WindowCoder
+    context: int
+    reset_every: int = 1
+    allow_invalid: bool = False
+
+    def encode(
+        self, examples: list[Symbols], progress: Callable[[int], object] | None
+    ) -> list[CodedWindows]:
+        """See `Windows`."""
+        texts = encode_windows(
+            examples,
+            self.model,
+            self.coder,
+            context=self.context,
+            lanes=lanes_for(self.context),
+            reset_every=self.reset_every,
+            progress=progress,
+        )
+        return [(text.codes, text.lengths) for text in texts]
+
+    def decode(self, codes: list[WindowCodes]) -> list[ReadWindows]:
+        """See `Windows`."""
+        texts = decode_windows(
+            [list(of_example) for of_example in codes],
+            self.model,
+            self.coder,
+            context=self.context,
+            lanes=lanes_for(self.context),
+            reset_every=self.reset_every,
+            allow_invalid=self.allow_invalid,
+        )
+        return [(text.symbols, text.lengths) for text in texts]
 
 
 def window_ends(lengths: npt.NDArray[np.integer], window_bits: int, token_bits: int) -> Ends:
@@ -45,43 +130,62 @@ def window_ends(lengths: npt.NDArray[np.integer], window_bits: int, token_bits: 
     return done[np.minimum(windows, len(lengths))]
 
 
+@dataclass(kw_only=True, eq=False)
 class WindowCodec(Codec):
-    """A codec of windows: W bits each, written one after the other as N-bit tokens."""
+    """A codec of windows: W bits each, written one after the other as N-bit tokens.
 
-    def __init__(self, window_bits: int, token_bits: int) -> None:
-        self._window_bits = check_integer("window_bits", window_bits)
-        self._token_bits = check_integer("token_bits", token_bits)
-        check_widths(self._window_bits, self._token_bits)
+    Attributes:
+      window_bits: W.
+      token_bits: N.
+    """
 
-    @property
-    def window_bits(self) -> int:
-        """W."""
-        return self._window_bits
+    is_bit_stream: ClassVar[bool] = True
+    beginnings_decode: ClassVar[bool] = True
 
-    @property
-    def token_bits(self) -> int:
-        """N."""
-        return self._token_bits
+    window_bits: int = option(16, help="W, bits of a window (default: 16)")
+    token_bits: int = option(16, help=TOKEN_BITS_HELP)
+
+    @classmethod
+    def tokens_per_window(cls, options: Mapping[str, Any]) -> int | None:
+        window, token = options["window_bits"], options["token_bits"]
+        return None if window % token else int(window // token)
+
+    @classmethod
+    def name_parts(
+        cls, options: Mapping[str, Any], token_bits: int, vocab_size: int
+    ) -> tuple[str, ...]:
+        """W before the vocabulary."""
+        parts = super().name_parts(options, token_bits, vocab_size)
+        return (f"b{options['window_bits']}", *parts)
+
+    def _use(self, windows: Windows) -> None:
+        """Code with these, once the options are known."""
+        check_widths(self.window_bits, self.token_bits)
+        self._windows = windows
 
     @property
     def tokens_per_unit(self) -> int | None:
         """Tokens of the fewest windows that end where a token ends."""
-        return math.lcm(self._window_bits, self._token_bits) // self._token_bits
+        return math.lcm(self.window_bits, self.token_bits) // self.token_bits
 
-    @abstractmethod
-    def _encode_windows(self, examples: list[Symbols]) -> list[CodedWindows]:
-        """Cut each example into windows and code them."""
+    def windows_in(self, tokens: int) -> int:
+        """See `Codec.windows_in`."""
+        return tokens * self.token_bits // self.window_bits
 
-    @abstractmethod
-    def _decode_windows(self, codes: list[WindowCodes]) -> list[Symbols]:
-        """The text of each example's windows."""
+    def whole(self, ids: Ids) -> Ids:
+        """See `Codec.whole`."""
+        bits = self.windows_in(len(ids)) * self.window_bits
+        kept = ids[: -(-bits // self.token_bits)].copy()
+        spare = len(kept) * self.token_bits - bits
+        kept[-1:] = ((kept[-1:] - ID_OFFSET) >> spare << spare) + ID_OFFSET
+        return kept
 
     def encode(self, examples: Sequence[Symbols]) -> list[Encoded]:
         """See `Codec.encode`."""
         encoded = []
-        for codes, lengths in self._encode_windows(check_examples(examples)):
-            ids = codes_to_ids(codes_to_tokens(codes, self._window_bits, self._token_bits))
-            ends = window_ends(lengths, self._window_bits, self._token_bits)
+        for codes, lengths in self._windows.encode(check_examples(examples), self.progress):
+            ids = codes_to_ids(codes_to_tokens(codes, self.window_bits, self.token_bits))
+            ends = window_ends(lengths, self.window_bits, self.token_bits)
             encoded.append(Encoded(ids, ends, len(codes)))
         return encoded
 
@@ -95,17 +199,37 @@ class WindowCodec(Codec):
         """See `Codec.decode`."""
         self._refuse_if_lossy(allow_errors, self._why_lossy())
         check_number_of_lengths(ids, lengths)
-        decoded = self._decode_windows(self._codes(ids))
+        decoded = [symbols for symbols, _ in self._windows.decode(self._codes(ids))]
         if self.lossless:
             check_lengths(decoded, lengths)
         return decoded
+
+    def count_window_errors(
+        self, examples: Sequence[Symbols], encoded: Sequence[Encoded] | None = None
+    ) -> tuple[int, int]:
+        """See `Codec.count_window_errors`.
+
+        Where M1 restarts at each window, every window is decoded by itself. Where it does not, a
+        wrong window leads M1 astray in those after it, which count as errors when they differ.
+        """
+        checked = check_examples(examples)
+        encoded = self.encode(checked) if encoded is None else encoded
+        decoded = self._windows.decode(self._codes([tokens.ids for tokens in encoded]))
+        errors = windows = 0
+        for symbols, tokens, (text, lengths) in zip(checked, encoded, decoded, strict=True):
+            # A token completes one window at most (N <= W), and no window is empty.
+            written = np.split(symbols, np.unique(tokens.ends[tokens.ends > 0]))
+            read = np.split(text, np.cumsum(lengths))
+            windows += tokens.windows
+            errors += sum(not np.array_equal(*pair) for pair in zip(written, read, strict=True))
+        return errors, windows
 
     def _codes(self, ids: Sequence[Ids]) -> list[WindowCodes]:
         codes: list[WindowCodes] = []
         for index, example in enumerate(check_ids(ids, self.vocab_size)):
             try:
                 codes.append(
-                    tokens_to_codes(example - ID_OFFSET, self._token_bits, self._window_bits)
+                    tokens_to_codes(example - ID_OFFSET, self.token_bits, self.window_bits)
                 )
             except ValueError as error:
                 raise ValueError(f"example {index}: {error}") from error

@@ -27,6 +27,14 @@ __all__ = [
 ]
 
 
+_FEWEST_LANES, _MOST_LANES, _LANE_SYMBOLS = 24, 1024, 1 << 18
+
+
+def lanes_for(context: int) -> int:
+    """Texts that a model runs at once: 24..1024, fewer where contexts take more memory."""
+    return max(_FEWEST_LANES, min(_MOST_LANES, _LANE_SYMBOLS // max(context, 1)))
+
+
 class WindowedText(NamedTuple):
     """A text as windows: their codes (each < 2^W), and how many symbols each stands for, int32."""
 

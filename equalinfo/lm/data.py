@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from equalinfo.alphabet import EOS, Symbols
+from equalinfo.codecs import codec_of
 from equalinfo.dataset import read_dataset
 from equalinfo.manifest import Manifest
 
@@ -309,7 +310,7 @@ def load_symbols(directory: str | os.PathLike[str], split: str, progress: bool =
       ValueError: the data set is of another method.
     """
     manifest = Manifest.load(directory)
-    if manifest.method != "bytes":
+    if not codec_of(manifest.method).ids_are_symbols:
         raise ValueError(
             f"{directory} was compressed with method {manifest.method!r}: a byte LM trains on "
             "method 'bytes'. Write one: python -m pipelines.compress --method bytes ..."

@@ -10,7 +10,7 @@ import numpy as np
 from safetensors import safe_open
 
 from equalinfo import score
-from equalinfo.codecs.assets import M1_ASSET
+from equalinfo.codecs.base import M1_ASSET
 from equalinfo.lm.config import ModelConfig
 from equalinfo.lm.data import OrderedBatches, TokenRows
 from equalinfo.lm.load import load_model

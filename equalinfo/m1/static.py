@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ class StaticModel:
         )
 
     @classmethod
-    def load(cls, path: str | Path) -> "StaticModel":
+    def load(cls, path: str | os.PathLike[str]) -> "StaticModel":
         """Read what `save` wrote.
 
         Raises:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from equalinfo import score
 from equalinfo.alphabet import EOS, Symbols, as_symbols, cut, from_bytes, join, split
-from equalinfo.codecs.base import Codec, Ids, tokens_per_window
+from equalinfo.codecs.base import Codec, Ids
 from equalinfo.dataset import load_codec
 from equalinfo.lm.data import TokenRows
 from equalinfo.lm.evaluate import evaluate_dataset
@@ -23,9 +23,6 @@ from experiments.report.store import Store, key_of
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, and nobody in the village was surprised."
 """Tokenized side by side, and what words are put before."""
-
-STREAMS = ("ac", "static_ac", "gzip", "equal_info", "equal_info_ac")
-"""Methods whose tokens are N bits of a stream each."""
 
 _VERSION = 1  # of what `_measure` finds: another number, and all is measured again
 _DISTANCES = "distances.npy"
@@ -72,9 +69,9 @@ def _measure(folder: Path, config: Config, text: Path, data: Path) -> dict[str, 
     found = stability.prefix_distances(encode, words, SENTENCE)
     np.save(folder / _DISTANCES, found)
     # Those without a training split are too short.
-    is_stream = codec.method in STREAMS and measured == "train"
+    is_stream = codec.is_bit_stream and measured == "train"
     pairs = found[np.triu_indices(len(found), 1)]
-    per_window = tokens_per_window(codec.options())
+    per_window = codec.tokens_per_window(codec.options())
     return {
         "scores": evaluate_dataset(data, "validation", progress=False).to_json(),
         "totals": {name: manifest.split(name).totals for name in manifest.splits},

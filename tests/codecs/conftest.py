@@ -89,7 +89,7 @@ def lossless_codecs(lossless_model):
         (128, 16),
     ]:
         made[f"equal_info w={window} n={bits}"] = codecs.create(
-            "equal_info", model=hash16, window_bits=window, token_bits=bits, progress=False
+            "equal_info", model=hash16, window_bits=window, token_bits=bits, quiet=True
         )
     for window, bits in ((16, 16), (16, 8), (24, 16), (32, 5), (64, 16), (128, 8)):
         made[f"equal_info_ac delay w={window} n={bits}"] = codecs.create(
@@ -111,6 +111,6 @@ def static_codecs(lossless_codecs):
         make("ac", model=static14, token_bits=16, m1_context=7),
         make("equal_info_ac", model=static14, window_bits=24, token_bits=8, m1_reset=0),
         make("equal_info_ac", model=static14, window_bits=16, delay=True),
-        make("equal_info", model=static16, window_bits=10, token_bits=5, progress=False),
+        make("equal_info", model=static16, window_bits=10, token_bits=5, quiet=True),
         make("equal_info", model=static16, window_bits=32, token_bits=16),
     ]

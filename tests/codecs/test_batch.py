@@ -17,7 +17,7 @@ def books():
     model = HashModel(order=1, precision=16, favourite=97)
     return [
         codecs.create("equal_info"),
-        codecs.create("equal_info", model=model, window_bits=10, progress=False),
+        codecs.create("equal_info", model=model, window_bits=10, quiet=True),
     ]
 
 

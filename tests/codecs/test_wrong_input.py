@@ -107,7 +107,7 @@ def test_create_says_what_is_wrong(method, options, message):
 )
 def test_options_that_are_no_numbers(static_codecs, method, options, message):
     with pytest.raises(ValueError, match=message):
-        codecs.create(method, model=static_codecs[4]._model, **options)
+        codecs.create(method, model=static_codecs[4].model, **options)
 
 
 def test_numpy_integers_are_integers(static_codecs, tmp_path):
@@ -115,11 +115,11 @@ def test_numpy_integers_are_integers(static_codecs, tmp_path):
     for window_bits in (10, 24):
         codec = codecs.create(
             "equal_info",
-            model=static_codecs[4]._model,
+            model=static_codecs[4].model,
             window_bits=number(window_bits),
             token_bits=number(5),
             m1_context=number(7),
-            progress=False,
+            quiet=True,
         )
         codec.save(tmp_path)  # JSON would refuse them
         ids = codec.encode([TEXT, TEXT[:3]])
@@ -131,7 +131,7 @@ def test_numpy_integers_are_integers(static_codecs, tmp_path):
 
 
 def test_window_options_that_do_not_go_together(static_codecs):
-    model = static_codecs[4]._model  # precision 14
+    model = static_codecs[4].model  # precision 14
     with pytest.raises(ValueError, match="token_bits=16 is more than window_bits=10"):
         codecs.create("equal_info", model=model, window_bits=10, token_bits=16)
     with pytest.raises(ValueError, match="token_bits=17 is outside"):
@@ -157,7 +157,7 @@ def test_window_options_that_do_not_go_together(static_codecs):
 
 
 def test_a_codebook_of_any_number_of_codes(static_codecs, tmp_path):
-    codebook = Codebook.compile(static_codecs[4]._model, 600, progress=False)
+    codebook = Codebook.compile(static_codecs[4].model, 600, progress=False)
     codec = codecs.create("equal_info", codebook=codebook)
     assert (codec.vocab_size, codec.token_bits) == (603, 10)
     (encoded,) = codec.encode([TEXT])

@@ -24,16 +24,16 @@ CODECS: dict[str, Callable[[StaticModel, StaticModel], codecs.Codec]] = {
     "ac": lambda p14, p16: codecs.create("ac", model=p14, token_bits=7),
     "equal_info_ac": lambda p14, p16: codecs.create("equal_info_ac", model=p14, delay=True),
     "equal_info": lambda p14, p16: codecs.create(
-        "equal_info", model=p16, window_bits=12, token_bits=12, progress=False
+        "equal_info", model=p16, window_bits=12, token_bits=12, quiet=True
     ),
     "equal_info_interval": lambda p14, p16: codecs.create(
-        "equal_info", model=p16, window_bits=12, plan="interval", progress=False
+        "equal_info", model=p16, window_bits=12, plan="interval", quiet=True
     ),
     "equal_info_package": lambda p14, p16: codecs.create("equal_info"),
     "codebook": lambda p14, p16: codecs.create("codebook", codebook=SMALL),
     "codebook_longest": lambda p14, p16: codecs.create("codebook", codebook=SMALL, parse="longest"),
     "equal_info_wide": lambda p14, p16: codecs.create(
-        "equal_info", model=p16, window_bits=24, token_bits=10, progress=False
+        "equal_info", model=p16, window_bits=24, token_bits=10, quiet=True
     ),
 }
 

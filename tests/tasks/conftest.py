@@ -63,10 +63,10 @@ def codec_directories(
         "gzip": codecs.create("gzip", token_bits=16),
         "static_ac": codecs.create("static_ac", model=static_model(14), token_bits=8),
         "equal_info": codecs.create(
-            "equal_info", model=static_model(16), window_bits=12, token_bits=12, progress=False
+            "equal_info", model=static_model(16), window_bits=12, token_bits=12, quiet=True
         ),
         "equal_info_n8": codecs.create(
-            "equal_info", model=static_model(16), window_bits=12, token_bits=8, progress=False
+            "equal_info", model=static_model(16), window_bits=12, token_bits=8, quiet=True
         ),
         "equal_info_ac": codecs.create(
             "equal_info_ac", model=static_model(14), window_bits=16, token_bits=16
@@ -198,5 +198,5 @@ def text() -> str:
 def codebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A `.eqi` file of 1,500 codes; some hold EOS."""
     path = tmp_path_factory.mktemp("codebook") / "tiny.eqi"
-    Codebook.compile(static_model(16), 1500, progress=False).save(path)
+    Codebook.compile(static_model(16), 1500, quiet=True).save(path)
     return path

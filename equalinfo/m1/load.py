@@ -1,0 +1,82 @@
+"""M1s as people name them: a file, the one of the package, or the model itself."""
+
+import json
+import os
+from typing import Any, cast
+
+from equalinfo.m1.base import FrequencyModel
+
+ModelOrPath = FrequencyModel | str | os.PathLike[str]
+
+
+def load_model(path: str | os.PathLike[str], precision: int | None) -> FrequencyModel:
+    """Read an M1, frozen or static.
+
+    Args:
+      path: a safetensors file; its metadata says which kind.
+      precision: P of the frequencies; None takes the file's own.
+
+    Raises:
+      FileNotFoundError: there is no such file.
+      ValueError: not an M1 file, or a static one of another precision.
+    """
+    kind = _kind(path)
+    if kind == "frozen":
+        from equalinfo.m1.frozen.model import FrozenModel  # compiles kernels
+
+        return FrozenModel.load(path) if precision is None else FrozenModel.load(path, precision)
+    if kind == "static":
+        from equalinfo.m1.static import StaticModel
+
+        model = StaticModel.load(path)
+        if precision not in (None, model.precision):
+            raise ValueError(
+                f"{os.fspath(path)}: its frequencies have precision {model.precision}, expected "
+                f"{precision}. Count them again at that precision."
+            )
+        return model
+    raise ValueError(
+        f"{os.fspath(path)} is not an M1: its metadata says kind={kind!r}, expected 'frozen' or "
+        "'static'. Make one with `equalinfo freeze`."
+    )
+
+
+def resolve_model(model: ModelOrPath | None, precision: int | None, default: int) -> FrequencyModel:
+    """The model itself, the one in the file, or (None) the M1 that comes with the package.
+
+    Args:
+      model: see above.
+      precision: P that its frequencies must have; None: any, if the model itself is given.
+      default: P of a file, and of the package's M1, where `precision` is None.
+
+    Raises:
+      FileNotFoundError, ValueError: see `load_model`; the model has another precision.
+    """
+    wanted = default if precision is None else precision
+    if model is None:
+        from equalinfo.m1.shipped import shipped_m1  # compiles kernels
+
+        return shipped_m1(wanted)
+    if isinstance(model, str | os.PathLike):
+        return load_model(model, wanted)
+    if precision not in (None, model.precision):
+        raise ValueError(f"precision={precision}, but M1 has precision={model.precision}.")
+    return model
+
+
+def _kind(path: str | os.PathLike[str]) -> str | None:
+    from safetensors import SafetensorError, safe_open
+
+    name = os.fspath(path)
+    if not os.path.isfile(name):
+        raise FileNotFoundError(f"M1 file {name} does not exist.")
+    try:
+        with safe_open(name, framework="numpy") as file:
+            header: Any = json.loads((file.metadata() or {}).get("equalinfo", "{}"))
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(f"{name} is not a frozen M1, or it is damaged: {error}") from error
+    if not isinstance(header, dict):
+        return None
+    if header.get("format") == "equalinfo-static":
+        return "static"
+    return cast("str | None", header.get("kind"))
