@@ -23,13 +23,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from unittest import mock
 
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-
-from pipelines import compress, graph, output, runner, shard
-from pipelines.local_workers import watched
-from pipelines.options import BATCHES, FILES, parse_compress
+from pipelines import compress, shard
+from pipelines.options import BATCHES, FILES
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "demo" / "text" / "train-*.json.gz"
@@ -168,20 +163,6 @@ def _external(endpoints: Sequence[str], *more: str) -> Run:
     return lambda argv: compress.main([*argv, *flags, *pool, *more])
 
 
-def _one_process(argv: Sequence[str], spread: str) -> int:
-    """Beam's multi_processing with one worker: --workers=1 means in_memory."""
-    options = parse_compress(argv)
-    job, tasks, _ = compress._start(options)
-    flags = ["--direct_running_mode=multi_processing", "--direct_num_workers=1"]
-    pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions(flags))
-    with watched(1), runner._worker_environment(1):
-        runner._run(
-            pipeline, lambda graph_: graph.build(graph_, job, tasks, spread=spread, local=True)
-        )
-    output.result(job.directory, options.split)
-    return 0
-
-
 def _task_array(argv: Sequence[str]) -> int:
     """Three tasks, the last first; the same command without a task finishes."""
     failed = 0
@@ -209,13 +190,17 @@ def _other_batches(argv: Sequence[str]) -> int:
 
 
 _B = f"--spread={BATCHES}"
+_DIRECT = "--runner=DirectRunner"
+_TWO = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
 SETTINGS: dict[str, Callable[[Sequence[str]], Run]] = {
-    "in_memory": _with(),
-    "in_memory, batches": _with(_B),
-    "multi_processing 1": lambda _: lambda argv: _one_process(argv, FILES),
-    "multi_processing 1, batches": lambda _: lambda argv: _one_process(argv, BATCHES),
-    "multi_processing 2": _with("--workers=2"),
-    "multi_processing 2, batches": _with("--workers=2", _B),
+    "one process": _with(),
+    "one process, batches": _with(_B),
+    "processes 2": _with("--workers=2"),
+    "processes 2, batches": _with("--workers=2", _B),
+    "Beam in_memory": _with(_DIRECT),
+    "Beam in_memory, batches": _with(_DIRECT, _B),
+    "Beam multi_processing 2": _with(_DIRECT, *_TWO),
+    "Beam multi_processing 2, batches": _with(_DIRECT, *_TWO, _B),
     "bundles twice": _with(*BUNDLES_TWICE),
     "bundles twice, batches": _with(*BUNDLES_TWICE, _B),
     "loopback": lambda endpoints: _loopback(endpoints, f"--spread={FILES}"),

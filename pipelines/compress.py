@@ -12,14 +12,15 @@ from equalinfo.codecs.base import Codec
 from equalinfo.console import print_any_text
 from equalinfo.data import storage
 from equalinfo.manifest import Manifest, ManifestError
-from pipelines import dask_cluster, graph, output, sinks, sources, worker
+from pipelines import output, sinks, sources
 from pipelines.estimate import Estimate, measure
+from pipelines.executors.task_array import TaskArray
 from pipelines.limits import JobFailedError, Limits
-from pipelines.options import BATCHES, FILES, CompressOptions, parse_compress
+from pipelines.options import BATCHES, CompressOptions, parse_compress
 from pipelines.output import Job
 from pipelines.progress import shard_bar
-from pipelines.runner import run_pipeline
 from pipelines.shard import Layout, ShardTask
+from pipelines.worker import Compress
 
 
 class CodecError(ValueError):
@@ -42,11 +43,16 @@ def run(options: CompressOptions) -> Manifest:
         written; the same command goes on from the shards that are finished.
     """
     job, tasks, codec = _start(options)
+    spread = options.spread == BATCHES
+    if options.spread is None:
+        spread = codec.runs_model and options.executor.spreads_models
     with shard_bar(job, tasks, codec, options.progress):
-        if options.dask is not None:
-            output.finish(job, dask_cluster.compress(options.dask, job, tasks))
-        else:
-            _run_beam(options, job, tasks, codec)
+        try:
+            options.executor.run(Compress(job), tasks, spread)
+        except JobFailedError as error:
+            raise JobFailedError(
+                f"{error}\nThe same command goes on from the shards that are finished."
+            ) from error
     return output.result(job.directory, options.split)
 
 
@@ -58,18 +64,10 @@ def run_share(options: CompressOptions) -> int:
     Raises:
       As `run`.
     """
-    assert options.share is not None
+    assert isinstance(options.executor, TaskArray)
     job, tasks, codec = _start(options)
-    index, number = options.share
-    mine = tasks[index::number]
-    with shard_bar(job, mine, codec, options.progress):
-        for task in mine:
-            try:
-                worker.compress(job, task)
-            except ValueError as error:
-                reason = f"{task.file.name}: {type(error).__name__}: {error}"
-                raise JobFailedError(reason) from error
-    return len(mine)
+    with shard_bar(job, options.executor.share(tasks), codec, options.progress):
+        return options.executor.run(Compress(job), tasks)
 
 
 def estimate(options: CompressOptions) -> Estimate:
@@ -88,9 +86,8 @@ def _start(options: CompressOptions) -> tuple[Job, list[ShardTask], Codec]:
     output.check(options.output, options.split, options.overwrite)
     limits = Limits(options.max_reject_fraction, options.allow_damaged_files)
     codec = make_codec(options)
-    job = output.prepare(
-        options.output, codec, _layout(options), limits, tasks, alone=options.share is None
-    )
+    alone = not isinstance(options.executor, TaskArray)
+    job = output.prepare(options.output, codec, _layout(options), limits, tasks, alone=alone)
     return job, tasks, codec
 
 
@@ -114,27 +111,6 @@ def _layout(options: CompressOptions) -> Layout:
         verify=options.verify,
         format=options.format,
     )
-
-
-def _run_beam(options: CompressOptions, job: Job, tasks: Sequence[ShardTask], codec: Codec) -> None:
-    local = options.runner.local
-    # A local runner holds what it shuffles in memory.
-    spread = options.spread or (BATCHES if codec.runs_model and not local else FILES)
-    try:
-        run_pipeline(
-            options.runner,
-            lambda pipeline: graph.build(pipeline, job, tasks, spread=spread, local=local),
-        )
-    except Exception as error:
-        # What a worker process raised comes as the text of its whole stack, the cause at the end.
-        cause = str(error).rstrip().rpartition("\n")[2]
-        reason = (
-            output.failure(job.directory, options.split)
-            or f"the runner: {type(error).__name__}: {cause}"
-        )
-        raise JobFailedError(
-            f"{reason}\nThe same command goes on from the shards that are finished."
-        ) from error
 
 
 def make_codec(options: CompressOptions) -> Codec:
@@ -166,14 +142,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse_compress(argv)
     try:
         if options.estimate:
-            print(estimate(options).text(options.runner.workers, options.vcpu_price))
+            print(estimate(options).text(options.workers, options.vcpu_price))
             return 0
-        if options.share is not None:
+        if isinstance(share := options.executor, TaskArray):
             number = run_share(options)
             print(
-                f"{options.output}: {number} shards of part {options.share[0]} of "
-                f"{options.share[1]} are finished. When all parts are, run the same command "
-                "without --task_index and --num_tasks: it writes the manifest."
+                f"{options.output}: {number} shards of part {share.index} of {share.number} are "
+                "finished. When all parts are, run the same command without --task_index and "
+                "--num_tasks: it writes the manifest."
             )
             return 0
         manifest = run(options)

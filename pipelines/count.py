@@ -5,12 +5,12 @@ Reads the same sources as `pipelines.compress` and writes the frequencies of the
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 
@@ -20,9 +20,9 @@ from equalinfo.data import storage
 from equalinfo.data.text import DamagedInputError, InputFile
 from equalinfo.m1.static import StaticModel
 from pipelines import readers, sources
+from pipelines.executors.work import Work
 from pipelines.limits import JobFailedError, Limits, check_limits
 from pipelines.options import CountOptions, parse_count
-from pipelines.runner import run_pipeline
 
 _SHOWN = 10
 
@@ -33,14 +33,12 @@ class Counts:
 
     Attributes:
       symbols: int64[257], each byte, and EOS once a document.
-      files: how many input files.
       rejected: documents refused.
       rejects: the first of them, "place: reason".
       damages: files that broke off, "name: reason".
     """
 
     symbols: npt.NDArray[np.int64]
-    files: int = 0
     rejected: int = 0
     rejects: tuple[str, ...] = ()
     damages: tuple[str, ...] = ()
@@ -48,15 +46,14 @@ class Counts:
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
             self.symbols + other.symbols,
-            self.files + other.files,
             self.rejected + other.rejected,
-            tuple(sorted(self.rejects + other.rejects)[:_SHOWN]),
-            tuple(sorted(self.damages + other.damages)),
+            tuple(sorted((*self.rejects, *other.rejects))[:_SHOWN]),
+            tuple(sorted((*self.damages, *other.damages))),
         )
 
 
 def nothing() -> Counts:
-    """No files, no symbols."""
+    """No symbols."""
     return Counts(np.zeros(NUM_SYMBOLS, np.int64))
 
 
@@ -77,54 +74,32 @@ def count_file(file: InputFile) -> Counts:
                     rejects.append(f"{item.place}: {item.reason}")
     except DamagedInputError as error:
         damages = (f"{file.name}: {error}",)
-    return Counts(symbols, 1, rejected, tuple(rejects), damages)
+    return Counts(symbols, rejected, tuple(rejects), damages)
 
 
-class _AddCounts(beam.CombineFn):
-    def create_accumulator(self) -> Counts:
-        return nothing()
+@dataclass(frozen=True)
+class _Count(Work[InputFile, Counts]):
+    """Input files to their counts, and these to one."""
 
-    def add_input(self, accumulator: Counts, element: Counts) -> Counts:
-        return accumulator + element
+    outcome: str
 
-    def merge_accumulators(self, accumulators: Iterable[Counts]) -> Counts:
-        return sum(accumulators, nothing())
-
-    def extract_output(self, accumulator: Counts) -> Counts:
-        return accumulator
-
-
-class _Save(beam.DoFn):
-    """All Counts -> nothing; writes the model, and the outcome: why there is none, or no text."""
-
-    def __init__(
-        self, output: str, files: int, precision: int, limits: Limits, local: bool
-    ) -> None:
-        self._output = output
-        self._files = files
-        self._precision = precision
-        self._limits = limits
-        self._local = local
-
-    def process(self, counts: Counts) -> None:
+    def do(self, task: InputFile) -> Counts:
         try:
-            save(counts, self._output, self._files, self._precision, self._limits)
-        except JobFailedError as error:
-            storage.write_text(_outcome(self._output), str(error))
-            if not self._local:
-                raise
-        else:
-            storage.write_text(_outcome(self._output), "")
+            return count_file(task)
+        except Exception as error:
+            raise JobFailedError(f"{task.name}: {type(error).__name__}: {error}") from error
+
+    def finish(self, results: Sequence[Counts]) -> dict[str, Any]:
+        counts = sum(results, nothing())
+        return {**asdict(counts), "symbols": counts.symbols.tolist()}
 
 
-def save(counts: Counts, output: str, files: int, precision: int, limits: Limits) -> None:
+def save(counts: Counts, output: str, precision: int, limits: Limits) -> None:
     """Write the frequencies to the file `output`, whole or not at all.
 
     Raises:
-      JobFailedError: not all `files` were counted, or too much of them was rejected.
+      JobFailedError: too much of the input could not be used.
     """
-    if counts.files != files:
-        raise JobFailedError(f"{files} files were asked for, the runner counted {counts.files}.")
     check_limits(
         limits,
         documents=int(counts.symbols[EOS]),
@@ -139,7 +114,7 @@ def save(counts: Counts, output: str, files: int, precision: int, limits: Limits
             file.write(path.read_bytes())
 
 
-def run(options: CountOptions) -> None:
+def run(options: CountOptions) -> Counts:
     """Count, and wait until it is done.
 
     Raises:
@@ -159,54 +134,17 @@ def run(options: CountOptions) -> None:
                 f"--output={options.output!r} is the input {file.path}: the counts would replace "
                 "the text. Choose another --output."
             )
+    found = options.executor.run(_Count(f"{options.output}.outcome.json"), files)
+    if found is None:
+        raise JobFailedError("the runner ended without an error, and without counts.")
+    counts = Counts(**{**found, "symbols": np.array(found["symbols"], np.int64)})
     limits = Limits(options.max_reject_fraction, options.allow_damaged_files)
-    storage.delete([_outcome(options.output)])
-
-    def build(pipeline: beam.Pipeline) -> None:
-        _ = (
-            pipeline
-            | "InputFiles" >> beam.Create(files)
-            | "SpreadOverWorkers" >> beam.Reshuffle()
-            | "CountFile" >> beam.Map(count_file)
-            | "AddCounts" >> beam.CombineGlobally(_AddCounts())
-            | "Save"
-            >> beam.ParDo(
-                _Save(options.output, len(files), options.precision, limits, options.runner.local)
-            )
-        )
-
-    try:
-        run_pipeline(options.runner, build)
-    except Exception as error:
-        reason = _take_outcome(options.output)
-        if not reason:
-            # What a worker raised comes as the text of its whole stack, the cause at the end.
-            cause = str(error).rstrip().rpartition("\n")[2]
-            raise JobFailedError(f"the runner: {type(error).__name__}: {cause}") from error
-    else:
-        reason = _take_outcome(options.output)
-    if reason is None:
-        raise JobFailedError(f"the pipeline ended without an error, and without {options.output}.")
-    if reason:
-        raise JobFailedError(reason)
+    save(counts, options.output, options.precision, limits)
+    return counts
 
 
 def _place(path: str) -> str:
     return os.path.realpath(path) if storage.is_local(path) else path
-
-
-def _outcome(output: str) -> str:
-    return f"{output}.outcome"
-
-
-def _take_outcome(output: str) -> str | None:
-    """Why `_Save` failed, empty where it did not, None where it did not run; deletes its file."""
-    path = _outcome(output)
-    if not storage.exists(path):
-        return None
-    reason = storage.read_text(path)
-    storage.delete([path])
-    return reason
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,7 +10,10 @@ from equalinfo import codecs
 from equalinfo.codebook import M1_PLANS, PARSES
 from equalinfo.precision import check_precision
 from pipelines import sinks
-from pipelines.runner import LOCAL, RunnerError, RunnerOptions
+from pipelines.executors.dask import Dask
+from pipelines.executors.local import Local
+from pipelines.executors.task_array import TaskArray
+from pipelines.executors.work import Executor
 
 FILES, BATCHES = "files", "batches"
 """What the workers share out: whole input files, or batches of them."""
@@ -67,15 +70,14 @@ class CompressOptions:
       verify: decode everything again.
       format: of the shards.
       spread: what workers share out, files or batches; None: decided by codec and runner.
-      share: (task_index, num_tasks), where this process does a part of the shards, without Beam.
-      dask: address of a Dask scheduler, to work on its cluster without Beam.
       estimate: only measure, and say what all of it would take.
       vcpu_price: dollars an hour of a vCPU, for the estimate.
       max_reject_fraction: of the documents, 0..1.
       allow_damaged_files: keep what damaged files gave.
       overwrite: replace a finished split.
       progress: show a bar.
-      runner: where it runs.
+      workers: local processes, for the estimate too.
+      executor: what runs it.
     """
 
     source: InputOptions
@@ -91,15 +93,14 @@ class CompressOptions:
     verify: bool
     format: str
     spread: str | None
-    share: tuple[int, int] | None
-    dask: str | None
     estimate: bool
     vcpu_price: float
     max_reject_fraction: float
     allow_damaged_files: bool
     overwrite: bool
     progress: bool
-    runner: RunnerOptions
+    workers: int
+    executor: Executor
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class CountOptions:
     max_reject_fraction: float
     allow_damaged_files: bool
     precision: int
-    runner: RunnerOptions
+    executor: Executor
 
 
 class _Parser(argparse.ArgumentParser):
@@ -174,7 +175,7 @@ def parse_compress(argv: Sequence[str] | None = None) -> CompressOptions:
         default=VCPU_PRICE,
         help="dollars an hour, with its memory (default: %(default)s)",
     )
-    _add_runner(parser)
+    add_executor(parser)
     add(
         "--spread",
         choices=(FILES, BATCHES),
@@ -203,15 +204,14 @@ def parse_compress(argv: Sequence[str] | None = None) -> CompressOptions:
         verify=options.verify,
         format=options.format,
         spread=options.spread,
-        share=_share(parser, options, beam_flags),
-        dask=options.dask,
         estimate=options.estimate,
         vcpu_price=options.vcpu_price,
         max_reject_fraction=options.max_reject_fraction,
         allow_damaged_files=options.allow_damaged_files,
         overwrite=options.overwrite,
         progress=options.progress,
-        runner=_runner(parser, options, beam_flags),
+        workers=options.workers,
+        executor=executor_of(parser, options, beam_flags, [*options.input, options.output]),
     )
 
 
@@ -223,7 +223,7 @@ def parse_count(argv: Sequence[str] | None = None) -> CountOptions:
     add("--output", required=True, metavar="FILE", help="frequencies, for compress --static")
     add("--precision", type=int, default=14, help="frequencies sum to 2^P (default: 14)")
     _add_limits(parser)
-    _add_runner(parser)
+    add_executor(parser)
     options, beam_flags = parser.parse_known_args(argv)
     try:
         check_precision(options.precision)
@@ -235,7 +235,7 @@ def parse_count(argv: Sequence[str] | None = None) -> CountOptions:
         max_reject_fraction=options.max_reject_fraction,
         allow_damaged_files=options.allow_damaged_files,
         precision=options.precision,
-        runner=_runner(parser, options, beam_flags),
+        executor=executor_of(parser, options, beam_flags, [*options.input, options.output]),
     )
 
 
@@ -283,48 +283,56 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_runner(parser: argparse.ArgumentParser) -> None:
+def add_executor(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every command has."""
     add = parser.add_argument
     add("--workers", type=_positive, default=1, help="local processes (default: %(default)s)")
     add(
         "--runner",
-        default=LOCAL,
-        help="Beam runner (default: %(default)s, local); its own options may follow",
+        metavar="NAME",
+        help="a Beam runner in place of local processes; its own options may follow",
     )
 
 
-def _runner(
-    parser: argparse.ArgumentParser, options: argparse.Namespace, beam_flags: list[str]
-) -> RunnerOptions:
-    try:
-        runner = RunnerOptions.checked(options.runner, options.workers, beam_flags)
-        runner.check_paths([*options.input, options.output])
-        return runner
-    except RunnerError as error:
-        parser.error(str(error))
-
-
-def _share(
-    parser: argparse.ArgumentParser, options: argparse.Namespace, beam_flags: list[str]
-) -> tuple[int, int] | None:
-    """(task_index, num_tasks); checks all that does not go with running without Beam."""
-    index, number = options.task_index, options.num_tasks
+def executor_of(
+    parser: argparse.ArgumentParser,
+    options: argparse.Namespace,
+    more: list[str],
+    paths: Sequence[str],
+) -> Executor:
+    """What the options name; of two, and of options that it does not take, an error."""
+    index, number = getattr(options, "task_index", None), getattr(options, "num_tasks", None)
+    dask = getattr(options, "dask", None)
     if (index is None) != (number is None):
         parser.error("--task_index and --num_tasks go together: part 0 of 8, for example.")
-    if index is not None and index >= number:
+    if index is not None and number is not None and index >= number:
         parser.error(f"--task_index={index} is not in 0..{number - 1} (--num_tasks={number}).")
-    without = "--task_index" if index is not None else "--dask" if options.dask else ""
-    if without:
-        beam_options = [
-            *(["--dask"] if options.dask and without != "--dask" else []),
-            *(["--workers"] if options.workers > 1 else []),
-            *(["--spread"] if options.spread else []),
-            *(["--runner"] if options.runner != LOCAL else []),
-            *beam_flags,
-        ]
-        if beam_options:
-            parser.error(f"{without} works without Beam: leave out {beam_options[0]}.")
-    return None if index is None else (index, number)
+    named = {"--task_index": index is not None, "--dask": dask, "--runner": options.runner}
+    chosen = [flag for flag, value in named.items() if value]
+    excluded = chosen[1:] + ["--workers"] * (bool(chosen) and options.workers > 1)
+    if chosen and chosen[0] != "--runner" and getattr(options, "spread", None):
+        excluded.append("--spread")
+    if excluded == ["--workers"] and chosen == ["--runner"]:
+        parser.error(
+            f"--workers={options.workers} starts local processes, which --runner={options.runner} "
+            "does not use. Give that runner's own option instead (Dataflow: --num_workers)."
+        )
+    if excluded:
+        parser.error(f"{chosen[0]} excludes {excluded[0]}: leave one of them out.")
+    if options.runner:
+        from pipelines.executors.beam import Beam, RunnerError  # seconds
+
+        try:
+            runner = Beam.checked(options.runner, more)
+            runner.check_paths(paths)
+            return runner
+        except RunnerError as error:
+            parser.error(str(error))
+    if more:
+        parser.error(f"unknown option {more[0]}; options of Beam go with --runner.")
+    if index is not None and number is not None:
+        return TaskArray(index, number)
+    return Dask(dask) if dask else Local(options.workers)
 
 
 def _codec_options(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Any]:

@@ -203,8 +203,8 @@ def finish(job: Job, reports: Sequence[ShardReport]) -> Manifest:
     if [report.index for report in reports] != list(range(job.tasks)):
         raise JobFailedError(
             f"{job.tasks} shards were asked for, but the runner reported {len(reports)}: "
-            f"{[report.index for report in reports][:20]}. The runner lost or doubled results; "
-            "use --runner=FnApiRunner."
+            f"{[report.index for report in reports][:20]}. The runner lost or doubled results: "
+            "leave out --runner to use processes of this machine."
         )
     shards = tuple(report.shard for report in reports)
     existing = read_manifest(job.directory)
@@ -256,17 +256,6 @@ def _other_splits(job: Job, shards: Sequence[Shard]) -> dict[str, Split]:
     return others
 
 
-def write_failure(job: Job, reason: str) -> None:
-    """Leave the reason why the job failed for its launcher."""
-    storage.write_text(storage.join(job.directory, _failure_name(job.layout.split)), reason + "\n")
-
-
-def failure(directory: str, split: str) -> str:
-    """Why a worker failed, as it wrote itself; empty where none did."""
-    path = storage.join(directory, _failure_name(split))
-    return storage.read_text(path).strip() if storage.exists(path) else ""
-
-
 def result(directory: str, split: str) -> Manifest:
     """The manifest, once the pipeline has ended.
 
@@ -276,11 +265,9 @@ def result(directory: str, split: str) -> Manifest:
     manifest = read_manifest(directory)
     if manifest is not None and split in manifest.splits:
         return manifest
-    if reason := failure(directory, split):
-        raise JobFailedError(reason)
     raise JobFailedError(
         f"the pipeline ended without an error, and without split {split!r} in {directory}. "
-        "The runner did not run all of it: use --runner=FnApiRunner."
+        "The runner did not run all of it: leave out --runner to use processes of this machine."
     )
 
 
@@ -306,7 +293,7 @@ def _working_files(directory: str, split: str) -> list[str]:
     """Files that a finished split has no use for."""
     return _starting_with(
         directory,
-        (f"rejects-{split}-", f"{REPORT_PREFIX}{split}-", _failure_name(split)),
+        (f"rejects-{split}-", f"{REPORT_PREFIX}{split}-", outcome_name(split)),
         temporary=_names_of(split),
     )
 
@@ -325,7 +312,7 @@ def _names_of(split: str) -> tuple[str, ...]:
         f"rejects-{split}.jsonl",
         f"{REPORT_PREFIX}{split}-",
         info_name(split),
-        _failure_name(split),
+        outcome_name(split),
     )
 
 
@@ -359,8 +346,9 @@ def info_name(split: str) -> str:
     return f"info.{split}.json"
 
 
-def _failure_name(split: str) -> str:
-    return f"failed-{split}.txt"
+def outcome_name(split: str) -> str:
+    """Of the file in which Beam's workers leave why they failed, for the launcher."""
+    return f"outcome-{split}.json"
 
 
 def _codec_file(directory: str) -> str:

@@ -81,11 +81,19 @@ class ShardTask:
 
 @dataclass(frozen=True)
 class ShardReport:
-    """What became of a shard; `damage` is the reason where its input broke off, else empty."""
+    """What became of a shard.
+
+    Attributes:
+      index: its place among all.
+      shard: as the manifest has it.
+      damage: why its input broke off; empty where it did not.
+      kept: an earlier job made it.
+    """
 
     index: int
     shard: Shard
     damage: str
+    kept: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,23 +5,24 @@ Exit status: 0 where nothing differs, 1 where something does, 2 where the comman
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from equalinfo.console import print_any_text
 from equalinfo.data import storage
 from equalinfo.data.text import InputFile
-from equalinfo.manifest import ManifestError
+from equalinfo.manifest import CODEC_DIRECTORY, ManifestError
 from pipelines import sources
-from pipelines.runner import LOCAL, RunnerError, RunnerOptions, run_pipeline
-from pipelines.verification import graph
+from pipelines.executors.work import Executor, Work
+from pipelines.limits import JobFailedError
+from pipelines.options import add_executor, executor_of
 from pipelines.verification.dataset import DatasetError, checks, read_manifest, window_errors
 from pipelines.verification.report import Findings, Report, ShardResult
-from pipelines.verification.shard import ShardCheck
+from pipelines.verification.shard import ShardCheck, verify_shard
+from pipelines.worker import load_codec
 
-_RESULTS = "results.json"
+COUNTERS = ("documents", "bytes", "records", "restored_bytes", "num_differences")
 
 
 class UsageError(ValueError):
@@ -41,7 +42,7 @@ class VerifyOptions:
       data_dir: where TFDS data sets lie.
       show: how many differences to show of each shard.
       results: where the workers leave what they found; None for a temporary file.
-      runner: where it runs.
+      executor: what runs it.
     """
 
     dataset: str
@@ -52,7 +53,7 @@ class VerifyOptions:
     data_dir: str | None
     show: int
     results: str | None
-    runner: RunnerOptions
+    executor: Executor
 
 
 def parse_verify(argv: Sequence[str] | None = None) -> VerifyOptions:
@@ -72,25 +73,15 @@ def parse_verify(argv: Sequence[str] | None = None) -> VerifyOptions:
     add("--data_dir", help="where TFDS data sets are prepared")
     add("--show", type=int, default=10, help="differences shown of a shard (default: %(default)s)")
     add("--results", metavar="FILE", help="where workers leave results (needed on a cluster)")
-    add("--workers", type=int, default=1, help="local processes (default: %(default)s)")
-    add(
-        "--runner",
-        default=LOCAL,
-        help="Beam runner (default: %(default)s, local); its own options may follow",
-    )
-    options, beam_flags = parser.parse_known_args(argv)
-    if options.workers < 1:
-        parser.error(f"--workers={options.workers} is not positive.")
+    add_executor(parser)
+    options, more = parser.parse_known_args(argv)
     if options.show < 0:
         parser.error(f"--show={options.show} is negative.")
-    try:
-        runner = RunnerOptions.checked(options.runner, options.workers, beam_flags)
-    except RunnerError as error:
-        parser.error(str(error))
-    if not runner.local and options.results is None:
+    executor = executor_of(parser, options, more, [])
+    if options.runner and options.results is None:
         parser.error(
-            f"--runner={runner.name} needs --results FILE, which its workers and this machine can "
-            "reach, such as gs://BUCKET/verify.json."
+            f"--runner={options.runner} needs --results FILE, which its workers and this machine "
+            "can reach, such as gs://BUCKET/verify.json."
         )
     return VerifyOptions(
         dataset=options.dataset,
@@ -101,7 +92,7 @@ def parse_verify(argv: Sequence[str] | None = None) -> VerifyOptions:
         data_dir=options.data_dir,
         show=options.show,
         results=options.results,
-        runner=runner,
+        executor=executor,
     )
 
 
@@ -121,14 +112,21 @@ def run(options: VerifyOptions) -> Report:
             raise UsageError(f"--split={split}: the dataset has {sorted(manifest.splits)}.")
     findings = Findings(options.show)
     todo = checks(options.dataset, manifest, splits, _inputs(options), findings)
-    with tempfile.TemporaryDirectory() as directory:
-        path = options.results or str(Path(directory, _RESULTS))
-        shards = _verify_shards(options.runner, todo, path) if todo else []
+    results: list[ShardResult] = []
+    if todo:
+        try:
+            found = options.executor.run(_Verify(options.results or ""), todo)
+        except JobFailedError as error:
+            raise DatasetError(str(error)) from error
+        by_name = {(each["split"], each["file"]): each for each in found}
+        for check in todo:
+            each = by_name[check.split, check.shard.file]
+            results.append(ShardResult(**{**each, "differences": tuple(each["differences"])}))
     return Report(
         options.dataset,
         tuple(findings.shown),
         findings.total,
-        tuple(shards),
+        tuple(results),
         window_errors(manifest, splits),
     )
 
@@ -144,17 +142,25 @@ def _inputs(options: VerifyOptions) -> list[InputFile] | None:
     )
 
 
-def _verify_shards(
-    runner: RunnerOptions, todo: Sequence[ShardCheck], path: str
-) -> list[ShardResult]:
-    try:
-        storage.delete([path])  # of an earlier run
-        run_pipeline(runner, lambda pipeline: graph.build(pipeline, todo, path))
-        return graph.read_results(path, todo)
-    except Exception as error:
-        # What a worker raised comes as the text of its whole stack, the cause at the end.
-        cause = str(error).rstrip().rpartition("\n")[2]
-        raise DatasetError(f"the runner: {type(error).__name__}: {cause}") from error
+@dataclass(frozen=True)
+class _Verify(Work[ShardCheck, ShardResult]):
+    """Shards to what is found in them."""
+
+    outcome: str
+
+    def do(self, task: ShardCheck) -> ShardResult:
+        codec = load_codec(storage.join(task.directory, CODEC_DIRECTORY), task.codec_sha256)
+        try:
+            return verify_shard(task, codec)
+        except Exception as error:
+            reason = f"{task.shard.file}: {type(error).__name__}: {error}"
+            raise JobFailedError(reason) from error
+
+    def finish(self, results: Sequence[ShardResult]) -> list[dict[str, Any]]:
+        return [asdict(result) for result in results]
+
+    def counts(self, result: ShardResult) -> dict[str, int]:
+        return {name: getattr(result, name) for name in COUNTERS}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

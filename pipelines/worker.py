@@ -1,60 +1,168 @@
-"""What a worker does with one shard, under Beam or without it."""
+"""What a worker does with one shard, whoever runs it."""
 
-import tempfile
+import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 from equalinfo import codecs
 from equalinfo.codecs.base import CODEC_FILE, Codec, file_sha256
 from equalinfo.data import storage
-from pipelines.output import Job, write_failure
+from pipelines import coded, output
+from pipelines.executors.work import SpreadWork
+from pipelines.limits import JobFailedError
+from pipelines.output import Job
 from pipelines.resume import fingerprint, load_report, save_report
-from pipelines.shard import ShardReport, ShardTask, compress_shard
+from pipelines.shard import (
+    Batch,
+    EncodedBatch,
+    ShardReport,
+    ShardTask,
+    compress_shard,
+    encode_batch,
+    read_batches,
+    write_shard,
+)
+
+COUNTERS = ("documents", "bytes", "tokens", "records", "windows", "rejected", "damaged")
 
 _loading = threading.Lock()
+_log = logging.getLogger(__name__)
 
 
-def compress(job: Job, task: ShardTask) -> ShardReport:
-    """Compress one input file, unless an earlier job has done so.
+@dataclass(frozen=True)
+class Part:
+    """A batch of an input file, or what became of it; and the file's fingerprint."""
 
-    Needs no Beam: any cluster can call it for every task, in any order, and `output.finish` with
-    all that it returned.
-
-    Raises:
-      Exception: as `shard.compress_shard`; the reason is also left in the dataset directory.
-    """
-    with fault(job, task):
-        return compress_or_keep(job, task, load_codec(job.codec_directory, job.codec_sha256))[0]
+    task: ShardTask
+    made_of: str
+    batch: Batch | EncodedBatch
 
 
-def compress_or_keep(job: Job, task: ShardTask, codec: Codec) -> tuple[ShardReport, bool]:
-    """The report of a shard, and True where it was finished already."""
-    made_of, report = finished(job, task)
-    if report is not None:
-        return report, True
-    report = compress_shard(task, job.layout, codec, job.directory)
-    save_report(job.directory, task, job.layout, report, made_of)
-    return report, False
+@dataclass(frozen=True)
+class Compress(SpreadWork[ShardTask, ShardReport]):
+    """Input files to shards, in the dataset directory of a job; then its manifest."""
 
+    job: Job
 
-def finished(job: Job, task: ShardTask) -> tuple[str, ShardReport | None]:
-    """A shard's fingerprint, and its report where an earlier job has finished it."""
-    made_of = fingerprint(job.head, job.layout, job.codec_sha256, task)
-    return made_of, load_report(job.directory, task, job.layout, made_of)
+    @property
+    def outcome(self) -> str:
+        """Beside the shards; a finished split has none."""
+        return storage.join(self.job.directory, output.outcome_name(self.job.layout.split))
+
+    def do(self, task: ShardTask) -> ShardReport:
+        """Compress one input file, unless an earlier job has done so."""
+        with _naming(task):
+            start = time.monotonic()
+            made_of, report = self._finished(task)
+            if report is None:
+                report = compress_shard(task, self.job.layout, self._codec(), self.job.directory)
+                save_report(self.job.directory, task, self.job.layout, report, made_of)
+            return _logged(report, time.monotonic() - start)
+
+    def finish(self, results: Sequence[ShardReport]) -> None:
+        """Write the manifest."""
+        output.finish(self.job, results)
+
+    def counts(self, result: ShardReport) -> Mapping[str, int]:
+        """Of a finished shard."""
+        return {
+            **{name: getattr(result.shard, name) for name in COUNTERS},
+            **({"resumed_shards": 1} if result.kept else {}),
+        }
+
+    def parts(self, task: ShardTask) -> Iterator[Part | ShardReport]:
+        """The batches of an input file."""
+        with _naming(task):
+            made_of, report = self._finished(task)
+            if report is not None:
+                yield _logged(report, 0)
+                return
+            for batch in read_batches(task, self.job.layout, self._codec()):
+                yield Part(task, made_of, batch)
+
+    def do_part(self, part: Part | ShardReport) -> Part | ShardReport:
+        """Encode a batch."""
+        if isinstance(part, ShardReport):
+            return part
+        assert isinstance(part.batch, Batch)
+        layout, codec = self.job.layout, self._codec()
+        name = part.task.output_name(layout)
+        with (
+            _naming(part.task),
+            coded.counting(codec, self.job.directory, name, part.batch.number),
+        ):
+            return replace(part, batch=encode_batch(part.batch, layout, codec))
+
+    def gather(self, parts: Iterable[Part]) -> ShardReport:
+        """Write a shard."""
+        remaining = iter(parts)
+        first = next(remaining)
+        task, job = first.task, self.job
+        with _naming(task):
+            start = time.monotonic()
+
+            def encoded() -> Iterator[EncodedBatch]:
+                for part in chain([first], remaining):
+                    assert isinstance(part.batch, EncodedBatch)
+                    yield part.batch
+
+            report = write_shard(task, job.layout, job.directory, encoded())
+            save_report(job.directory, task, job.layout, report, first.made_of)
+            return _logged(report, time.monotonic() - start)
+
+    def is_result(self, part: Part | ShardReport) -> bool:
+        """True for the report of a shard that an earlier job has finished."""
+        return isinstance(part, ShardReport)
+
+    def key(self, part: Part | ShardReport) -> tuple[int, int]:
+        """The shard's number, and the batch's."""
+        if isinstance(part, ShardReport):
+            return part.index, 0
+        return part.task.index, part.batch.number
+
+    def _finished(self, task: ShardTask) -> tuple[str, ShardReport | None]:
+        """A shard's fingerprint, and its report where an earlier job has finished it."""
+        job = self.job
+        made_of = fingerprint(job.head, job.layout, job.codec_sha256, task)
+        report = load_report(job.directory, task, job.layout, made_of)
+        return made_of, None if report is None else replace(report, kept=True)
+
+    def _codec(self) -> Codec:
+        return load_codec(self.job.codec_directory, self.job.codec_sha256)
 
 
 @contextmanager
-def fault(job: Job, task: ShardTask) -> Iterator[None]:
-    """Leave the reason of an error for the launcher, which may be far away, and raise it."""
+def _naming(task: ShardTask) -> Iterator[None]:
+    """Say of which input an error is."""
     try:
         yield
-    except Exception as error:
-        with suppress(Exception):  # a full disk, say: the error itself matters more
-            write_failure(job, f"{task.file.name}: {type(error).__name__}: {error}")
+    except JobFailedError:
         raise
+    except Exception as error:
+        reason = f"{task.file.name}: {type(error).__name__}: {error}"
+        raise JobFailedError(reason) from error
+
+
+def _logged(report: ShardReport, seconds: float) -> ShardReport:
+    shard = report.shard
+    _log.info(
+        "%s %s: %d documents, %d bytes, %d tokens, %d rejected%s%s",
+        "kept" if report.kept else "finished",
+        shard.file,
+        shard.documents,
+        shard.bytes,
+        shard.tokens,
+        shard.rejected,
+        "" if report.kept else f"; {shard.bytes / max(seconds, 1e-3) / 1e6:.1f} MB/s",
+        f"; {report.damage}" if report.damage else "",
+    )
+    return report
 
 
 def load_codec(directory: str, sha256: str) -> Codec:
@@ -73,11 +181,7 @@ def load_codec(directory: str, sha256: str) -> Codec:
 
 @lru_cache(maxsize=2)
 def _load_codec(directory: str, sha256: str) -> Codec:
-    with tempfile.TemporaryDirectory() as copy:
-        local = directory
-        if not storage.is_local(directory):
-            storage.copy_directory(directory, copy)
-            local = copy
+    with storage.local_copy(directory) as local:
         found = file_sha256(Path(local, CODEC_FILE))
         if found != sha256:
             raise ValueError(

@@ -57,7 +57,7 @@ def make_dataset(files: Sequence[Path], out: Path, codec: codecs.Codec, **layout
     limits = Limits(max_reject_fraction=0.5, allow_damaged_files=True)
     shape = replace(LAYOUT, **layout)  # type: ignore[arg-type]
     job = output.prepare(str(out), codec, shape, limits, tasks)
-    output.finish(job, [worker.compress(job, task) for task in tasks])
+    output.finish(job, [worker.Compress(job).do(task) for task in tasks])
     return out
 
 

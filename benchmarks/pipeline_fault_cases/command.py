@@ -63,8 +63,7 @@ class Command:
         found = []
         try:
             for child in psutil.Process(self.process.pid).children(recursive=True):
-                # As an argument of its own: not the shell that starts the worker.
-                if "pipelines.local_worker" in child.cmdline():
+                if "spawn_main" in " ".join(child.cmdline()):
                     found.append(child)
         except psutil.NoSuchProcess:
             return []

@@ -78,7 +78,7 @@ def _kill_worker(command: Command, worker: psutil.Process, tally: Tally) -> None
     seconds = round(time.monotonic() - start, 1)
     tally.more["slowest_end_seconds"] = max(seconds, tally.more.get("slowest_end_seconds", 0.0))
     if ended.status != 0:  # else its work was done
-        tally.must_fail(ended, "a worker process died.*137 or -9: it was killed")
+        tally.must_fail(ended, "a worker process died.*-9: it was killed")
 
 
 def _outlived(workers: list[psutil.Process], tally: Tally) -> None:

@@ -22,7 +22,7 @@ from pipelines.worker import load_codec
 _FORMATS = "|".join(sinks.FORMATS)
 _SHARD = re.compile(rf"(\w+)\.({_FORMATS})-(\d+)-of-(\d+)")
 _OURS = re.compile(
-    rf"({re.escape(storage.TEMPORARY_PREFIX)}.*|\w+\.({_FORMATS})-.*|(rejects|report|failed)-.*"
+    rf"({re.escape(storage.TEMPORARY_PREFIX)}.*|\w+\.({_FORMATS})-.*|(rejects|report|outcome)-.*"
     r"|info\..*\.json)"
 )
 """Names that jobs give to what they leave, finished or not."""

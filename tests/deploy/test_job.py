@@ -22,7 +22,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from equalinfo.data import storage
 from pipelines import compress
-from pipelines.runner import RunnerError, RunnerOptions
+from pipelines.executors.beam import Beam, RunnerError
 
 IMAGE = "us-central1-docker.pkg.dev/p/equalinfo/equalinfo-cpu:1"
 GPU = "type:nvidia-l4;count:1;install-nvidia-driver"
@@ -172,15 +172,15 @@ def test_a_flex_template_launch_gives_the_bytes_of_a_local_run(
 
 def test_dataflow_without_the_image_is_refused() -> None:
     with pytest.raises(RunnerError, match="needs --sdk_container_image"):
-        RunnerOptions.checked("DataflowRunner", 1, ["--project=p", "--region=r"])
+        Beam.checked("DataflowRunner", ["--project=p", "--region=r"])
 
 
 def test_files_of_this_machine_are_refused() -> None:
-    options = RunnerOptions.checked("DataflowRunner", 1, [f"--sdk_container_image={IMAGE}"])
+    options = Beam.checked("DataflowRunner", [f"--sdk_container_image={IMAGE}"])
     options.check_paths(["gs://b/in/*.json.gz", "tfds:c4/en:3.1.0", "gs://b/out"])
     with pytest.raises(RunnerError, match="out is on this machine"):
         options.check_paths(["gs://b/in/*.json.gz", "out"])
-    RunnerOptions.checked("FnApiRunner", 1, []).check_paths(["in.txt", "out"])
+    Beam.checked("FnApiRunner", []).check_paths(["in.txt", "out"])
 
 
 def test_the_launcher_opens_files_as_the_account_that_was_asked_for(
@@ -193,10 +193,10 @@ def test_the_launcher_opens_files_as_the_account_that_was_asked_for(
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
     monkeypatch.setattr(google.auth, "default", lambda **_: (AnonymousCredentials(), "p"))
     account = "a@p.iam.gserviceaccount.com"
-    RunnerOptions.checked("FnApiRunner", 1, [f"--impersonate_service_account={account}"])
+    Beam.checked("FnApiRunner", [f"--impersonate_service_account={account}"])
     try:
         assert storage._options("gs", os.getpid())["token"].service_account_email == account
     finally:
-        RunnerOptions.checked("FnApiRunner", 1, [])
+        Beam.checked("FnApiRunner", [])
     assert isinstance(storage._options("gs", os.getpid())["token"], AnonymousCredentials)
     storage.impersonate("")

@@ -137,6 +137,7 @@ def test_what_the_launcher_passes_is_read_as_was_meant(
         "--input=gs://b/a*.gz,gs://b/b.txt",
         "--method=gzip",
         "--output=gs://b/out",
+        "--runner=FnApiRunner",
         "--resource_hints=min_ram=8GB,accelerator=type:nvidia-l4;count:1",
         "--sequence_length=64",
         "--verify=True",
@@ -150,7 +151,7 @@ def test_what_the_launcher_passes_is_read_as_was_meant(
         False,
     )
     assert not options.progress
-    assert options.runner.flags == (
+    assert options.executor.flags == (
         "--resource_hints=min_ram=8GB",
         "--resource_hints=accelerator=type:nvidia-l4;count:1",
     )

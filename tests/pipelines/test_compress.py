@@ -17,13 +17,15 @@ from equalinfo.dataset import read_dataset, restore
 from equalinfo.m1.static import StaticModel
 from equalinfo.manifest import Manifest
 from equalinfo.tfrecord import DamagedRecordsError
-from pipelines import compress, count, graph, output
+from pipelines import compress, count, output
 from pipelines.compress import run
+from pipelines.executors import beam as beam_executor
 from pipelines.limits import JobFailedError, Limits
-from pipelines.options import FILES, parse_compress, parse_count
+from pipelines.options import parse_compress, parse_count
 from pipelines.output import OutputError
 from pipelines.shard import Layout, ShardTask
 from pipelines.sources import InputError, find
+from pipelines.worker import COUNTERS, Compress
 
 WriteJson = Callable[[str, Sequence[str]], Path]
 
@@ -104,7 +106,7 @@ def test_counters(inputs: str, tmp_path: Path) -> None:
     layout = Layout("train", 512, 10_240, 128, "none", False)
     job = output.prepare(out, codecs.create("gzip"), layout, Limits(0, False), tasks)
     with beam.Pipeline(runner="apache_beam.runners.portability.fn_api_runner.FnApiRunner") as p:
-        graph.build(p, job, tasks, spread=FILES, local=True)
+        beam_executor.build(p, Compress(job), tasks, spread=False)
     metrics = p.result.metrics().query()["counters"]
     found = {
         counter.key.metric.name: counter.committed
@@ -112,7 +114,7 @@ def test_counters(inputs: str, tmp_path: Path) -> None:
         if counter.key.metric.namespace == "equalinfo"
     }
     totals = output.result(out, "train").split("train").totals
-    assert found == {name: totals[name] for name in graph.COUNTERS}
+    assert found == {name: totals[name] for name in COUNTERS}
 
 
 def test_too_many_rejects_fail_and_leave_no_manifest(tmp_path: Path) -> None:
@@ -126,7 +128,7 @@ def test_too_many_rejects_fail_and_leave_no_manifest(tmp_path: Path) -> None:
 
     manifest = _run(tmp_path / "a.json", out, "--method=gzip", "--max_reject_fraction=0.5")
     assert manifest.split("train").totals["rejected"] == 1
-    assert not (out / "failed-train.txt").exists()
+    assert not (out / "outcome-train.json").exists()
 
 
 def test_damaged_file_fails_unless_allowed(
@@ -199,7 +201,7 @@ def test_rerun_after_a_crash(inputs: str, tmp_path: Path, monkeypatch: pytest.Mo
         raise RuntimeError("killed")
 
     with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="killed"):
-        patch.setattr(graph, "finish", die)
+        patch.setattr(output, "finish", die)
         _run(inputs, out, "--method=gzip")
     assert not (out / "manifest.json").exists()
     # What a killed process cannot clean up, and a shard of another number of inputs.

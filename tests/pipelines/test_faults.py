@@ -54,7 +54,7 @@ def _wait(what: Callable[[], object], command: Command) -> None:
 
 
 def test_a_killed_worker_ends_the_job(inputs: Path, expected: str, tmp_path: Path) -> None:
-    """Killed while it starts: Beam alone would wait for ever."""
+    """Killed while it starts."""
     out = tmp_path / "out"
     command = Job([inputs / "*"], out, MORE).start()
     _wait(lambda: len(command.workers()) == 2, command)

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from pipelines.executors.beam import Beam
+from pipelines.executors.local import Local
 from pipelines.options import parse_compress, parse_count
-from pipelines.runner import RunnerOptions
 
 BASE = ["--input", "in/*.json.gz", "--output", "out"]
 
@@ -25,7 +26,7 @@ def test_defaults() -> None:
     assert (options.sequence_length, options.example_bytes) == (512, 10_240)
     assert options.documents_per_sequence == 128
     assert (options.trim, options.max_reject_fraction) == ("none", 0.001)
-    assert options.runner == RunnerOptions("FnApiRunner", 1, ())
+    assert options.executor == Local(1)
     assert options.source.tfds_split == options.split == "train"
 
 
@@ -65,8 +66,11 @@ def test_codec_options_are_passed_on() -> None:
         (["--codec=c", "--method=gzip"], "--method and --codec exclude each other"),
         (["--codec=c", "--m1=x"], "--m1 and --codec exclude each other"),
         (["--method=gzip", "--runner=DaskRunner"], "DaskRunner is refused"),
-        (["--method=gzip", "--direct_running_mode=multi_threading"], "loses data in silence"),
-        (["--method=gzip", "--direct_num_workers=4"], "is set by --workers=N"),
+        (
+            ["--method=gzip", "--runner=direct", "--direct_running_mode=multi_threading"],
+            "loses data in silence",
+        ),
+        (["--method=gzip", "--project=p"], "options of Beam go with --runner"),
         (["--method=gzip", "--runner=DataflowRunner", "--workers=2"], "--num_workers"),
         (["--method=gzip", "--runner=DataflowRunner", "--projekt=x"], "unknown option --projekt"),
     ],
@@ -79,7 +83,7 @@ def test_other_runners_get_their_own_options() -> None:
     flags = ["--project", "p", "--region=r", "--num_workers=3", "--sdk_container_image=i"]
     paths = ["--input=gs://b/*.json", "--output=gs://b/out"]
     options = parse_compress([*paths, "--method=gzip", "--runner", "DataflowRunner", *flags])
-    assert options.runner == RunnerOptions("DataflowRunner", 1, tuple(flags))
+    assert options.executor == Beam("DataflowRunner", tuple(flags))
 
 
 @pytest.mark.parametrize(
@@ -89,14 +93,16 @@ def test_other_runners_get_their_own_options() -> None:
         (["--num_tasks=1"], "go together"),
         (["--task_index=3", "--num_tasks=3"], r"--task_index=3 is not in 0\.\.2"),
         (["--task_index=-1", "--num_tasks=3"], "-1 is negative"),
-        (["--task_index=0", "--num_tasks=3", "--workers=2"], "leave out --workers"),
-        (["--task_index=0", "--num_tasks=3", "--dask=a"], "leave out --dask"),
-        (["--task_index=0", "--num_tasks=3", "--runner=DirectRunner"], "leave out --runner"),
-        (["--dask=a", "--spread=files"], "--dask works without Beam: leave out --spread"),
+        (["--task_index=0", "--num_tasks=3", "--workers=2"], "--task_index excludes --workers"),
+        (["--task_index=0", "--num_tasks=3", "--dask=a"], "--task_index excludes --dask"),
+        (["--task_index=0", "--num_tasks=3", "--runner=direct"], "--task_index excludes --runner"),
+        (["--dask=a", "--spread=files"], "--dask excludes --spread"),
         (["--format=csv"], "invalid choice: 'csv'"),
     ],
 )
-def test_without_beam(flags: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_executors_that_exclude_each_other(
+    flags: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
         parse_compress([*BASE, "--method=gzip", *flags])
     assert re.search(message, capsys.readouterr().err)
@@ -104,13 +110,13 @@ def test_without_beam(flags: list[str], message: str, capsys: pytest.CaptureFixt
 
 def test_direct_runner_means_the_one_that_downloads_nothing() -> None:
     for name in ("DirectRunner", "direct", "FnApiRunner"):
-        assert RunnerOptions.checked(name, 2, []) == RunnerOptions("FnApiRunner", 2, ())
+        assert Beam.checked(name, []) == Beam("FnApiRunner")
 
 
 def test_count() -> None:
     options = parse_count(["--input", "a", "b", "--output", "f", "--workers", "2"])
     assert options.source.input == ("a", "b")
-    assert (options.precision, options.runner.workers) == (14, 2)
+    assert (options.precision, options.executor) == (14, Local(2))
 
 
 @pytest.mark.parametrize("precision", ["-1", "8", "21"])

@@ -9,7 +9,7 @@ from equalinfo import codecs
 from equalinfo.data import storage
 from equalinfo.dataset import restore
 from equalinfo.manifest import Manifest
-from pipelines import graph, output
+from pipelines import output, worker
 from pipelines.limits import JobFailedError, Limits
 from pipelines.output import Job
 from pipelines.shard import Layout, ShardReport, ShardTask, compress_shard
@@ -167,4 +167,4 @@ def test_a_worker_notices_another_codec(tasks: list[ShardTask], tmp_path: Path) 
     job = _prepare(tmp_path, tasks, "train", "bytes")
     _prepare(tmp_path, tasks, "validation", "gzip")
     with pytest.raises(ValueError, match="another job writes to this directory"):
-        graph.load_codec(job.codec_directory, job.codec_sha256)
+        worker.load_codec(job.codec_directory, job.codec_sha256)

@@ -43,7 +43,7 @@ def endpoints() -> Iterator[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def expected(files: list[str], tmp_path_factory: pytest.TempPathFactory) -> str:
     out = tmp_path_factory.mktemp("expected") / "out"
-    status, log = run_setting("in_memory", files, out, MORE, ("", ""))
+    status, log = run_setting("one process", files, out, MORE, ("", ""))
     assert status == 0, log
     assert [text.decode() for text in restore(out, "train")] == TEXTS
     totals = Manifest.load(out).split("train").totals
@@ -58,14 +58,16 @@ def slow(*settings: str) -> list[object]:
 @pytest.mark.parametrize(
     "setting",
     [
-        "in_memory, batches",
+        "one process, batches",
+        "processes 2, batches",
+        "Beam in_memory",
+        "Beam in_memory, batches",
         "bundles twice",
         "task array",
         "reversed input",
         "other batches",
-        "multi_processing 2, batches",
-        *slow("bundles twice, batches", "other batches, batches"),
-        *slow("multi_processing 1", "multi_processing 2"),
+        *slow("processes 2", "bundles twice, batches", "other batches, batches"),
+        *slow("Beam multi_processing 2", "Beam multi_processing 2, batches"),
     ],
 )
 def test_the_same_bytes(setting: str, files: list[str], expected: str, tmp_path: Path) -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import compress, verify
+from pipelines import compress
 from pipelines.options import parse_compress
-from pipelines.verification import graph
 from pipelines.verify import main, parse_verify
 from verify_data import make_codec, make_dataset
 
@@ -89,28 +88,18 @@ def test_splits(make: Callable[..., Path], inputs: list[Path]) -> None:
     assert main([*dataset, "--split", "test"]) == 2
 
 
-def test_counters_and_results_file(make: Callable[..., Path], tmp_path: Path) -> None:
-    out = make()
-    path = tmp_path / "results.json"
-    report = verify.run(parse_verify(["--dataset", str(out), "--results", str(path)]))
-    assert [shard["file"] for shard in json.loads(path.read_text())] == [
-        shard.file for shard in report.shards
-    ]
-    assert report.total == 0
-
-
-def test_results_that_the_runner_lost(
-    make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_beam_runner_brings_back_what_it_found(
+    make: Callable[..., Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     out = make()
-    monkeypatch.setattr(graph, "WriteResults", _LosingResults)
-    assert main(["--dataset", str(out)]) == 1
-    assert "2 shards were to be verified, the runner reported 1" in capsys.readouterr().err
-
-
-class _LosingResults(graph.WriteResults):
-    def process(self, results):  # type: ignore[no-untyped-def]
-        super().process(list(results)[:1])
+    results = tmp_path / "results.json"
+    command = ["--dataset", str(out), "--runner=DirectRunner", "--results", str(results)]
+    assert main(command) == 0
+    shard = sorted(out.glob("train.tfrecord-*"))[0]
+    shard.write_bytes(shard.read_bytes()[:-1])
+    assert main(command) == 1
+    assert f"{shard.name}: " in capsys.readouterr().out
+    assert not results.exists()
 
 
 @pytest.mark.parametrize(

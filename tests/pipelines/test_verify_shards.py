@@ -222,7 +222,7 @@ def test_files_that_are_missing_or_too_many(inputs: list[Path], tmp_path: Path) 
         "test.array_record-00000-of-00001",
         ".tmp-train.tfrecord-00000-of-00002-0123",
         "rejects-train-00000-of-00002.jsonl",
-        "failed-train.txt",
+        "outcome-train.json",
         "codec/m1.safetensors",
     ):
         (out / extra).write_bytes(b"")

@@ -1,0 +1,97 @@
+"""What an executor is given: what to do with each task, and with all results."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from pipelines.limits import JobFailedError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class Work(ABC, Generic[Task, Result]):
+    """A command's work. It is pickled: workers may be other processes, or other machines.
+
+    Attributes:
+      outcome: a file that workers and launcher reach, for executors that have no other way to bring
+        back a reason or a value.
+    """
+
+    outcome: str
+
+    @abstractmethod
+    def do(self, task: Task) -> Result:
+        """Do one task, on a worker.
+
+        Raises:
+          JobFailedError: it cannot be done; says why, and of which input.
+        """
+
+    @abstractmethod
+    def finish(self, results: Sequence[Result]) -> Any:
+        """Take the results of all tasks, in any order; gives a JSON value for the launcher.
+
+        Raises:
+          JobFailedError: they are not what was asked for.
+        """
+
+    def counts(self, result: Result) -> Mapping[str, int]:
+        """What a runner's monitoring adds up."""
+        return {}
+
+    def finish_all(self, results: Sequence[Result], tasks: int) -> Any:
+        """`finish`, where there is one result for each of so many tasks.
+
+        Raises:
+          JobFailedError: there is not; or as `finish`.
+        """
+        if len(results) != tasks:
+            raise JobFailedError(
+                f"{tasks} files were asked for, the runner brought back {len(results)}. It lost or "
+                "doubled results: leave out --runner to use processes of this machine."
+            )
+        return self.finish(results)
+
+
+class SpreadWork(Work[Task, Result]):
+    """Work whose tasks can be cut into parts, so that many workers do one task."""
+
+    @abstractmethod
+    def parts(self, task: Task) -> Iterator[Any]:
+        """What to spread; or, alone, the Result of a task that an earlier job has done."""
+
+    @abstractmethod
+    def do_part(self, part: Any) -> Any:
+        """Do a part, on any worker."""
+
+    @abstractmethod
+    def gather(self, parts: Iterable[Any]) -> Result:
+        """Make the result of all parts of a task, in their order; takes one at a time."""
+
+    @abstractmethod
+    def is_result(self, part: Any) -> bool:
+        """True for a Result that `parts` gave in place of parts."""
+
+    @abstractmethod
+    def key(self, part: Any) -> tuple[int, int]:
+        """The task's number, and the part's within it; before and after `do_part`."""
+
+
+class Executor(Protocol):
+    """Something that runs `Work`."""
+
+    spreads_models: bool
+    """By default it cuts tasks into parts where a neural model runs."""
+
+    def run(self, work: Work[Any, Any], tasks: Sequence[Any], spread: bool = False) -> Any:
+        """Do all tasks, and finish; gives what `Work.finish` gives.
+
+        Args:
+          work: to do; with `spread`, a `SpreadWork`.
+          tasks: each is done once.
+          spread: cut tasks into parts.
+
+        Raises:
+          JobFailedError: a task failed, or a worker, or the executor; says why.
+        """
