@@ -21,7 +21,7 @@ _FILES = (
 """For `commands`, of the config `paper`."""
 
 
-class _NotRunError(Exception):
+class NotRunError(Exception):
     """A step that is not there, in a store that runs nothing."""
 
 
@@ -29,10 +29,10 @@ class ReadOnlyStore(Store):
     """Steps that were run; others are missing."""
 
     def run(self, kind: str, label: str, inputs: dict[str, Any], make: Any) -> Path:
-        """See `Store`; raises `_NotRunError` in place of running."""
+        """See `Store`; raises `NotRunError` in place of running."""
         path = self.path(kind, label, inputs)
         if not is_done(path):
-            raise _NotRunError(path.name)
+            raise NotRunError(path.name)
         return path
 
 
@@ -63,7 +63,7 @@ def gather(config: Config, store: Store) -> Results:
     present = ReadOnlyStore(store.directory)
     try:
         text = runs.text(present, config)
-    except _NotRunError:
+    except NotRunError:
         raise ValueError(
             f"{store.directory} holds nothing of this config and text. Run it without --only_draw."
         ) from None
@@ -78,12 +78,12 @@ def _gather_method(store: Store, config: Config, text: Path, method: Method) -> 
     found, folder, models = None, None, {}
     try:
         data = runs.dataset(store, config, text, method)
-    except _NotRunError:
+    except NotRunError:
         return MethodResults(method, None, None, {})
     try:
         folder = measures.measure(store, config, text, data, method)
         found = result(folder)
-    except _NotRunError:
+    except NotRunError:
         pass
     for size in method.m2 if config.training else ():
         seeds = {
@@ -149,7 +149,7 @@ def _gather_pairs(store: Store, config: Config, text: Path) -> list[dict[str, An
     for method, task in _pair_tasks(config):
         try:
             accuracy = result(pair_run(store, config, text, method, task))["accuracy"]
-        except _NotRunError:
+        except NotRunError:
             continue
         if task == "bytes":
             byte_lm = accuracy

@@ -140,11 +140,11 @@ class Config:
             values = tomllib.loads(path.read_text("utf-8"))
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{path}: {error}") from None
-        methods = [_make(Method, entry, f"{path}: method") for entry in values.pop("method", [])]
+        methods = [make(Method, entry, f"{path}: method") for entry in values.pop("method", [])]
         for name, kind in (("training", Training), ("pairs", Pairs)):
             entry = values.pop(name, None)
-            values[name] = None if entry is None else _make(kind, entry, f"{path}: [{name}]")
-        config: Config = _make(cls, {**values, "methods": methods}, str(path))
+            values[name] = None if entry is None else make(kind, entry, f"{path}: [{name}]")
+        config: Config = make(cls, {**values, "methods": methods}, str(path))
         names = [method.name for method in config.methods]
         for name in names:
             if names.count(name) > 1:
@@ -155,7 +155,7 @@ class Config:
         return config
 
 
-def _make(kind: Any, values: dict[str, Any], place: str) -> Any:
+def make(kind: Any, values: dict[str, Any], place: str) -> Any:
     """A dataclass from TOML values: lists become tuples, unknown and missing names are errors."""
     fields = {field.name: field for field in dataclasses.fields(kind)}
     unknown = values.keys() - fields.keys()
@@ -164,7 +164,9 @@ def _make(kind: Any, values: dict[str, Any], place: str) -> Any:
     required = [
         name
         for name, field in fields.items()
-        if field.default is dataclasses.MISSING and name not in values
+        if field.default is dataclasses.MISSING
+        and field.default_factory is dataclasses.MISSING
+        and name not in values
     ]
     if required:
         raise ValueError(f"{place}: {required[0]!r} is missing.")

@@ -39,7 +39,7 @@ _ALLOCATOR = {
 def text(store: Store, config: Config) -> Path:
     """The text of both splits: `SPLIT-NUMBER.json.gz`, the same for all methods."""
     documents = {
-        split: _first_documents(getattr(config, split), getattr(config, f"{split}_bytes"), split)
+        split: first_documents(getattr(config, split), getattr(config, f"{split}_bytes"), split)
         for split in SPLITS
     }
     digest = hashlib.sha256()
@@ -67,7 +67,17 @@ def _json_line(document: bytes) -> bytes:
     return json.dumps({"text": document.decode("utf-8")}).encode() + b"\n"
 
 
-def _first_documents(patterns: Sequence[str], limit: int, split: str) -> list[bytes]:
+def first_documents(patterns: Sequence[str], limit: int, split: str) -> list[bytes]:
+    """Documents from the start of the files, until they have `limit` bytes.
+
+    Args:
+      patterns: file names or globs.
+      limit: bytes; the last document may go beyond it.
+      split: for errors.
+
+    Raises:
+      ValueError: no file is named, the text has fewer bytes, or a document is not UTF-8.
+    """
     if not patterns:
         raise ValueError(
             f"the config names no {split} text. Give --{split} GLOB, or `{split} = [...]` in it."

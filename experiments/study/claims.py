@@ -1,0 +1,329 @@
+"""Statements about tokenizers, each decided by numbers: it holds, does not hold, or is undecided.
+
+A difference counts where it is more than its error: half of the 95% interval (Student's t), from
+the spread of seeds, pooled over all models that have several. Without seeds nothing is decided.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from experiments.report.findings import Finding
+from experiments.study.results import Results, Run, Spread
+
+_NOT_RUN = "What it needs was not run."
+_NOT_LEARNED = 0.01
+"""Of what its token frequencies cost: a model that saves less than 1% of it has learned nothing."""
+_FEWEST = 5  # tokenizers, for a rank correlation
+
+
+class Difference(NamedTuple):
+    """bits/byte of one model less those of another.
+
+    Attributes:
+      value: negative where the first is better.
+      error: half of the 95% interval; NaN: not known.
+    """
+
+    value: float
+    error: float
+
+    @property
+    def better(self) -> bool | None:
+        """Whether the first has fewer bits; None: the difference is within its error."""
+        if not abs(self.value) > self.error:  # also where the error is NaN
+            return None
+        return self.value < 0
+
+    def __str__(self) -> str:
+        """As it stands in a sentence."""
+        error = "±?" if math.isnan(self.error) else f"±{self.error:.4f}"
+        return f"{self.value:+.4f}{error}"
+
+
+def difference(ours: Sequence[Run], theirs: Sequence[Run], spread: Spread) -> Difference:
+    """Of means over seeds."""
+    return Difference(
+        _mean(ours) - _mean(theirs),
+        spread.error(len(ours), len(theirs)),
+    )
+
+
+def at_flops(
+    results: Results, ours: str, theirs: str, flops: Callable[[Run], float]
+) -> Difference | None:
+    """The largest difference, of fewest evidence, at equal FLOPs.
+
+    Each of their sizes is compared with our curve at its FLOPs: straight between our sizes over the
+    logarithm of FLOPs. Where ours does not reach that far, a model of ours with fewer FLOPs and
+    fewer bits (or more of both) decides, too.
+
+    Returns:
+      Of all comparisons the worst for us; None where there is none.
+    """
+    points = [_point(results.of(ours, size), flops) for size in results.sizes]
+    points = sorted(point for point in points if point)
+    found = []
+    for size in results.sizes:
+        runs = results.of(theirs, size)
+        other = _point(runs, flops)
+        if other is None or not points:
+            continue
+        x, y = (np.array(values) for values in zip(*points, strict=True))
+        error = results.spread.error(1, len(runs))
+        if x[0] <= other[0] <= x[-1]:
+            found.append(Difference(float(np.interp(other[0], x, y)) - other[1], error))
+        elif other[0] > x[-1] and y[-1] < other[1]:  # fewer FLOPs, fewer bits
+            found.append(Difference(float(y[-1]) - other[1], error))
+        elif other[0] < x[0] and y[0] > other[1]:  # more FLOPs, more bits
+            found.append(Difference(float(y[0]) - other[1], error))
+    return max(found, default=None)
+
+
+def all_claims(results: Results, names: "Names") -> list[Finding]:
+    """In the order of the page."""
+    return [
+        *(learned(results, name, True) for name in names.windows[:1]),
+        *(learned(results, name, False) for name in names.arithmetic),
+        *(learned(results, name, None) for name in names.windows[1:]),
+        better(results, names.one_token, names.two_tokens, "one token a window beats two"),
+        longer_windows(results, names.windows),
+        fewer_flops(results, names.equal_info, names.bytes, _training, "training"),
+        better(results, names.sentencepiece, names.equal_info, "SentencePiece beats Equal-Info"),
+        gap_closes(results, names.equal_info, names.sentencepiece),
+        *(
+            finding
+            for other in (names.sentencepiece, names.bpe)
+            for finding in (
+                no_worse(results, names.codebook, other),
+                denser(results, names.codebook, other),
+                fewer_flops(results, names.codebook, other, _inference, "inference"),
+            )
+        ),
+        better(
+            results, names.codebook, names.one_word, "codes across words beat codes of one word"
+        ),
+        ngrams_predict(results),
+        better(results, names.split, names.codebook, "random splits in training help"),
+    ]
+
+
+class Names(NamedTuple):
+    """Which tokenizers of a study the claims are about; those it has not are not decided."""
+
+    bytes: str = "Bytes"
+    sentencepiece: str = "SentencePiece 8k"
+    bpe: str = "BPE 8k"
+    codebook: str = "Codebook 8k"
+    one_word: str = "Codebook 8k, one word"
+    split: str = "Codebook 8k, split"
+    equal_info: str = "Equal-Info 8k, best first"
+    one_token: str = "EqualInfo[16, 65k]"
+    two_tokens: str = "EqualInfo[16, 256]"
+    windows: tuple[str, ...] = (
+        "EqualInfo[16, 256]",
+        "EqualInfo[32, 256]",
+        "EqualInfo[64, 256]",
+        "EqualInfo[128, 256]",
+    )
+    arithmetic: tuple[str, ...] = ("AC[256]", "StaticAC[256]")
+
+
+def learned(results: Results, name: str, expected: bool | None) -> Finding:
+    """Whether a model saves more than 1% of what the frequencies of its tokens cost.
+
+    Args:
+      results: of the study.
+      name: of the tokenizer.
+      expected: by the paper; None: it says that longer windows learn less and less.
+    """
+    says = {True: "is learned", False: "is not learned", None: "is learned at all"}[expected]
+    claim = f"{name} {says}"
+    source = "[paper 5.1, Table 15]"
+    size = _largest(results, name)
+    known = results.tokenizers.get(name)
+    if size is None or known is None:
+        return Finding(claim, source, None, "", _NOT_RUN)
+    runs = results.of(name, size)
+    unigram = known.ngrams[0]
+    saved = 1 - _mean(runs) / unigram
+    error = results.spread.error(len(runs)) / unigram
+    evidence = f"{size}: {_mean(runs):.4f} bits/byte, {saved:.1%} below its token frequencies"
+    if not abs(saved - _NOT_LEARNED) > error:
+        return Finding(claim, source, None, evidence, "within its error of 1%, or no seeds")
+    is_learned = saved > _NOT_LEARNED
+    return Finding(claim, source, is_learned == (expected is not False), evidence)
+
+
+def better(results: Results, ours: str, theirs: str, says: str) -> Finding:
+    """Fewer bits/byte at equal parameters and equal text, at the sizes that both were run at."""
+    return _at_sizes(results, ours, theirs, f"{says}: {ours} against {theirs}", lambda d: d.better)
+
+
+def no_worse(results: Results, ours: str, theirs: str) -> Finding:
+    """No more bits/byte than another, at equal parameters: where it is not worse by its error."""
+
+    def judge(found: Difference) -> bool | None:
+        return None if math.isnan(found.error) else found.better is not False
+
+    claim = f"{ours} matches {theirs} in bits/byte at equal parameters"
+    return _at_sizes(results, ours, theirs, claim, judge)
+
+
+def _at_sizes(
+    results: Results,
+    ours: str,
+    theirs: str,
+    claim: str,
+    judge: Callable[[Difference], bool | None],
+) -> Finding:
+    """Holds where it does at every size, fails where it fails at every size."""
+    found = {
+        size: difference(results.of(ours, size), results.of(theirs, size), results.spread)
+        for size in results.sizes
+        if results.of(ours, size) and results.of(theirs, size)
+    }
+    if not found:
+        return Finding(claim, "equal parameters, equal text", None, "", _NOT_RUN)
+    verdicts = {judge(one) for one in found.values()}
+    evidence = "; ".join(f"{size}: {one} bits/byte" for size, one in found.items())
+    if len(verdicts) == 1 and None not in verdicts:
+        return Finding(claim, "equal parameters, equal text", verdicts.pop(), evidence)
+    reason = "sizes disagree" if {True, False} <= verdicts else "within the error, or no seeds"
+    return Finding(claim, "equal parameters, equal text", None, evidence, reason)
+
+
+def denser(results: Results, ours: str, theirs: str) -> Finding:
+    """More bytes/token, of the validation text: a count, without error."""
+    claim = f"{ours} has more bytes/token than {theirs}"
+    known = [results.tokenizers.get(name) for name in (ours, theirs)]
+    if known[0] is None or known[1] is None:
+        return Finding(claim, "counted", None, "", _NOT_RUN)
+    a, b = known[0].bytes_per_token, known[1].bytes_per_token
+    return Finding(claim, "counted", a > b, f"{a:.3f} against {b:.3f} bytes/token")
+
+
+def fewer_flops(
+    results: Results, ours: str, theirs: str, flops: Callable[[Run], float], which: str
+) -> Finding:
+    """Fewer bits/byte at equal FLOPs."""
+    claim = f"{ours} beats {theirs} at equal {which} FLOPs"
+    source = "all products of matrices, logits among them"
+    worst = at_flops(results, ours, theirs, flops)
+    if worst is None:
+        reason = "No two of their models can be compared at equal FLOPs, or they were not run."
+        return Finding(claim, source, None, "", reason)
+    reason = "" if worst.better is not None else "within the error, or no seeds"
+    return Finding(claim, source, worst.better, f"at the worst {worst} bits/byte", reason)
+
+
+def longer_windows(results: Results, names: Sequence[str]) -> Finding:
+    """Longer windows learn less: save less and less of what token frequencies cost."""
+    claim = "longer windows learn less"
+    source = "[paper 5.1, Table 15]"
+    sizes = [
+        size for size in results.sizes if sum(bool(results.of(name, size)) for name in names) > 1
+    ]
+    if not sizes:
+        return Finding(claim, source, None, "", _NOT_RUN)
+    saved = {}
+    errors = []
+    for name in names:
+        runs = results.of(name, sizes[-1])
+        if runs and name in results.tokenizers:
+            unigram = results.tokenizers[name].ngrams[0]
+            saved[name] = 1 - _mean(runs) / unigram
+            errors.append(results.spread.error(len(runs)) / unigram)
+    evidence = f"{sizes[-1]}: " + ", ".join(f"{name} {x:.1%}" for name, x in saved.items())
+    steps = np.diff(list(saved.values()))
+    error = 2 * max(errors) if errors else math.nan
+    if np.all(steps < -error):
+        return Finding(claim, source, True, evidence)
+    if np.any(steps > error):
+        return Finding(claim, source, False, evidence)
+    return Finding(claim, source, None, evidence, "within the error, or no seeds")
+
+
+def gap_closes(results: Results, ours: str, theirs: str) -> Finding:
+    """The gap between two tokenizers at equal parameters, from the smallest size to the largest."""
+    claim = f"the gap between {ours} and {theirs} closes with size"
+    source = "[paper 5.1]"
+    sizes = [size for size in results.sizes if results.of(ours, size) and results.of(theirs, size)]
+    if len(sizes) < 2:
+        return Finding(claim, source, None, "", _NOT_RUN)
+    gaps = [
+        difference(results.of(ours, size), results.of(theirs, size), results.spread)
+        for size in (sizes[0], sizes[-1])
+    ]
+    change = Difference(
+        abs(gaps[1].value) - abs(gaps[0].value), math.hypot(gaps[0].error, gaps[1].error)
+    )
+    evidence = f"{sizes[0]}: {gaps[0]}, {sizes[-1]}: {gaps[1]}; change {change} bits/byte"
+    reason = "" if change.better is not None else "within the error, or no seeds"
+    return Finding(claim, source, change.better, evidence, reason)
+
+
+def ngrams_predict(results: Results) -> Finding:
+    """Whether the order of Kneser-Ney models of tokens is the order of the models (Spearman)."""
+    claim = "n-gram bits/byte predict the order of the models"
+    source = "rank correlation over tokenizers, p by permutation"
+    found = []
+    for size in results.sizes:
+        names = [name for name in results.tokenizers if results.of(name, size)]
+        if len(names) < _FEWEST:
+            continue
+        ngrams = [min(results.tokenizers[name].ngrams) for name in names]
+        models = [_mean(results.of(name, size)) for name in names]
+        found.append((size, len(names), *rank_correlation(ngrams, models)))
+    if not found:
+        return Finding(claim, source, None, "", _NOT_RUN)
+    evidence = "; ".join(
+        f"{size}: rho {rho:.2f}, p {p:.3f} ({number} tokenizers)" for size, number, rho, p in found
+    )
+    if all(p < 0.05 and rho > 0 for _, _, rho, p in found):
+        return Finding(claim, source, True, evidence)
+    if all(rho <= 0 for _, _, rho, _ in found):
+        return Finding(claim, source, False, evidence)
+    return Finding(claim, source, None, evidence, "too few tokenizers, or too weak")
+
+
+def rank_correlation(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
+    """(Spearman's rho, p of one so large by chance: over permutations, all of them if few)."""
+
+    def statistic(order: np.ndarray) -> float:
+        return float(stats.spearmanr(order, y).statistic)
+
+    tested = stats.permutation_test(
+        (np.asarray(x),),
+        statistic,
+        permutation_type="pairings",
+        alternative="greater",
+        n_resamples=5_000,
+        rng=np.random.default_rng(0),
+    )
+    return float(tested.statistic), float(tested.pvalue)
+
+
+def _largest(results: Results, name: str) -> str | None:
+    sizes = [size for size in results.sizes if results.of(name, size)]
+    return sizes[-1] if sizes else None
+
+
+def _point(runs: Sequence[Run], flops: Callable[[Run], float]) -> tuple[float, float] | None:
+    """(log FLOPs, mean bits/byte) of the seeds of a model."""
+    return (math.log(flops(runs[0])), _mean(runs)) if runs else None
+
+
+def _mean(runs: Sequence[Run]) -> float:
+    return float(np.mean([run.bits_per_byte for run in runs]))
+
+
+def _training(run: Run) -> float:
+    return run.training_flops
+
+
+def _inference(run: Run) -> float:
+    return run.flops_per_byte

@@ -1,0 +1,230 @@
+"""What a study runs: a TOML file, read and checked."""
+
+import dataclasses
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from equalinfo.lm.config import ModelConfig, padded_vocab_size
+from experiments.report.config import make
+
+CONFIGS = Path(__file__).parent / "configs"
+"""`tiny.toml`, `cpu.toml`, `gpu.toml`."""
+
+KINDS = ("bytes", "sentencepiece", "bpe", "superbpe", "codebook", "equal_info", "codec")
+
+
+@dataclasses.dataclass(frozen=True)
+class Tokenizer:
+    """A tokenizer, made of the first `tokenizer_bytes` of the training text.
+
+    Attributes:
+      name: in tables and figures.
+      kind: one of `KINDS`; equal_info counts the text in place of an M1; codec is any method of
+        `equalinfo.codecs`, with the package's M1 where it needs one.
+      codes: V, without what stands for no text; not of bytes and codec.
+      options: of its training, see `experiments.study.tokenizers.train`.
+      random_splits: probability that a token of the training text is split in two.
+    """
+
+    name: str
+    kind: str
+    codes: int = 0
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    random_splits: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """The shape of a model; see `equalinfo.lm.config.ModelConfig`."""
+
+    name: str
+    embed_dim: int
+    num_heads: int
+    num_layers: int
+    head_dim: int
+    mlp_dim: int
+
+    def model(self, vocab_size: int, dtype: Any) -> ModelConfig:
+        """Of so many ids, padded."""
+        shape = {key: value for key, value in dataclasses.asdict(self).items() if key != "name"}
+        return ModelConfig(vocab_size=padded_vocab_size(vocab_size), dtype=dtype, **shape)
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """Of every model.
+
+    Attributes:
+      context_bytes: of text in an example, on average: L is that over bytes/token.
+      batch_rows: examples a step, so that a step has the same bytes with every tokenizer.
+      optimizer, warmup_steps, adam_learning_rate: see `equalinfo.lm.optimizer.OptimizerConfig`.
+      cooldown: last part of a run, in which the learning rate falls to 0.
+      evaluations: along a run, at equal distances.
+      evaluated_rows: each so-many-th row of the validation text is scored in these; the end of a
+        run is scored on all.
+      dtype: of activations.
+      log_every: steps.
+      checkpoint_every: steps; a run that was killed goes on from the last.
+    """
+
+    context_bytes: int
+    batch_rows: int
+    optimizer: str = "muon"
+    warmup_steps: int = 100
+    adam_learning_rate: float = 0.003
+    cooldown: float = 0.4
+    evaluations: int = 12
+    evaluated_rows: int = 4
+    dtype: str = "float32"
+    log_every: int = 50
+    checkpoint_every: int = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class LearningRate:
+    """Chosen for each size on one tokenizer, then the same for all.
+
+    Attributes:
+      tokenizer: its name.
+      rates: tried; the one with the fewest bits/byte at the end is taken.
+      train_bytes: of these runs.
+    """
+
+    tokenizer: str
+    rates: tuple[float, ...]
+    train_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Models to train: every tokenizer with every size and seed, in this order of loops.
+
+    Attributes:
+      tokenizers, sizes: names.
+      train_bytes: of text, each seen once.
+      seeds: of parameters and order.
+    """
+
+    tokenizers: tuple[str, ...]
+    sizes: tuple[str, ...]
+    train_bytes: int
+    seeds: tuple[int, ...] = (0,)
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One model to train."""
+
+    tokenizer: Tokenizer
+    size: Size
+    seed: int
+    train_bytes: int
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{self.tokenizer.name} {self.size.name} {self.train_bytes // 10**6}MB {self.seed}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """A study.
+
+    Attributes:
+      title, about: of the page.
+      train, validation: text files; documents are taken from their start.
+      validation_bytes: of text scored.
+      tokenizer_bytes: of training text that tokenizers and n-grams are trained on.
+      tokenizers, sizes: by name.
+      runs: groups of models, in the order in which they are trained.
+      training, learning_rate: of every model.
+      ngram_order: highest order of the Kneser-Ney models.
+    """
+
+    title: str
+    about: str
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    validation_bytes: int
+    tokenizer_bytes: int
+    tokenizers: dict[str, Tokenizer]
+    sizes: dict[str, Size]
+    runs: tuple[Group, ...]
+    training: Training
+    learning_rate: LearningRate
+    ngram_order: int = 6
+
+    @classmethod
+    def load(cls, name: str) -> "Study":
+        """Read a config.
+
+        Args:
+          name: of a file, or of one beside this module: tiny, cpu, gpu.
+
+        Raises:
+          ValueError: no such config, or a wrong entry; the message names it.
+        """
+        path = CONFIGS / f"{name}.toml"
+        if not path.exists():
+            path = Path(name)
+        if not path.exists():
+            known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.toml")))
+            raise ValueError(f"--config={name}: no such file, and none of {known}.")
+        try:
+            values = tomllib.loads(path.read_text("utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"{path}: {error}") from None
+        for key, kind in (("tokenizers", Tokenizer), ("sizes", Size)):
+            entries = values.get(key, {})
+            values[key] = {
+                name: make(kind, {**entry, "name": name}, f"{path}: [{key}.{name}]")
+                for name, entry in entries.items()
+            }
+        for key, kind in (("training", Training), ("learning_rate", LearningRate)):
+            values[key] = make(kind, values.get(key, {}), f"{path}: [{key}]")
+        groups = values.get("runs", [])
+        values["runs"] = [make(Group, entry, f"{path}: [[runs]]") for entry in groups]
+        study: Study = make(cls, values, str(path))
+        study._check(path)
+        return study
+
+    def _check(self, path: Path) -> None:
+        for tokenizer in self.tokenizers.values():
+            if tokenizer.kind not in KINDS:
+                raise ValueError(
+                    f"{path}: [tokenizers.{tokenizer.name}]: kind {tokenizer.kind!r} is none of "
+                    f"{', '.join(KINDS)}."
+                )
+        for group in self.runs:
+            for names, known in (
+                (group.tokenizers, self.tokenizers),
+                (group.sizes, self.sizes),
+                ((self.learning_rate.tokenizer,), self.tokenizers),
+            ):
+                for name in names:
+                    if name not in known:
+                        raise ValueError(f"{path}: {name!r} is none of {', '.join(known)}.")
+
+    def on(self, train: Sequence[str], validation: Sequence[str]) -> "Study":
+        """The study on other text, where some is given."""
+        return dataclasses.replace(
+            self,
+            train=tuple(train) or self.train,
+            validation=tuple(validation) or self.validation,
+        )
+
+    def jobs(self) -> list[Job]:
+        """All models, in order; one that two groups name comes once."""
+        found = (
+            Job(self.tokenizers[tokenizer], self.sizes[size], seed, group.train_bytes)
+            for group in self.runs
+            for seed in group.seeds
+            for size in group.sizes
+            for tokenizer in group.tokenizers
+        )
+        unique = {
+            (job.tokenizer.name, job.size.name, job.seed, job.train_bytes): job for job in found
+        }
+        return list(unique.values())

@@ -1,0 +1,98 @@
+"""Two figures: bits/byte against training FLOPs, and against inference FLOPs/byte."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+
+from experiments.study.results import Results, Run
+
+_DPI = 120
+_MARKERS = "os^DvP*Xh"
+
+
+def draw(results: Results, folder: Path) -> list[Path]:
+    """Write `training.png` and `inference.png` (and .svg); nothing where nothing was run."""
+    if not results.runs:
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, of_run, label, with_curves in (
+        ("training", _training, "FLOPs of training (all products of matrices)", True),
+        ("inference", _inference, "FLOPs of inference per byte (all products of matrices)", False),
+    ):
+        with plt.rc_context({**sns.axes_style("whitegrid"), "svg.hashsalt": "equalinfo"}):
+            figure = _figure(results, of_run, label, with_curves)
+        for kind in ("png", "svg"):
+            path = folder / f"{name}.{kind}"
+            metadata = {"Date": None} if kind == "svg" else None
+            figure.savefig(path, dpi=_DPI, bbox_inches="tight", metadata=metadata)
+            paths.append(path)
+        plt.close(figure)
+    return paths
+
+
+def _figure(
+    results: Results, of_run: Callable[[Run], float], label: str, with_curves: bool
+) -> plt.Figure:
+    names = [
+        name for name in results.study.tokenizers if any(x.tokenizer == name for x in results.runs)
+    ]
+    colors = (
+        sns.color_palette("colorblind", len(names))
+        if len(names) <= 10
+        else sns.husl_palette(len(names))
+    )
+    figure, axes = plt.subplots(figsize=(8.5, 5))
+    others = {run.train_bytes for run in results.runs} - {results.usual_bytes}
+    for number, name in enumerate(names):
+        color, marker = colors[number], _MARKERS[number % len(_MARKERS)]
+        points = []
+        for size in results.sizes:
+            for train_bytes in (results.usual_bytes, *sorted(others)):
+                runs = results.of(name, size, train_bytes)
+                if not runs:
+                    continue
+                if with_curves:
+                    _, spent, bits = zip(*runs[0].curve, strict=True)
+                    axes.plot(spent, bits, color=color, alpha=0.35, linewidth=1)
+                mean = float(np.mean([run.bits_per_byte for run in runs]))
+                error = results.spread.error(len(runs))
+                usual = train_bytes == results.usual_bytes
+                axes.errorbar(
+                    of_run(runs[0]),
+                    mean,
+                    yerr=None if np.isnan(error) else error,
+                    color=color,
+                    marker=marker,
+                    markersize=6,
+                    markerfacecolor=color if usual else "none",
+                    capsize=2,
+                    linestyle="none",
+                )
+                if usual:
+                    points.append((of_run(runs[0]), mean))
+        axes.plot(
+            *zip(*points, strict=True), color=color, marker=marker, label=name
+        ) if points else None
+    axes.set_xscale("log")
+    finals = [run.bits_per_byte for run in results.runs]
+    axes.set_ylim(min(finals) - 0.1, max(finals) * 1.15)
+    axes.set_xlabel(label)
+    axes.set_ylabel("bits/byte, validation")
+    axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def _training(run: Run) -> float:
+    return run.training_flops
+
+
+def _inference(run: Run) -> float:
+    return run.flops_per_byte

@@ -1,0 +1,219 @@
+"""What was run of a study, as numbers."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from experiments.report.build import NotRunError, ReadOnlyStore
+from experiments.report.store import Store, result
+from experiments.study import flops, steps
+from experiments.study.config import Job, Study, Tokenizer
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A trained model.
+
+    Attributes:
+      tokenizer, size, seed, train_bytes: which.
+      bits_per_byte: of the whole validation text.
+      bytes_per_token: of the validation text.
+      parameters: without embedding and logits; all_parameters: with both.
+      training_flops: of the run, all products of matrices.
+      flops_per_byte: of inference, all products of matrices.
+      paper_flops_per_byte: 2 * parameters a token, and M1's a byte [paper 3.8].
+      curve: (bytes of text seen, training FLOPs, bits/byte of a part of the validation text).
+    """
+
+    tokenizer: str
+    size: str
+    seed: int
+    train_bytes: int
+    bits_per_byte: float
+    bytes_per_token: float
+    parameters: int
+    all_parameters: int
+    training_flops: float
+    flops_per_byte: float
+    paper_flops_per_byte: float
+    curve: tuple[tuple[float, float, float], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Tokenized:
+    """A tokenizer on the study's text.
+
+    Attributes:
+      name: of the tokenizer.
+      vocab_size: ids.
+      bytes_per_token: of the validation text.
+      ngrams: bits/byte of the validation text under Kneser-Ney models of order 1, 2, ..
+      uniform: bits/byte where every code is as likely as every other [paper Table 3].
+    """
+
+    name: str
+    vocab_size: int
+    bytes_per_token: float
+    ngrams: tuple[float, ...]
+    uniform: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """Of a study, as far as it was run.
+
+    Attributes:
+      study: the config.
+      tokenizers: by name, those whose n-grams were counted.
+      runs: models.
+      missing: labels of models that were not run, or not to their end.
+      diverged: labels of models whose loss became infinite.
+      rates: size -> (rate taken, [(rate, bits/byte) tried]).
+    """
+
+    study: Study
+    tokenizers: dict[str, Tokenized]
+    runs: tuple[Run, ...]
+    missing: tuple[str, ...] = ()
+    diverged: tuple[str, ...] = ()
+    rates: dict[str, tuple[float, list[list[float]]]] = dataclasses.field(default_factory=dict)
+
+    def of(self, tokenizer: str, size: str, train_bytes: int | None = None) -> list[Run]:
+        """The seeds of a model, on that much text; None: on the text that most models were."""
+        wanted = self.usual_bytes if train_bytes is None else train_bytes
+        return [
+            run
+            for run in self.runs
+            if (run.tokenizer, run.size, run.train_bytes) == (tokenizer, size, wanted)
+        ]
+
+    @property
+    def usual_bytes(self) -> int:
+        """The bytes of training text that most models saw."""
+        numbers = [run.train_bytes for run in self.runs] or [0]
+        return max(set(numbers), key=lambda number: (numbers.count(number), -number))
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """With a run, smallest first."""
+        parameters = {run.size: run.parameters for run in self.runs}
+        return tuple(sorted(parameters, key=lambda size: parameters[size]))
+
+    @property
+    def spread(self) -> "Spread":
+        """Of bits/byte over seeds."""
+        groups: dict[Any, list[float]] = {}
+        for run in self.runs:
+            key = (run.tokenizer, run.size, run.train_bytes)
+            groups.setdefault(key, []).append(run.bits_per_byte)
+        return Spread.of(groups.values())
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """How far seeds of one model lie apart: pooled over all models that have several.
+
+    Attributes:
+      std: standard deviation of one run, bits/byte; NaN where no model has two seeds.
+      freedom: degrees of freedom: runs minus models.
+    """
+
+    std: float
+    freedom: int
+
+    @classmethod
+    def of(cls, groups: Iterable[Sequence[float]]) -> "Spread":
+        """Of the scores of each model's seeds."""
+        several = [np.asarray(group) for group in groups if len(group) > 1]
+        freedom = sum(len(group) - 1 for group in several)
+        if not freedom:
+            return cls(math.nan, 0)
+        squares = sum(float(np.square(group - group.mean()).sum()) for group in several)
+        return cls(math.sqrt(squares / freedom), freedom)
+
+    def error(self, *numbers: int) -> float:
+        """Half of the 95% interval of a difference between means of so many runs, or of one mean.
+
+        Every model is taken to vary as the pool does; NaN where nothing was run twice.
+        """
+        if not self.freedom:
+            return math.nan
+        quantile = float(stats.t.ppf(0.975, self.freedom))
+        return quantile * self.std * math.sqrt(sum(1 / number for number in numbers))
+
+
+def gather(study: Study, store: Store) -> Results:
+    """What is in a store."""
+    present = ReadOnlyStore(store.directory)
+    tokenizers: dict[str, Tokenized] = {}
+    runs: list[Run] = []
+    missing, diverged = [], []
+    rates: dict[str, tuple[float, list[list[float]]]] = {}
+    for entry in study.tokenizers.values():
+        try:
+            tokenizers[entry.name] = _tokenized(present, study, entry)
+        except NotRunError:
+            continue
+    for size in study.sizes.values():
+        try:
+            chosen = result(steps.learning_rate(present, study, size))
+        except NotRunError:
+            continue
+        rates[size.name] = (chosen["rate"], chosen["tried"])
+    for job in study.jobs():
+        try:
+            run = _run(present, study, job, rates)
+        except NotRunError:
+            missing.append(job.label)
+            continue
+        if run is None:
+            diverged.append(job.label)
+        else:
+            runs.append(run)
+    return Results(study, tokenizers, tuple(runs), tuple(missing), tuple(diverged), rates)
+
+
+def _tokenized(store: Store, study: Study, entry: Tokenizer) -> Tokenized:
+    totals = result(steps.tokens(store, study, entry, study.tokenizer_bytes))
+    found = result(steps.ngrams(store, study, entry))["bits_per_byte"]
+    scored = totals["validation"]
+    each = scored["bytes"] / scored["tokens"]
+    # Of the ids, 0 (padding) and 2 (unknown) never come up.
+    uniform = math.log2(totals["vocab_size"] - 2) / each
+    return Tokenized(entry.name, totals["vocab_size"], each, tuple(found), uniform)
+
+
+def _run(store: Store, study: Study, job: Job, rates: dict[str, Any]) -> Run | None:
+    """None: it diverged."""
+    if job.size.name not in rates:
+        raise NotRunError(job.size.name)
+    totals = result(steps.tokens(store, study, job.tokenizer, job.train_bytes))
+    found = result(steps.model(store, study, job, rates[job.size.name][0]))
+    if found["bits_per_byte"] is None:
+        return None
+    planned = steps.plan(study, job.size, totals)
+    model, length = planned.model, planned.length
+    each = totals["validation"]["bytes"] / totals["validation"]["tokens"]
+    of_m1 = totals["m1_parameters"]
+    shares = [(step / planned.steps, bits) for step, bits in found["curve"]]
+    return Run(
+        tokenizer=job.tokenizer.name,
+        size=job.size.name,
+        seed=job.seed,
+        train_bytes=job.train_bytes,
+        bits_per_byte=found["bits_per_byte"],
+        bytes_per_token=each,
+        parameters=model.num_parameters,
+        all_parameters=flops.with_embeddings(model),
+        training_flops=planned.training_flops,
+        flops_per_byte=flops.per_byte(model, length, each, of_m1),
+        paper_flops_per_byte=2 * model.num_parameters / each + 2 * of_m1,
+        curve=tuple(
+            (share * totals["train"]["bytes"], share * planned.training_flops, bits)
+            for share, bits in shares
+        ),
+    )
