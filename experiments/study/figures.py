@@ -41,27 +41,23 @@ def draw(results: Results, folder: Path) -> list[Path]:
 def _figure(
     results: Results, of_run: Callable[[Run], float], label: str, with_curves: bool
 ) -> plt.Figure:
-    names = [
-        name for name in results.study.tokenizers if any(x.tokenizer == name for x in results.runs)
-    ]
-    colors = (
-        sns.color_palette("colorblind", len(names))
-        if len(names) <= 10
-        else sns.husl_palette(len(names))
-    )
+    run_names = {run.tokenizer for run in results.runs}
+    names = [name for name in results.study.tokenizers if name in run_names]
+    palette = "colorblind" if len(names) <= 10 else "husl"
+    colors = sns.color_palette(palette, len(names))
     figure, axes = plt.subplots(figsize=(8.5, 5))
-    others = {run.train_bytes for run in results.runs} - {results.usual_bytes}
+    others = sorted({run.train_bytes for run in results.runs} - {results.usual_bytes})
     for number, name in enumerate(names):
-        color, marker = colors[number], _MARKERS[number % len(_MARKERS)]
+        style = {"color": colors[number], "marker": _MARKERS[number % len(_MARKERS)]}
         points = []
         for size in results.sizes:
-            for train_bytes in (results.usual_bytes, *sorted(others)):
+            for train_bytes in (results.usual_bytes, *others):
                 runs = results.of(name, size, train_bytes)
                 if not runs:
                     continue
                 if with_curves:
                     _, spent, bits = zip(*runs[0].curve, strict=True)
-                    axes.plot(spent, bits, color=color, alpha=0.35, linewidth=1)
+                    axes.plot(spent, bits, color=colors[number], alpha=0.35, linewidth=1)
                 mean = float(np.mean([run.bits_per_byte for run in runs]))
                 error = results.spread.error(len(runs))
                 usual = train_bytes == results.usual_bytes
@@ -69,18 +65,15 @@ def _figure(
                     of_run(runs[0]),
                     mean,
                     yerr=None if np.isnan(error) else error,
-                    color=color,
-                    marker=marker,
-                    markersize=6,
-                    markerfacecolor=color if usual else "none",
+                    markerfacecolor=colors[number] if usual else "none",
                     capsize=2,
                     linestyle="none",
+                    **style,
                 )
                 if usual:
                     points.append((of_run(runs[0]), mean))
-        axes.plot(
-            *zip(*points, strict=True), color=color, marker=marker, label=name
-        ) if points else None
+        if points:
+            axes.plot(*zip(*points, strict=True), label=name, **style)
     axes.set_xscale("log")
     finals = [run.bits_per_byte for run in results.runs]
     axes.set_ylim(min(finals) - 0.1, max(finals) * 1.15)

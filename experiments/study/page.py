@@ -57,7 +57,7 @@ def protocol(results: Results) -> str:
         f"step {of_all.batch_rows} of them. Tokenizers and n-grams are trained on the first "
         f"{study.tokenizer_bytes:,} bytes of the training text. Optimizer {of_all.optimizer}, "
         f"constant, then falling to 0 over the last {of_all.cooldown:.0%}; its rate is chosen for "
-        f"each size on {study.learning_rate.tokenizer} with {study.learning_rate.train_bytes:,} bytes"
+        f"each size on {study.learning_rate.tokenizer}, {study.learning_rate.train_bytes:,} bytes"
         f"{f' ({rates})' if rates else ''}, then the same for all. Scored on the whole validation "
         f"text, curves on every {of_all.evaluated_rows}th example of it. {error}"
     )

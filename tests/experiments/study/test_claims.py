@@ -1,0 +1,164 @@
+"""Claims on results made by hand, whose answers are known."""
+
+import math
+
+import numpy as np
+import pytest
+
+from experiments.study import claims, page
+from experiments.study.config import Study
+from experiments.study.results import Results, Run, Spread, Tokenized
+
+SIZES = {"small": 1e5, "large": 1e6}
+
+
+def run(tokenizer: str, size: str, bits: float, seed: int = 0, bytes_per_token: float = 4.0) -> Run:
+    flops = SIZES[size]
+    return Run(
+        tokenizer,
+        size,
+        seed,
+        10**6,
+        bits,
+        bytes_per_token,
+        int(flops),
+        int(2 * flops),
+        6e6 * flops / bytes_per_token,
+        2 * flops / bytes_per_token,
+        2 * flops / bytes_per_token,
+        (
+            (5e5, 3e6 * flops / bytes_per_token, 2 * bits),
+            (1e6, 6e6 * flops / bytes_per_token, bits),
+        ),
+    )
+
+
+def results(*runs: Run, ngrams: dict[str, float] | None = None) -> Results:
+    names = {x.tokenizer: x.bytes_per_token for x in runs}
+    bits = ngrams or dict.fromkeys(names, 3.0)
+    tokenized = {name: Tokenized(name, 259, names[name], (bits[name],), 8.0) for name in names}
+    return Results(Study.load("tiny"), tokenized, tuple(runs))
+
+
+def seeds(tokenizer: str, size: str, *bits: float, bytes_per_token: float = 4.0) -> list[Run]:
+    return [run(tokenizer, size, x, seed, bytes_per_token) for seed, x in enumerate(bits)]
+
+
+def test_the_spread_is_pooled() -> None:
+    spread = Spread.of([[1.0, 1.2], [2.0, 2.4], [5.0]])
+    assert spread.freedom == 2
+    assert spread.std == pytest.approx(math.sqrt((0.02 + 0.08) / 2))
+    # 4.3027 is the 97.5% quantile of Student's t with two degrees of freedom.
+    assert spread.error(2, 2) == pytest.approx(4.302653 * spread.std)
+    assert math.isnan(Spread.of([[1.0], [2.0]]).error(1))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "holds"), [((2.1, 2.11), True), ((1.9, 1.91), False), ((2.0, 2.02), None)]
+)
+def test_better_is_decided_by_the_error(theirs: tuple[float, float], holds: bool | None) -> None:
+    found = results(*seeds("A", "small", 2.0, 2.01), *seeds("B", "small", *theirs))
+    finding = claims.better(found, "A", "B", "A beats B")
+    assert finding.holds is holds
+    assert ("±" in finding.evidence) and (bool(finding.reason) is (holds is None))
+
+
+def test_without_seeds_nothing_is_decided() -> None:
+    found = results(run("A", "small", 1.0), run("B", "small", 3.0))
+    assert claims.better(found, "A", "B", "").holds is None
+    assert claims.no_worse(found, "A", "B").holds is None
+
+
+def test_what_was_not_run_is_not_decided() -> None:
+    for finding in claims.all_claims(results(run("A", "small", 1.0)), claims.Names()):
+        assert finding.holds is None and finding.reason
+    assert claims.better(results(run("A", "small", 1.0)), "A", "B", "").holds is None
+
+
+def test_sizes_that_disagree_decide_nothing() -> None:
+    found = results(
+        *seeds("A", "small", 2.0, 2.01),
+        *seeds("B", "small", 2.5, 2.51),
+        *seeds("A", "large", 1.5, 1.51),
+        *seeds("B", "large", 1.2, 1.21),
+    )
+    assert claims.better(found, "A", "B", "").reason == "sizes disagree"
+    assert claims.better(found, "A", "B", "").holds is None
+    gap = claims.gap_closes(found, "A", "B")
+    assert gap.holds is True, gap
+    assert claims.gap_closes(results(*seeds("A", "small", 2.0)), "A", "B").holds is None
+
+
+def test_no_worse_is_not_better() -> None:
+    found = results(*seeds("A", "small", 2.0, 2.02), *seeds("B", "small", 2.0, 2.01))
+    assert claims.better(found, "A", "B", "").holds is None
+    assert claims.no_worse(found, "A", "B").holds is True
+    found = results(*seeds("A", "small", 2.3, 2.31), *seeds("B", "small", 2.0, 2.01))
+    assert claims.no_worse(found, "A", "B").holds is False
+
+
+def test_equal_flops_are_between_sizes() -> None:
+    # A has twice the bytes/token: half the FLOPs/byte. At B's, A's curve lies log10(2) of the way
+    # from its large model to what would be the next: only B's small model can be interpolated.
+    a = [
+        *seeds("A", "small", 2.0, 2.0001, bytes_per_token=8.0),
+        *seeds("A", "large", 1.0, 1.0001, bytes_per_token=8.0),
+    ]
+    b = seeds("B", "small", 1.9, 1.9001)
+    worst = claims.at_flops(results(*a, *b), "A", "B", lambda x: x.flops_per_byte)
+    assert worst is not None
+    expected = 2.0 - math.log10(2) - 1.9
+    assert worst.value == pytest.approx(expected, abs=1e-3)
+    # B's large model is dearer than all of A's, and worse: decided without interpolation.
+    both = results(*a, *b, *seeds("B", "large", 1.1, 1.1001))
+    worst = claims.at_flops(both, "A", "B", lambda x: x.flops_per_byte)
+    assert worst is not None and worst.value == pytest.approx(-0.1, abs=1e-3)
+    # Dearer and better is no comparison.
+    only = results(*a[:2], *seeds("B", "large", 0.5, 0.51))
+    assert claims.at_flops(only, "A", "B", lambda x: x.flops_per_byte) is None
+
+
+@pytest.mark.parametrize(
+    ("bits", "expected", "holds"),
+    [(2.0, True, True), (2.0, False, False), (2.999, True, False), (2.999, False, True)],
+)
+def test_learned(bits: float, expected: bool, holds: bool) -> None:
+    found = results(*seeds("A", "small", bits, bits + 1e-4))
+    assert claims.learned(found, "A", expected).holds is holds
+
+
+@pytest.mark.parametrize(("bits", "holds"), [((2.0, 2.5, 2.9), True), ((2.0, 2.9, 2.5), False)])
+def test_longer_windows(bits: tuple[float, ...], holds: bool) -> None:
+    runs = [
+        x for name, b in zip("ABC", bits, strict=True) for x in seeds(name, "small", b, b + 1e-4)
+    ]
+    assert claims.longer_windows(results(*runs), "ABC").holds is holds
+
+
+def test_rank_correlation() -> None:
+    rho, p = claims.rank_correlation([1, 2, 3, 4, 5], [10, 20, 30, 40, 50])
+    assert rho == pytest.approx(1.0)
+    assert p == pytest.approx(1 / 120)  # one order of 120
+    rho, p = claims.rank_correlation([1, 2, 3, 4, 5], [5, 4, 3, 2, 1])
+    assert rho == pytest.approx(-1.0) and p == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("order", "holds"), [((1, 2, 3, 4, 5), True), ((5, 4, 3, 2, 1), False)])
+def test_ngrams_predict(order: tuple[int, ...], holds: bool) -> None:
+    names = "ABCDE"
+    runs = [run(name, "small", 1 + 0.1 * i) for i, name in enumerate(names)]
+    ngrams = dict(zip(names, map(float, order), strict=True))
+    assert claims.ngrams_predict(results(*runs, ngrams=ngrams)).holds is holds
+    assert claims.ngrams_predict(results(*runs[:4])).holds is None
+
+
+def test_the_page_names_what_is_missing(tmp_path) -> None:
+    found = results(*seeds("Bytes", "small", 2.0, 2.1), *seeds("BPE 1k", "large", 1.5, 1.6))
+    found = Results(found.study, found.tokenizers, found.runs, missing=("SuperBPE 1k 20k 0MB 0",))
+    path = page.write(found, tmp_path)
+    text = path.read_text()
+    assert "- SuperBPE 1k 20k 0MB 0" in text and "undecided" in text
+    assert "1.5500 ±" in text
+    for name in ("training", "inference"):
+        assert (tmp_path / "figures" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
+    assert np.isfinite(found.spread.std)
