@@ -1,6 +1,6 @@
 """Claim: the frozen M1 steps as fast as PyTorch steps the float model, many texts at once.
 
-    python -m benchmarks.engine --text 'C4/validation/*.json.gz' --float_m1 M1.safetensors \
+    python -m benchmarks.engine --text 'C4/validation/*.json.gz' --float_m1 RUN \
         --torch_python TORCH_VENV/bin/python --output engine.jsonl --table engine.md
 
 Times the frozen M1's engines by steps (windows of several sizes, full caches) and on whole texts,
@@ -41,7 +41,6 @@ from equalinfo.alphabet import Symbols
 from equalinfo.m1.frozen.cpu import tiles
 from equalinfo.m1.frozen.file import FrozenM1
 from equalinfo.m1.frozen.threads import num_threads
-from equalinfo.m1.neural import NeuralModel
 from equalinfo.m1.shipped import shipped_m1
 from equalinfo.text_files import read_symbols
 
@@ -86,7 +85,7 @@ class _Bench:
             for kernel in options.kernels
         ]
         self.float = (
-            NeuralModel.load(options.float_m1)
+            floats.trained_model(options.float_m1, self.shape.max_context)
             if options.float_m1
             else floats.random_model(self.shape)
         )
@@ -99,7 +98,7 @@ class _Bench:
             **{module.__name__: module.__version__ for module in (np, numba, jax)},
             "m1": frozen.sha256,
             "shape": vars(self.shape),
-            "float_m1": self.float.sha256 if options.float_m1 else "random parameters",
+            "float_m1": str(options.float_m1) if options.float_m1 else "random parameters",
             "text_symbols": len(self.text),
             "rounds": options.rounds,
             "seconds": options.seconds,
@@ -243,7 +242,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add: Callable[..., Any] = parser.add_argument
     add("--m1", help="frozen M1, .eqm; default: the one of the package")
-    add("--float_m1", type=Path, help="float M1, .safetensors; default: random, of the same size")
+    add("--float_m1", type=Path, help="run of `equalinfo train`; default: random, of the same size")
     add("--text", nargs="+", default=[str(DEMO)], help="files of text; default: the demo's")
     add("--torch_python", help="interpreter with PyTorch and NumPy")
     add("--kernels", nargs="*", default=[], choices=list(tiles.KERNELS), help="of the CPU engine")

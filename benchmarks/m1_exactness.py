@@ -1,6 +1,6 @@
 """Claim: a frozen M1 gives the same frequencies however it is run. 0 differ.
 
-    python -m benchmarks.m1_exactness --text 'C4/validation/*.json.gz' --float_m1 M1.safetensors \
+    python -m benchmarks.m1_exactness --text 'C4/validation/*.json.gz' --float_m1 RUN \
         --other_python OTHER_JAX_VENV/bin/python --torch_python TORCH_VENV/bin/python
 
 First the NumPy reference against the CPU engine. Then every setting (kernels, threads, batch, steps
@@ -166,11 +166,10 @@ def _reference(model: FrozenM1, text: Symbols, contexts: int) -> int:
 
 
 def _contrast(file: Path | None, model: FrozenM1, text: Symbols, contexts: int) -> None:
-    from benchmarks.engine_speed.floats import random_model
+    from benchmarks.engine_speed.floats import random_model, trained_model
     from benchmarks.m1_matrix.contrast import contrast
-    from equalinfo.m1.neural import NeuralModel
 
-    floats = NeuralModel.load(file) if file else random_model(model.shape)
+    floats = trained_model(file, model.shape.max_context) if file else random_model(model.shape)
     for line in contrast(floats, text, contexts):
         print(json.dumps(line), flush=True)
 
@@ -209,7 +208,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--m1", help="frozen M1, .eqm; default: the one of the package")
-    add("--float_m1", type=Path, help="float M1, .safetensors; default: random, of the same size")
+    add("--float_m1", type=Path, help="run of `equalinfo train`; default: random, of the same size")
     add("--text", nargs="+", default=[str(_DEMO)], help="files of text; default: the demo's")
     add("--contexts", type=int, default=10_000_000, help="compared in all settings together")
     add("--reference_contexts", type=int, default=10_000, help="of the NumPy reference")

@@ -1,13 +1,10 @@
-"""The only border between floats and integers: probabilities -> frequencies that sum to 2^P.
+"""Frequencies of the 257 symbols that sum to 2^P, each at least 1: from counts or integer logits.
 
 Rule, for every source: with M = 2^P - 257 points to share, f = 1 + floor(p M); the points left over
 go one each to the largest remainders, ties to the lower symbol. So each symbol can be coded, and
-each frequency is within one point of 1 + p M. `from_counts` follows it in exact integers; the float
-sources first write p M in fixed point with 32 fractional bits: what follows is integer there too.
+each frequency is within one point of 1 + p M.
 
-Below this module everything is integer: two machines agree on tokens if they agree on frequencies.
-`from_logits` and `from_probabilities` give the same integers only from the same floats, and `exp`
-may differ between machines: a model that uses them has `float_border = True`.
+Everything is integer, here and below: all machines get the same frequencies, and the same tokens.
 """
 
 import math
@@ -18,15 +15,7 @@ import numpy.typing as npt
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.apportionment import threshold, winners
 from equalinfo.jit import njit
-from equalinfo.precision import AC_PRECISION as AC_PRECISION
-from equalinfo.precision import DEFAULT_PRECISION as DEFAULT_PRECISION
-from equalinfo.precision import MAX_PRECISION as MAX_PRECISION
-from equalinfo.precision import MIN_PRECISION as MIN_PRECISION
-from equalinfo.precision import check_precision as check_precision
-
-Frequencies = npt.NDArray[np.uint32]
-
-_FRACTION_BITS = 32
+from equalinfo.m1.base import DEFAULT_PRECISION, Frequencies, check_precision
 
 LOG2_BITS = 10
 """Integer logits count 2^-LOG2_BITS bits."""
@@ -63,8 +52,8 @@ def check(frequencies: npt.NDArray[np.integer], precision: int) -> None:
         )
     if not np.issubdtype(frequencies.dtype, np.integer):
         raise ValueError(
-            f"frequencies are {frequencies.dtype}; expected integers. "
-            "Use frequencies.from_probabilities."
+            f"frequencies are {frequencies.dtype}; expected integers. Build them with "
+            "equalinfo.frequencies."
         )
     rows = frequencies.reshape(-1, NUM_SYMBOLS).astype(np.int64)
     if rows.size == 0:
@@ -121,61 +110,6 @@ def from_counts(counts: npt.ArrayLike, precision: int = DEFAULT_PRECISION) -> Fr
     return np.array([1 + f + b for f, b in zip(floors, bonus, strict=True)], np.uint32)
 
 
-def from_probabilities(
-    probabilities: npt.ArrayLike, precision: int = DEFAULT_PRECISION
-) -> Frequencies:
-    """Turn probabilities into frequencies.
-
-    Args:
-      probabilities: float[..., 257]; each row sums to 1 within 1e-3 and is divided by its sum in
-        float64 (added up in symbol order).
-      precision: P.
-
-    Returns:
-      uint32[..., 257], each >= 1, rows sum to 2^precision.
-
-    Raises:
-      ValueError: a row with a negative or non-finite entry, or a sum that is not about 1.
-    """
-    check_precision(precision)
-    array = np.asarray(probabilities)
-    rows = _rows(array, "probabilities")
-    out = np.empty(rows.shape, np.uint32)
-    bad = _share_rows(rows, precision, out)
-    if bad >= 0:
-        raise ValueError(
-            f"probabilities in row {bad} have minimum {rows[bad].min()} and sum {rows[bad].sum()}; "
-            "expected finite values >= 0 with sum 1 (within 1e-3)."
-        )
-    return out.reshape(array.shape)
-
-
-def from_logits(logits: npt.ArrayLike, precision: int = DEFAULT_PRECISION) -> Frequencies:
-    """Softmax in float64, then the rule of `from_probabilities`.
-
-    Args:
-      logits: float32[..., 257], in nats, any offset.
-      precision: P.
-
-    Returns:
-      uint32[..., 257], each >= 1, rows sum to 2^precision.
-
-    Raises:
-      ValueError: a row with a NaN or +inf, or with -inf everywhere.
-    """
-    check_precision(precision)
-    array = np.asarray(logits)
-    rows = _rows(array, "logits")
-    out = np.empty(rows.shape, np.uint32)
-    bad = _share_softmax_rows(rows, precision, out)
-    if bad >= 0:
-        raise ValueError(
-            f"logits in row {bad} span {rows[bad].min()} to {rows[bad].max()}; expected numbers "
-            "below +inf. M1's parameters, or its input, are damaged."
-        )
-    return out.reshape(array.shape)
-
-
 def from_log2(logits: npt.NDArray[np.int16], precision: int = DEFAULT_PRECISION) -> Frequencies:
     """Shares 2^precision points by weights 2^logit, all in integers: the same on every machine.
 
@@ -207,80 +141,6 @@ def cumulative(frequencies: Frequencies) -> Frequencies:
     out = np.zeros((*frequencies.shape[:-1], frequencies.shape[-1] + 1), np.uint32)
     np.cumsum(frequencies, axis=-1, dtype=np.uint32, out=out[..., 1:])
     return out
-
-
-def _rows(array: npt.NDArray[np.floating], what: str) -> npt.NDArray[np.float64]:
-    if array.ndim < 1 or array.shape[-1] != NUM_SYMBOLS:
-        raise ValueError(f"{what} have shape {array.shape}; expected [..., {NUM_SYMBOLS}].")
-    # A fresh array: `_share_softmax_rows` works in place.
-    return np.array(array, np.float64, order="C").reshape(-1, NUM_SYMBOLS)
-
-
-@njit(cache=True, nogil=True)
-def _share(
-    row: npt.NDArray[np.float64],
-    total: float,
-    precision: int,
-    remainders: npt.NDArray[np.int64],
-    out: npt.NDArray[np.uint32],
-) -> None:
-    points = (1 << precision) - NUM_SYMBOLS
-    scale = float(points << _FRACTION_BITS)
-    left = points
-    for symbol in range(NUM_SYMBOLS):
-        # Rounding can carry a probability near 1 past the last point; it may not take more.
-        fixed = min(int(row[symbol] / total * scale), points << _FRACTION_BITS)
-        floor = fixed >> _FRACTION_BITS
-        remainders[symbol] = fixed & ((1 << _FRACTION_BITS) - 1)
-        out[symbol] = 1 + floor
-        left -= floor
-    limit, ties = threshold(remainders, left, _FRACTION_BITS)
-    for symbol in range(NUM_SYMBOLS):
-        if remainders[symbol] > limit:
-            out[symbol] += 1
-        elif remainders[symbol] == limit and ties > 0:
-            out[symbol] += 1
-            ties -= 1
-
-
-@njit(cache=True, nogil=True)
-def _share_rows(rows: npt.NDArray[np.float64], precision: int, out: npt.NDArray[np.uint32]) -> int:
-    """Fill `out`; return the first bad row, or -1."""
-    remainders = np.empty(NUM_SYMBOLS, np.int64)
-    for index in range(rows.shape[0]):
-        total = 0.0
-        good = True
-        for symbol in range(NUM_SYMBOLS):
-            value = rows[index, symbol]
-            good &= 0.0 <= value < math.inf
-            total += value
-        if not (good and abs(total - 1.0) <= 1e-3):
-            return index
-        _share(rows[index], total, precision, remainders, out[index])
-    return -1
-
-
-@njit(cache=True, nogil=True)
-def _share_softmax_rows(
-    rows: npt.NDArray[np.float64], precision: int, out: npt.NDArray[np.uint32]
-) -> int:
-    """Fill `out`, overwriting good rows of `rows`; return the first bad row, or -1."""
-    remainders = np.empty(NUM_SYMBOLS, np.int64)
-    for index in range(rows.shape[0]):
-        row = rows[index]
-        largest = -math.inf
-        good = True
-        for symbol in range(NUM_SYMBOLS):
-            good &= row[symbol] < math.inf  # False for NaN too
-            largest = max(largest, row[symbol])
-        if not good or largest == -math.inf:
-            return index
-        total = 0.0
-        for symbol in range(NUM_SYMBOLS):
-            row[symbol] = math.exp(row[symbol] - largest)
-            total += row[symbol]
-        _share(row, total, precision, remainders, out[index])
-    return -1
 
 
 @njit(cache=True, nogil=True)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from equalinfo import codecs
 from equalinfo.codebook import M1_PLANS, PARSES
-from equalinfo.precision import check_precision
+from equalinfo.m1.base import check_precision
 from pipelines import sinks
 from pipelines.executors.dask import Dask
 from pipelines.executors.local import Local

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import NUM_SYMBOLS
-from equalinfo.frequencies import Frequencies, from_counts
+from equalinfo.frequencies import from_counts
+from equalinfo.m1.base import Frequencies
 
 
 class HashModel:
@@ -19,8 +20,6 @@ class HashModel:
         on one symbol.
       favourite: a symbol that gets all that can be given, after any context; None for none.
     """
-
-    float_border = False
 
     def __init__(
         self, order: int = 2, precision: int = 16, peak: int = 12, favourite: int | None = None

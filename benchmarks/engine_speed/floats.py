@@ -1,6 +1,7 @@
 """The float model of the same size, in JAX: as this package runs it, and one stream at a time."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -8,15 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.engine_speed.float_model import NeuralModel
 from benchmarks.engine_speed.measure import Turn, local
 from benchmarks.engine_speed.ours import steps
 from benchmarks.engine_speed.windows import Pattern
 from equalinfo.alphabet import NUM_SYMBOLS, Symbols
+from equalinfo.ids import symbols_to_ids
 from equalinfo.lm.config import ModelConfig, padded_vocab_size
-from equalinfo.lm.data import symbols_to_ids
+from equalinfo.lm.load import load_model
 from equalinfo.lm.model import Transformer, relative_bucket
 from equalinfo.m1.frozen.file import START, Shape
-from equalinfo.m1.neural import NeuralModel
 
 # Id of each symbol, and of the start marker after them.
 IDS = np.append(symbols_to_ids(np.arange(NUM_SYMBOLS, dtype=np.uint16)), 0)
@@ -36,6 +38,12 @@ def random_model(shape: Shape) -> NeuralModel:
     )
     params = Transformer(config).init(jax.random.key(0), jnp.zeros((1, 8), jnp.int32))["params"]
     return NeuralModel(config, params, shape.max_context)
+
+
+def trained_model(run: Path, max_context: int) -> NeuralModel:
+    """The float model of a run of `equalinfo train`."""
+    config, params, _ = load_model(run)
+    return NeuralModel(config, params, max_context)
 
 
 def jax_steps(model: NeuralModel, pattern: Pattern) -> dict[str, Turn]:

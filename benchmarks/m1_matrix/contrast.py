@@ -7,12 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.engine_speed.float_model import NeuralModel, from_logits
 from benchmarks.engine_speed.floats import IDS
 from benchmarks.m1_matrix.texts import Ints, Numbers, numbers
-from equalinfo import frequencies
 from equalinfo.alphabet import NUM_SYMBOLS, Symbols
 from equalinfo.lm.model import Transformer
-from equalinfo.m1.neural import NeuralModel
 
 _CONTEXT, _LENGTH = 64, 96
 _BATCH = 256
@@ -111,7 +110,7 @@ def _neural(model: NeuralModel, texts: Ints) -> Numbers:
 
 def _numbers(logits: Any) -> Numbers:
     """uint64[texts, n] of the frequencies after float32[texts, n, vocabulary]."""
-    shared = frequencies.from_logits(np.asarray(logits)[..., IDS[:NUM_SYMBOLS]])
+    shared = from_logits(np.asarray(logits)[..., IDS[:NUM_SYMBOLS]])
     return numbers(shared)
 
 

@@ -33,8 +33,7 @@ from equalinfo.codebook.limits import (
     check_num_codes,
     check_parse,
 )
-from equalinfo.m1.base import FrequencyModel
-from equalinfo.precision import check_precision
+from equalinfo.m1.base import FrequencyModel, check_precision
 
 if TYPE_CHECKING:
     from equalinfo.codebook.lookup import ByteTexts

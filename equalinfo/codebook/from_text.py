@@ -7,7 +7,7 @@ import numpy as np
 from equalinfo.alphabet import Symbols
 from equalinfo.codebook.book import Codebook, CodebookInfo
 from equalinfo.codebook.limits import FEWEST, UNIGRAM
-from equalinfo.frequencies import DEFAULT_PRECISION
+from equalinfo.m1.base import DEFAULT_PRECISION
 from equalinfo.m1.counts import CountModel
 
 

@@ -25,9 +25,8 @@ from equalinfo.codecs.codebook import CODEBOOK_ASSET, decode_tokens, encode_toke
 from equalinfo.codecs.windows import BookWindows, ModelWindows, WindowCodec
 from equalinfo.coding.exact import check_window_bits
 from equalinfo.coding.exact_lanes import ExactCode
-from equalinfo.frequencies import DEFAULT_PRECISION
 from equalinfo.ids import ID_OFFSET
-from equalinfo.m1.base import FrequencyModel
+from equalinfo.m1.base import DEFAULT_PRECISION, FrequencyModel
 from equalinfo.m1.load import resolve_model
 
 # What the codec takes without an M1 and without a codebook; a later one would change the tokens.

@@ -13,8 +13,7 @@ from typing import Any, ClassVar
 from equalinfo.codecs.base import M1_ASSET, M1_CONTEXT_HELP, M1_HELP, m1_facts, neural, option
 from equalinfo.codecs.windows import ModelWindows, WindowCodec
 from equalinfo.coding.ac_window import PaperWindow
-from equalinfo.frequencies import AC_PRECISION
-from equalinfo.m1.base import FrequencyModel
+from equalinfo.m1.base import AC_PRECISION, FrequencyModel
 from equalinfo.m1.load import resolve_model
 
 

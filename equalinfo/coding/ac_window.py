@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from equalinfo.coding.exact import NextFrequencies, check_window_bits
-from equalinfo.frequencies import check_precision
+from equalinfo.m1.base import check_precision
 
 if TYPE_CHECKING:
     from equalinfo.coding.ac_window_lanes import PaperDecoder, PaperEncoder

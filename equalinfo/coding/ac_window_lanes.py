@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from equalinfo.coding.ac_window import GUARD_BITS, PaperWindow, padded_code
 from equalinfo.coding.intervals import interval_of, symbol_at
-from equalinfo.frequencies import Frequencies
 from equalinfo.jit import njit
+from equalinfo.m1.base import Frequencies
 
 Lanes = npt.NDArray[np.int64]
 Wide = npt.NDArray[Any]

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import NUM_SYMBOLS, Symbols
-from equalinfo.frequencies import check_precision
 from equalinfo.jit import njit
+from equalinfo.m1.base import check_precision
 
 Bits = npt.NDArray[np.uint8]
 RANGE_BITS = 32

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.coding.arithmetic import HALF, RANGE_BITS, TOP, Bits
-from equalinfo.frequencies import Frequencies, check_precision
 from equalinfo.jit import njit
+from equalinfo.m1.base import Frequencies, check_precision
 
 
 class TextDecoder:

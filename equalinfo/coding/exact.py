@@ -18,7 +18,7 @@ import numpy.typing as npt
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.apportionment import winners
 from equalinfo.coding.bits import MAX_WINDOW_BITS, MIN_WINDOW_BITS
-from equalinfo.frequencies import Frequencies, check_precision
+from equalinfo.m1.base import Frequencies, check_precision
 
 NextFrequencies = Callable[[list[int]], Frequencies]
 """From the symbols of the window so far to uint32[257], the frequencies of the next one."""

@@ -16,8 +16,8 @@ from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.apportionment import threshold
 from equalinfo.coding.bits import NARROW_BITS
 from equalinfo.coding.exact import check_window_bits
-from equalinfo.frequencies import Frequencies, check_precision
 from equalinfo.jit import njit
+from equalinfo.m1.base import Frequencies, check_precision
 
 Lanes = npt.NDArray[np.int64]
 Wide = npt.NDArray[Any]

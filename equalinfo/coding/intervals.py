@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import NUM_SYMBOLS
-from equalinfo.frequencies import Frequencies
 from equalinfo.jit import njit
+from equalinfo.m1.base import Frequencies
 
 Lanes = npt.NDArray[np.int64]
 

@@ -15,8 +15,7 @@ from equalinfo.coding.arithmetic import Bits, check_is_code, encode
 from equalinfo.coding.arithmetic_lanes import TextDecoder
 from equalinfo.coding.intervals import interval_of
 from equalinfo.coding.lanes import DEFAULT_LANES, Progress
-from equalinfo.frequencies import Frequencies
-from equalinfo.m1.base import FrequencyModel, WholeTextModel
+from equalinfo.m1.base import Frequencies, FrequencyModel, WholeTextModel
 
 _Indices = npt.NDArray[np.int64]
 _Read = Callable[[Frequencies, _Indices, _Indices, _Indices], npt.NDArray[np.int32]]

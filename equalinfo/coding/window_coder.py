@@ -6,8 +6,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from equalinfo.frequencies import Frequencies
-from equalinfo.m1.base import FrequencyModel
+from equalinfo.m1.base import Frequencies, FrequencyModel
 
 DEFAULT_LANES = 1024
 

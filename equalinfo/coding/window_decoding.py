@@ -16,8 +16,7 @@ from equalinfo.coding.window_coder import (
     WindowCoder,
     check_options,
 )
-from equalinfo.frequencies import Frequencies
-from equalinfo.m1.base import FrequencyModel
+from equalinfo.m1.base import Frequencies, FrequencyModel
 
 
 class DecodedText(NamedTuple):

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from equalinfo.alphabet import EOS, Symbols
 from equalinfo.codecs import codec_of
 from equalinfo.dataset import read_dataset
+from equalinfo.ids import ids_to_symbols, symbols_to_ids
 from equalinfo.manifest import Manifest
 
 Int32 = npt.NDArray[np.int32]
@@ -79,13 +80,6 @@ def make_batch(
     if weights is None:
         weights = (targets != 0).astype(np.float32)
     return Batch(inputs, targets, weights, segments.astype(np.int32), num_bytes)
-
-
-def symbols_to_ids(symbols: Symbols) -> Int32:
-    """Symbols -> ids of a byte LM: byte + 3, EOS -> 1, as in ByT5 [paper 3.1]."""
-    ids = symbols.astype(np.int32) + 3
-    ids[symbols == EOS] = 1
-    return ids
 
 
 class Epochs:
@@ -296,11 +290,6 @@ class ByteBatches:
 def _digest(array: npt.NDArray[Any]) -> str:
     """Of an array's values, for fingerprints."""
     return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()[:16]
-
-
-def ids_to_symbols(ids: Int32) -> Symbols:
-    """Undo `symbols_to_ids`."""
-    return np.where(ids == 1, EOS, ids - 3).astype(np.uint16)
 
 
 def load_symbols(directory: str | os.PathLike[str], split: str, progress: bool = True) -> Symbols:

@@ -17,8 +17,8 @@ import numpy as np
 
 from equalinfo.alphabet import EOS, Symbols, as_symbols
 from equalinfo.codecs.base import Codec
-from equalinfo.ids import EOS_ID, ID_OFFSET
-from equalinfo.lm.data import Int32, OrderedBatches, RowBatches, TokenRows, symbols_to_ids
+from equalinfo.ids import EOS_ID, ID_OFFSET, symbols_to_ids
+from equalinfo.lm.data import Int32, OrderedBatches, RowBatches, TokenRows
 
 BYTE_VOCAB_SIZE = ID_OFFSET + 256
 

@@ -1,8 +1,7 @@
 """What a coder asks of M1: integer frequencies of the next symbol, for many texts (lanes) at once.
 
 Lanes step together because a model that evaluates thousands of short texts in one matrix product is
-as fast as one that evaluates a long text. Everything above this interface may be floating point;
-everything below is integer (see `equalinfo.frequencies`, the border).
+as fast as one that evaluates a long text.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +10,26 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from equalinfo.alphabet import NUM_SYMBOLS
+
 Frequencies = npt.NDArray[np.uint32]
+
+DEFAULT_PRECISION = 16
+AC_PRECISION = 14
+"""Of the paper's range coder: every probability is at least 2^-14 [paper 3.3]."""
+
+MIN_PRECISION = 9  # 2^9 is the first power of two that gives each of 257 symbols a point.
+MAX_PRECISION = 20  # Beyond, products of counts and points leave int64.
+
+
+def check_precision(precision: int) -> None:
+    """Raise ValueError unless 9 <= precision <= 20."""
+    if not MIN_PRECISION <= precision <= MAX_PRECISION:
+        raise ValueError(
+            f"precision={precision} is outside {MIN_PRECISION}..{MAX_PRECISION}: frequencies of "
+            f"{NUM_SYMBOLS} symbols sum to 2^precision, each at least 1. "
+            f"Use {DEFAULT_PRECISION}, or {AC_PRECISION} for ac and static_ac, as in the paper."
+        )
 
 
 class FrequencyModel(Protocol):
@@ -27,10 +45,6 @@ class FrequencyModel(Protocol):
     @property
     def max_context(self) -> int:
         """Symbols of left context it was made for; 0 where context plays no part."""
-
-    @property
-    def float_border(self) -> bool:
-        """True where frequencies come from floats: the same bits on one machine and software."""
 
     @property
     def sha256(self) -> str:

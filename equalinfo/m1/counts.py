@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import NUM_SYMBOLS, Symbols, as_symbols
-from equalinfo.frequencies import DEFAULT_PRECISION, check_precision
 from equalinfo.jit import njit
-from equalinfo.m1.base import Frequencies
+from equalinfo.m1.base import DEFAULT_PRECISION, Frequencies, check_precision
 
 Integers = npt.NDArray[np.int64]
 Nodes = npt.NDArray[np.int32]
@@ -34,8 +33,6 @@ class CountModel:
     After a text seen n times, the frequency of symbol c is its share in n(text, c) + p(c | last
     symbol), where p is counted over all places; after other texts it is p. All in integers.
     """
-
-    float_border = False
 
     def __init__(
         self,

@@ -11,7 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from equalinfo.alphabet import NUM_SYMBOLS
-from equalinfo.frequencies import AC_PRECISION, Frequencies, check, from_counts
+from equalinfo.frequencies import check, from_counts
+from equalinfo.m1.base import AC_PRECISION, Frequencies
 
 FORMAT_VERSION = 1
 
@@ -23,11 +24,9 @@ class StaticModel:
       frequencies: uint32[257], read-only.
       precision: P; they sum to 2^P.
       max_context: 0, context plays no part.
-      float_border: False, frequencies are stored as integers.
     """
 
     max_context = 0
-    float_border = False
 
     def __init__(self, frequencies: Frequencies, precision: int = AC_PRECISION) -> None:
         """Keep a copy of `frequencies`.

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from equalinfo.alphabet import EOS, join
+from equalinfo.ids import ids_to_symbols, symbols_to_ids
 from equalinfo.lm.data import (
     Batch,
     ByteBatches,
@@ -9,9 +10,7 @@ from equalinfo.lm.data import (
     OrderedBatches,
     RowBatches,
     TokenRows,
-    ids_to_symbols,
     make_batch,
-    symbols_to_ids,
 )
 
 

@@ -4,8 +4,9 @@ import pytest
 
 from equalinfo import codecs
 from equalinfo.alphabet import EOS, cut, join
+from equalinfo.ids import ids_to_symbols
 from equalinfo.lm.config import ModelConfig
-from equalinfo.lm.data import RowBatches, TokenRows, ids_to_symbols
+from equalinfo.lm.data import RowBatches, TokenRows
 from equalinfo.lm.optimizer import OptimizerConfig
 from equalinfo.lm.pairs import (
     BYTE_VOCAB_SIZE,

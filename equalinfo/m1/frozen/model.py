@@ -57,8 +57,6 @@ class Engine(Protocol):
 class FrozenModel:
     """Frequencies of a frozen M1. See `FrequencyModel` for the interface."""
 
-    float_border = False
-
     def __init__(self, frozen: FrozenM1, precision: int = 16, backend: str | None = None) -> None:
         """Make the engine, and prove it on a self-test.
 

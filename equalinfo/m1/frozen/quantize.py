@@ -9,14 +9,14 @@ import dataclasses
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from equalinfo import frequencies
 from equalinfo.alphabet import NUM_SYMBOLS
+from equalinfo.ids import symbols_to_ids
 from equalinfo.lm.config import ModelConfig
-from equalinfo.lm.data import symbols_to_ids
 from equalinfo.lm.model import Dense, RMSNorm, Transformer, relative_bucket
 from equalinfo.m1.frozen import arithmetic as a
 from equalinfo.m1.frozen.file import FrozenM1, Shape
@@ -84,14 +84,11 @@ def information(
     inputs = np.concatenate([np.zeros((len(ids), 1), np.int32), ids[:, :-1]], axis=1)
     columns = symbols_to_ids(np.arange(NUM_SYMBOLS, dtype=np.uint16))
     logits = np.asarray(_transformer(config).apply({"params": params}, jnp.asarray(inputs)))
-    before = frequencies.from_logits(logits[..., columns], frozen.precision)
-    before = np.take_along_axis(before, np.asarray(text)[..., None], axis=-1)
-    sizes = [size for _, size in frozen.intervals(list(text), text.shape[1] + 1)]
-
-    def bits(points: npt.NDArray[np.integer]) -> float:
-        return float(frozen.precision - np.mean(np.log2(points.astype(np.float64))))
-
-    return bits(before), bits(np.stack(sizes))
+    nats = jax.nn.log_softmax(jnp.asarray(logits[..., columns]))
+    before = -np.take_along_axis(np.asarray(nats), np.asarray(text)[..., None], axis=-1)
+    sizes = np.stack([size for _, size in frozen.intervals(list(text), text.shape[1] + 1)])
+    after = frozen.precision - np.mean(np.log2(sizes.astype(np.float64)))
+    return float(np.mean(before) / np.log(2)), float(after)
 
 
 def _transformer(config: ModelConfig) -> Transformer:
@@ -134,7 +131,7 @@ class _Builder:
         steps = [8 * largest / a.RESIDUAL_LIMIT]
         for layer in range(config.num_layers):
             *_, rows = self._hidden(layer)
-            steps.append(_column_steps(rows).max() * 2.0**a.DOWN_SHIFT / _TOP)
+            steps.append(_best_steps(rows).max() * 2.0**a.DOWN_SHIFT / _TOP)
         self.residual_step = 2.0 ** np.ceil(np.log2(max(steps)))
         rows = np.asarray(params["token_embedder"], np.float64)
         ids = np.append(symbols_to_ids(np.arange(NUM_SYMBOLS, dtype=np.uint16)), 0)
@@ -156,7 +153,7 @@ class _Builder:
         names = [f"{here}/{name}" for name in ("query", "key", "value")]
         norm = f"layers_{layer}/pre_self_attention_layer_norm"
         rows = self._norm(f"{layer}.attention_norm", norm, names)
-        query, key, value = (_channel_steps(self.seen.outputs[name]) for name in names)
+        query, key, value = (_best_steps(self.seen.outputs[name]) for name in names)
         # Per head, the product of both steps must be one number, that of the scores.
         products = (query * key).reshape(config.num_heads, config.head_dim)
         unit = np.log(2) / (1 << a.SCORE_BITS)
@@ -185,7 +182,7 @@ class _Builder:
         self._put(f"{layer}.bias", table[:, buckets] / unit, np.int32, 1 << 20)
         # Attention gives 1/128 of the values' steps.
         kernel = self._kernel(f"{here}/out")
-        out = _channel_steps(self.seen.inputs[f"{here}/out"])
+        out = _best_steps(self.seen.inputs[f"{here}/out"])
         gains, shift = _multipliers(value / 128 / out, _TOP, 30)
         self._put(f"{layer}.attention_scale", gains, np.int32, _TOP)
         self.shifts[f"{layer}.attention"] = shift
@@ -219,7 +216,7 @@ class _Builder:
         """Add a norm; return what its readers' rows are multiplied with, float64[E]."""
         x = self.seen.inputs[path]
         unit = x / np.sqrt(np.mean(x * x, axis=1, keepdims=True))
-        step = _channel_steps(unit)
+        step = _best_steps(unit)
         width = x.shape[1]
         gains, shift = _multipliers(np.sqrt(width) / 2.0**15 / step, _TOP, 30)
         self._put(name, gains, np.int32, _TOP)
@@ -229,7 +226,7 @@ class _Builder:
 
     def _matrix(self, name: str, values: Array, out_step: float | Array, lowest: int = 13) -> None:
         """Add a matrix of real `values` per input integer, whose outputs count `out_step`."""
-        step = _column_steps(values)
+        step = _best_steps(values)
         self._put(name, values / step, np.int8, a.INT8)
         ratio = step / out_step
         multipliers, found = _multipliers(ratio, _TOP, 43, lowest=lowest)
@@ -267,17 +264,8 @@ def _multipliers(
     return np.minimum(rounding(ratios * 2.0**shift), top), shift
 
 
-def _channel_steps(x: Array) -> Array:
-    """For each column of [n, width], the step with the least squared error in int8."""
-    return _best_steps(x)
-
-
-def _column_steps(weights: Array) -> Array:
-    """The same for the columns of a matrix."""
-    return _best_steps(weights)
-
-
 def _best_steps(x: Array) -> Array:
+    """For each column of [n, width], the step with the least squared error in int8."""
     largest = _at_least(np.abs(x).max(axis=0))
     best, error = largest / a.INT8, np.full(x.shape[1], np.inf)
     for clip in _CLIPS:

@@ -10,7 +10,7 @@ jax = pytest.importorskip("jax", reason="freezing needs JAX: pip install 'equali
 
 from equalinfo import frequencies  # noqa: E402
 from equalinfo.alphabet import NUM_SYMBOLS  # noqa: E402
-from equalinfo.lm.data import symbols_to_ids  # noqa: E402
+from equalinfo.ids import symbols_to_ids  # noqa: E402
 from equalinfo.lm.model import Transformer  # noqa: E402
 from equalinfo.m1.frozen.cpu import tiles  # noqa: E402
 from equalinfo.m1.frozen.cpu.engine import CpuEngine  # noqa: E402
