@@ -116,7 +116,8 @@ def _installed(kinds: Sequence[str]) -> list[str]:
 
 
 def _shipped() -> Candidate:
-    from equalinfo.tokenizer import DEFAULT_CODEBOOK, Tokenizer
+    from equalinfo.codebook.shipped import DEFAULT_CODEBOOK
+    from equalinfo.tokenizer import Tokenizer
 
     path = training.ROOT / "equalinfo" / "codebooks" / DEFAULT_CODEBOOK
     return Candidate("equalinfo", Tokenizer.load(path).codebook.num_codes, path, given=True)

@@ -15,7 +15,8 @@ from equalinfo import Tokenizer
 from equalinfo.alphabet import EOS
 from equalinfo.codebook import FEWEST, LONGEST, PARSES, Codebook
 from equalinfo.codebook.plain import FIRST_TEXTS, Budget
-from equalinfo.tokenizer import DEFAULT_CODEBOOK, _same_shipped
+from equalinfo.codebook.shipped import DEFAULT_CODEBOOK
+from equalinfo.tokenizer import _same_shipped
 
 NASTY = [
     b"",

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.tokenizer_speed import kinds_of_text, report, text, training
 from benchmarks.tokenizer_speed.measure import Measurement, fresh_start, speed_figures
 from benchmarks.tokenizer_speed.training import Candidate
-from equalinfo.tokenizer import DEFAULT_CODEBOOK
+from equalinfo.codebook.shipped import DEFAULT_CODEBOOK
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = ROOT / "demo" / "text"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from equalinfo import frequencies
 from equalinfo.alphabet import Symbols
-from equalinfo.m1.base import Frequencies
+from equalinfo.m1.base import Frequencies, check_precision
 from equalinfo.m1.frozen.cpu import tiles
 from equalinfo.m1.frozen.cpu.engine import CpuEngine, misfit
 from equalinfo.m1.frozen.cpu.memo import MemoEngine
@@ -72,7 +72,7 @@ class FrozenModel:
           ValueError: an unknown backend or kernel, or one that cannot run here.
           RuntimeError: the engine does not give the reference's integers here.
         """
-        frequencies.check_precision(precision)
+        check_precision(precision)
         self.frozen = frozen
         self.precision = precision
         self.engine = make_engine(frozen, backend)
