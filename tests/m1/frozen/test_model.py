@@ -83,7 +83,6 @@ def test_what_identifies_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert models[0].sha256 == FrozenModel(random_model(), 16).sha256
     assert [model.precision for model in models] == [16, 14, 16]
     assert models[0].max_context == 64
-    assert models[0].float_border is False
     monkeypatch.setenv("EQUALINFO_BACKEND", "jax")
     asked: Any = FrozenModel(random_model()).engine
     assert asked.name.startswith("jax")
