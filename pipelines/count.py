@@ -81,7 +81,11 @@ def count_file(file: InputFile) -> Counts:
 class _Count(Work[InputFile, Counts]):
     """Input files to their counts, and these to one."""
 
-    outcome: str
+    path: str
+
+    @property
+    def outcome(self) -> str:
+        return self.path
 
     def do(self, task: InputFile) -> Counts:
         try:

@@ -83,12 +83,12 @@ def measure(tasks: Sequence[ShardTask], layout: Layout, codec: Codec) -> Estimat
         in_file = readers.text_bytes(task.file)
         if not in_file:
             continue
-        batch = next(read_batches(task, layout, codec))
+        batch = next(read_batches(task, layout, runs_model=codec.runs_model))
         # Loads and compiles: not a part of the rate.
         encode_batch(_beginning(batch, codec, _WARM), layout, codec)
         measured = written = 0
         start, cpu = time.monotonic(), time.process_time()
-        for whole in read_batches(task, layout, codec):
+        for whole in read_batches(task, layout, runs_model=codec.runs_model):
             batch = _beginning(whole, codec, _BEGINNING)
             written += len(encode_batch(batch, layout, codec).records.data)
             measured += sum(len(example.symbols) for example in batch.examples)

@@ -12,10 +12,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from equalinfo.codecs.base import CODEC_FILE, EOS_ID, PAD_ID, Codec, file_sha256
 from equalinfo.data import storage
-from equalinfo.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, Shard, Split
+from equalinfo.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, ManifestError, Shard, Split
 from equalinfo.version import __version__
 from pipelines import sinks
 from pipelines.limits import JobFailedError, Limits, check_limits
@@ -58,9 +59,19 @@ class Job:
 
 
 def read_manifest(directory: str) -> Manifest | None:
-    """The manifest of a dataset directory, None where there is none yet."""
+    """The manifest of a dataset directory, None where there is none yet.
+
+    Raises:
+      ManifestError: it is damaged, or of another version.
+    """
     path = storage.join(directory, MANIFEST_FILE)
-    return Manifest.from_json(storage.read_text(path), path) if storage.exists(path) else None
+    if not storage.exists(path):
+        return None
+    try:
+        text = storage.read_text(path)
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path} is damaged: {error}.") from error
+    return Manifest.from_json(text, path)
 
 
 def check(directory: str, split: str, overwrite: bool) -> None:
@@ -111,21 +122,7 @@ def prepare(
     with tempfile.TemporaryDirectory() as saved:
         codec.save(saved)
         description = Path(saved, CODEC_FILE)
-        head = Manifest(
-            equalinfo_version=__version__,
-            method=codec.method,
-            lossless=codec.lossless,
-            vocab_size=codec.vocab_size,
-            token_bits=codec.token_bits,
-            pad_id=PAD_ID,
-            eos_id=EOS_ID,
-            codec=json.loads(description.read_text("utf-8")),
-            sequence_length=layout.sequence_length,
-            example_bytes=layout.example_bytes,
-            documents_per_sequence=layout.documents_per_sequence,
-            trim=layout.trim,
-            splits={},
-        )
+        head = manifest_head(codec, layout, json.loads(description.read_text("utf-8")))
         job = Job(directory, layout, limits, head, file_sha256(description), len(tasks))
         kept = _take_out_split(job)
         if alone:
@@ -133,6 +130,25 @@ def prepare(
         if not kept:
             _replace_codec(saved, job.codec_directory)
     return job
+
+
+def manifest_head(codec: Codec, layout: Layout, description: Mapping[str, Any]) -> Manifest:
+    """The manifest of a codec, described in its codec.json, and a layout; without splits."""
+    return Manifest(
+        equalinfo_version=__version__,
+        method=codec.method,
+        lossless=codec.lossless,
+        vocab_size=codec.vocab_size,
+        token_bits=codec.token_bits,
+        pad_id=PAD_ID,
+        eos_id=EOS_ID,
+        codec=description,
+        sequence_length=layout.sequence_length,
+        example_bytes=layout.example_bytes,
+        documents_per_sequence=layout.documents_per_sequence,
+        trim=layout.trim,
+        splits={},
+    )
 
 
 def _sweep(job: Job, tasks: Sequence[ShardTask]) -> None:

@@ -23,6 +23,10 @@ from equalinfo.record_packing import PackedRecords, pack_records
 from pipelines import coded, readers, sinks
 from pipelines.examples import Example, batches, cut_documents
 
+TRIMS = ("none", "paper")
+LONGEST_CHARACTER = 4
+"""Bytes of UTF-8: no example may be shorter."""
+
 BATCH_EXAMPLES = 256
 BATCH_SYMBOLS = 256 * 10_240
 """Examples encoded together where a model runs, on many lanes: as many as fit in both."""
@@ -51,6 +55,9 @@ class Layout:
       trim: "none", or "paper": keep the first L tokens of each example [paper 3.1].
       verify: decode each example again and compare.
       format: of the shards, one of `sinks.FORMATS`.
+
+    Raises:
+      ValueError: a value that cannot be.
     """
 
     split: str
@@ -60,6 +67,18 @@ class Layout:
     trim: str
     verify: bool
     format: str = sinks.TFRECORD
+
+    def __post_init__(self) -> None:
+        for name, lowest in (
+            ("sequence_length", 1),
+            ("example_bytes", LONGEST_CHARACTER),
+            ("documents_per_sequence", 1),
+        ):
+            if (value := getattr(self, name)) < lowest:
+                raise ValueError(f"{name}={value} is less than {lowest}.")
+        for name, values in (("trim", TRIMS), ("format", sinks.FORMATS)):
+            if (value := getattr(self, name)) not in values:
+                raise ValueError(f"{name}={value!r} is not one of {', '.join(values)}.")
 
 
 @dataclass(frozen=True)
@@ -142,7 +161,7 @@ def compress_shard(task: ShardTask, layout: Layout, codec: Codec, directory: str
     name = task.output_name(layout)
 
     def encoded() -> Iterator[EncodedBatch]:
-        for batch in read_batches(task, layout, codec):
+        for batch in read_batches(task, layout, runs_model=codec.runs_model):
             with coded.counting(codec, directory, name, batch.number):
                 one = encode_batch(batch, layout, codec)
             yield one
@@ -150,8 +169,8 @@ def compress_shard(task: ShardTask, layout: Layout, codec: Codec, directory: str
     return write_shard(task, layout, directory, encoded())
 
 
-def read_batches(task: ShardTask, layout: Layout, codec: Codec) -> Iterator[Batch]:
-    """The batches of an input file; the last says so.
+def read_batches(task: ShardTask, layout: Layout, *, runs_model: bool) -> Iterator[Batch]:
+    """The batches of an input file, of a size for the codec; the last says so.
 
     Damage is no error here: what came before it is given, and the last batch tells.
     """
@@ -159,7 +178,7 @@ def read_batches(task: ShardTask, layout: Layout, codec: Codec) -> Iterator[Batc
     examples = cut_documents(
         documents, task.file.name, layout.documents_per_sequence, layout.example_bytes
     )
-    smaller = 1 if codec.runs_model else _SMALL_BATCH
+    smaller = 1 if runs_model else _SMALL_BATCH
     number = 0
     for batch in batches(examples, BATCH_EXAMPLES // smaller, BATCH_SYMBOLS // smaller):
         yield Batch(number, batch, *documents.take(), last=False, damage="")

@@ -5,24 +5,30 @@ Exit status: 0 where nothing differs, 1 where something does, 2 where the comman
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from equalinfo.console import print_any_text
 from equalinfo.data import storage
-from equalinfo.data.text import InputFile
-from equalinfo.manifest import CODEC_DIRECTORY, ManifestError
-from pipelines import sources
+from equalinfo.manifest import Manifest, ManifestError, Shard
+from pipelines import output, sources
 from pipelines.executors.work import Executor, Work
 from pipelines.limits import JobFailedError
 from pipelines.options import add_executor, executor_of
-from pipelines.verification.dataset import DatasetError, checks, read_manifest, window_errors
-from pipelines.verification.report import Findings, Report, ShardResult
-from pipelines.verification.shard import ShardCheck, verify_shard
-from pipelines.worker import load_codec
-
-COUNTERS = ("documents", "bytes", "records", "restored_bytes", "num_differences")
+from pipelines.verification import (
+    MADE_AGAIN,
+    NOT_RESTORABLE,
+    OTHER_BYTES,
+    DatasetError,
+    Findings,
+    ShardCheck,
+    ShardResult,
+    check_dataset,
+    verify_shard,
+)
 
 
 class UsageError(ValueError):
@@ -60,8 +66,8 @@ def parse_verify(argv: Sequence[str] | None = None) -> VerifyOptions:
     """Read the command line; exits with a message where it is wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.verify",
-        description="Decode every record of a dataset, compare it with the source text or with "
-        "the stored checksums, and count again what the manifest counts.",
+        description="Compress the input again and compare with what is there; or, without "
+        "--input, compare every file with its checksum, and restore every record.",
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -78,7 +84,7 @@ def parse_verify(argv: Sequence[str] | None = None) -> VerifyOptions:
     if options.show < 0:
         parser.error(f"--show={options.show} is negative.")
     executor = executor_of(parser, options, more, [])
-    if options.runner and options.results is None:
+    if not executor.here and options.results is None:
         parser.error(
             f"--runner={options.runner} needs --results FILE, which its workers and this machine "
             "can reach, such as gs://BUCKET/verify.json."
@@ -96,62 +102,100 @@ def parse_verify(argv: Sequence[str] | None = None) -> VerifyOptions:
     )
 
 
-def run(options: VerifyOptions) -> Report:
-    """Verify, and wait until it is done.
+@dataclass(frozen=True)
+class Report:
+    """The result of a run.
 
-    Raises:
-      sources.InputError: no such input.
-      UsageError: no such split.
-      ManifestError: no manifest, or it is damaged.
-      DatasetError: the shards cannot be looked at, or the runner failed.
+    Attributes:
+      directory: of the dataset.
+      manifest: its.
+      splits: names of those that were verified.
+      findings: differences that belong to no single shard.
+      shards: in order.
     """
-    manifest = read_manifest(options.dataset)
-    splits = tuple(dict.fromkeys(options.splits or sorted(manifest.splits)))
-    for split in splits:
-        if split not in manifest.splits:
-            raise UsageError(f"--split={split}: the dataset has {sorted(manifest.splits)}.")
-    findings = Findings(options.show)
-    todo = checks(options.dataset, manifest, splits, _inputs(options), findings)
-    results: list[ShardResult] = []
-    if todo:
-        try:
-            found = options.executor.run(_Verify(options.results or ""), todo)
-        except JobFailedError as error:
-            raise DatasetError(str(error)) from error
-        by_name = {(each["split"], each["file"]): each for each in found}
-        for check in todo:
-            each = by_name[check.split, check.shard.file]
-            results.append(ShardResult(**{**each, "differences": tuple(each["differences"])}))
-    return Report(
-        options.dataset,
-        tuple(findings.shown),
-        findings.total,
-        tuple(results),
-        window_errors(manifest, splits),
-    )
+
+    directory: str
+    manifest: Manifest
+    splits: tuple[str, ...]
+    findings: Findings
+    shards: tuple[ShardResult, ...]
+
+    @property
+    def total(self) -> int:
+        """All differences."""
+        return self.findings.total + sum(shard.findings.total for shard in self.shards)
+
+    def lines(self) -> list[str]:
+        """For people: the differences, then what was verified."""
+        lines = self.findings.lines(self.directory)
+        for shard in self.shards:
+            lines += shard.findings.lines(shard.file)
+        if self.total:
+            wrong = sum(1 for shard in self.shards if shard.findings.total)
+            return [
+                *lines,
+                f"{self.directory}: {self.total:,} differences; {wrong:,} of "
+                f"{len(self.shards):,} shards are not what they should be",
+            ]
+        shards = [shard for name in self.splits for shard in self.manifest.split(name).shards]
+        how = Counter(shard.how for shard in self.shards)
+        lines = [
+            f"{self.directory}: {len(shards):,} shards, {_sum(shards, 'documents'):,} documents, "
+            f"{_sum(shards, 'bytes'):,} bytes "
+            + (
+                "compressed again: the input gives the bytes that are there"
+                if how[MADE_AGAIN] + how[OTHER_BYTES]
+                else "verified against the stored checksums"
+            )
+        ]
+        if how[OTHER_BYTES]:
+            lines.append(
+                f"{how[OTHER_BYTES]} of these shards have other bytes, and decode to the text of "
+                "the input: the library that the method uses has another version here."
+            )
+        if how[NOT_RESTORABLE]:
+            lines.append(f"NOT RESTORABLE: {self._why_not()} {_window_errors(shards)}")
+        if missing := _sum(shards, "trimmed_bytes"):
+            lines.append(f"{missing:,} bytes are not in the dataset: trim=paper left them out")
+        return lines
+
+    def _why_not(self) -> str:
+        if self.manifest.lossless:
+            return "trim=paper keeps the beginning of each example only."
+        return (
+            f"method {self.manifest.method!r} cannot decode its tokens to their text. Give --input "
+            "to compress it again."
+        )
 
 
-def _inputs(options: VerifyOptions) -> list[InputFile] | None:
-    if not options.input:
-        return None
-    return sources.find(
-        options.input,
-        field=options.text_field,
-        split=options.tfds_split,
-        data_dir=options.data_dir,
-    )
+def _sum(shards: Sequence[Shard], name: str) -> int:
+    return sum(getattr(shard, name) for shard in shards)
+
+
+def _window_errors(shards: Sequence[Shard]) -> str:
+    """What the manifest knows of windows that decode wrongly."""
+    counted = [shard for shard in shards if shard.verified_examples]
+    if not counted:
+        return "Window errors are not known: compress with --verify to count them."
+    errors, windows = _sum(counted, "window_errors"), _sum(counted, "windows")
+    if windows:
+        return f"Window errors, counted when it was made: {errors:,} of {windows:,} windows."
+    return f"Examples that decode wrongly: {errors:,} of {_sum(counted, 'examples'):,}."
 
 
 @dataclass(frozen=True)
 class _Verify(Work[ShardCheck, ShardResult]):
     """Shards to what is found in them."""
 
-    outcome: str
+    path: str
+
+    @property
+    def outcome(self) -> str:
+        return self.path
 
     def do(self, task: ShardCheck) -> ShardResult:
-        codec = load_codec(storage.join(task.directory, CODEC_DIRECTORY), task.codec_sha256)
         try:
-            return verify_shard(task, codec)
+            return verify_shard(task)
         except Exception as error:
             reason = f"{task.shard.file}: {type(error).__name__}: {error}"
             raise JobFailedError(reason) from error
@@ -160,7 +204,50 @@ class _Verify(Work[ShardCheck, ShardResult]):
         return [asdict(result) for result in results]
 
     def counts(self, result: ShardResult) -> dict[str, int]:
-        return {name: getattr(result, name) for name in COUNTERS}
+        return {"verified_shards": 1, "num_differences": result.findings.total}
+
+
+def run(options: VerifyOptions) -> Report:
+    """Verify, and wait until it is done.
+
+    Raises:
+      sources.InputError: no such input.
+      UsageError: no such split.
+      ManifestError: no manifest, or it is damaged.
+      DatasetError: the shards cannot be looked at, or a worker failed.
+    """
+    manifest = output.read_manifest(options.dataset)
+    if manifest is None:
+        raise ManifestError(
+            f"{options.dataset}/manifest.json does not exist: the directory is no dataset, or the job that "
+            "wrote it did not finish. Run `python -m pipelines.compress` (again)."
+        )
+    splits = tuple(dict.fromkeys(options.splits or sorted(manifest.splits)))
+    for split in splits:
+        if split not in manifest.splits:
+            raise UsageError(f"--split={split}: the dataset has {sorted(manifest.splits)}.")
+    inputs = None
+    if options.input:
+        inputs = sources.find(
+            options.input,
+            field=options.text_field,
+            split=options.tfds_split,
+            data_dir=options.data_dir,
+        )
+    findings = Findings(options.show)
+    checks = check_dataset(options.dataset, manifest, splits, inputs, findings)
+    with TemporaryDirectory() as directory:
+        outcome = options.results or storage.join(directory, "results.json")
+        try:
+            found = options.executor.run(_Verify(outcome), checks) or []
+        except JobFailedError as error:
+            raise DatasetError(str(error)) from error
+    by_name = {(each["split"], each["file"]): each for each in found}
+    results = []
+    for check in checks:
+        each = by_name[check.layout.split, check.shard.file]
+        results.append(ShardResult(**{**each, "findings": Findings(**each["findings"])}))
+    return Report(options.dataset, manifest, splits, findings, tuple(results))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -83,7 +83,8 @@ class Compress(SpreadWork[ShardTask, ShardReport]):
             if report is not None:
                 yield _logged(report, 0)
                 return
-            for batch in read_batches(task, self.job.layout, self._codec()):
+            model = self._codec().runs_model
+            for batch in read_batches(task, self.job.layout, runs_model=model):
                 yield Part(task, made_of, batch)
 
     def do_part(self, part: Part | ShardReport) -> Part | ShardReport:

@@ -17,10 +17,8 @@ from pipelines import output, worker
 from pipelines.limits import Limits
 from pipelines.shard import Layout, ShardTask
 from pipelines.sources import find
-from pipelines.verification import dataset
-from pipelines.verification.dataset import DatasetError, checks, read_manifest
-from pipelines.verification.report import Findings, Report
-from pipelines.verification.shard import ShardCheck, verify_shard
+from pipelines.verification import DatasetError, Findings, ShardCheck, check_dataset, verify_shard
+from pipelines.verify import Report
 
 TINY = ["One.", "", "Zwei äöü.", "Three and some more text, " * 3, "4", "Five, five, five.", "6"]
 TINY_SHARD = "train.tfrecord-00000-of-00001"
@@ -28,8 +26,6 @@ LAYOUT = Layout("train", 8, 60, 3, "none", False)
 
 LOSSLESS = ("bytes", "gzip", "static_ac", "ac", "equal_info", "codebook", "wide", "delay")
 METHODS = (*LOSSLESS, "greedy")
-ONE_CODE = ("gzip", "static_ac", "ac")
-"""Cut off, the one code of an example tells no exact text."""
 
 
 def make_codec(name: str) -> codecs.Codec:
@@ -61,27 +57,22 @@ def make_dataset(files: Sequence[Path], out: Path, codec: codecs.Codec, **layout
     return out
 
 
-def shard_checks(directory: Path) -> list[ShardCheck]:
-    """What is verified of the shards, without a source text."""
-    manifest = read_manifest(str(directory))
-    return checks(str(directory), manifest, sorted(manifest.splits), None, Findings(100))
-
-
-def load(check: ShardCheck) -> codecs.Codec:
-    """The dataset's codec; loaded once."""
-    return worker.load_codec(f"{check.directory}/codec", check.codec_sha256)
+def shard_checks(
+    directory: Path, inputs: Sequence[Path] = (), findings: Findings | None = None
+) -> list[ShardCheck]:
+    """What is verified of the shards of all splits; 100 differences a shard are shown."""
+    manifest = Manifest.load(directory)
+    files = find([str(path) for path in inputs]) if inputs else None
+    splits = sorted(manifest.splits)
+    return check_dataset(str(directory), manifest, splits, files, findings or Findings(100))
 
 
 def verified(directory: Path, inputs: Sequence[Path] = ()) -> Report:
-    """The report of all splits, 100 differences a shard shown."""
-    manifest = read_manifest(str(directory))
+    """The report of all splits."""
     findings = Findings(100)
-    splits = sorted(manifest.splits)
-    files = find([str(path) for path in inputs]) if inputs else None
-    todo = checks(str(directory), manifest, splits, files, findings)
-    results = tuple(verify_shard(check, load(check)) for check in todo)
-    errors = dataset.window_errors(manifest, splits)
-    return Report(str(directory), tuple(findings.shown), findings.total, results, errors)
+    results = tuple(map(verify_shard, shard_checks(directory, inputs, findings)))
+    manifest = Manifest.load(directory)
+    return Report(str(directory), manifest, tuple(sorted(manifest.splits)), findings, results)
 
 
 def differences(directory: Path, inputs: Sequence[Path] = ()) -> list[str]:

@@ -120,6 +120,9 @@ class Codec(ABC):
     beginnings_decode: ClassVar[bool] = False
     """True where the first tokens of an example (`whole`) decode to the beginning of its text."""
 
+    library: ClassVar[str] = ""
+    """The library whose version decides ids, too; empty: they are the same with any."""
+
     progress: Callable[[int], object] | None = None
     """Where encoding runs a neural M1, it calls this with the symbols coded since the last call."""
 

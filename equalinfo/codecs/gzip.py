@@ -42,6 +42,7 @@ class GzipCodec(Codec):
 
     method: ClassVar[str] = "gzip"
     is_bit_stream: ClassVar[bool] = True
+    library: ClassVar[str] = "zlib"
 
     token_bits: int = option(16, help=TOKEN_BITS_HELP)
     header: bool = option(

@@ -59,6 +59,7 @@ class SentencePieceCodec(Codec):
     """Ids are those of the model; EOS is its eos id, which must be 1 (pad 0 and unk 2 likewise)."""
 
     method: ClassVar[str] = "sentencepiece"
+    library: ClassVar[str] = "sentencepiece"
     eos_is_id: ClassVar[bool] = True
     beginnings_decode: ClassVar[bool] = True
 

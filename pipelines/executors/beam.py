@@ -83,9 +83,14 @@ class Beam:
         return cls(FN_API if here else runner, tuple(flags))
 
     @property
+    def here(self) -> bool:
+        """Beam's own runner on this machine, which holds what it spreads in memory."""
+        return self.runner == FN_API
+
+    @property
     def spreads_models(self) -> bool:
-        """The runner on this machine holds what it spreads in memory."""
-        return self.runner != FN_API
+        """See `Executor`."""
+        return not self.here
 
     def check_paths(self, paths: Sequence[str]) -> None:
         """Refuse files that Dataflow's workers would not find, before the job is paid for.
@@ -112,12 +117,11 @@ class Beam:
           SystemExit: with --template_location, status 0: Dataflow starts the job when this process
             has ended, so there is nothing to wait for and no result to look at.
         """
-        here = self.runner == FN_API
-        flags = [*self.flags, *([] if here else [f"--runner={self.runner}"])]
+        flags = [*self.flags, *([] if self.here else [f"--runner={self.runner}"])]
         options = PipelineOptions(flags)
         pipeline = (
             beam.Pipeline(runner=FnApiRunner(), options=options)
-            if here
+            if self.here
             else (beam.Pipeline(options=options))
         )
         build(pipeline, work, tasks, spread)

@@ -17,6 +17,7 @@ class Dask:
 
     address: str
     spreads_models = False
+    here = True  # results come back by Dask
 
     def run(self, work: Work[Any, Any], tasks: Sequence[Any], spread: bool = False) -> Any:
         """See `Executor.run`."""

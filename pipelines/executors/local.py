@@ -32,6 +32,7 @@ class Local:
     """So many processes."""
 
     workers: int = 1
+    here = True
 
     @property
     def spreads_models(self) -> bool:

@@ -17,6 +17,7 @@ class TaskArray:
     index: int
     number: int
     spreads_models = False
+    here = True
 
     def run(self, work: Work[Any, Any], tasks: Sequence[Any], spread: bool = False) -> int:
         """Do this part; gives how many tasks it has. See `Executor.run`."""

@@ -11,14 +11,12 @@ Result = TypeVar("Result")
 
 
 class Work(ABC, Generic[Task, Result]):
-    """A command's work. It is pickled: workers may be other processes, or other machines.
+    """A command's work. It is pickled: workers may be other processes, or other machines."""
 
-    Attributes:
-      outcome: a file that workers and launcher reach, for executors that have no other way to bring
-        back a reason or a value.
-    """
-
-    outcome: str
+    @property
+    @abstractmethod
+    def outcome(self) -> str:
+        """A file for executors that have no other way to bring back a reason or a value."""
 
     @abstractmethod
     def do(self, task: Task) -> Result:
@@ -81,8 +79,13 @@ class SpreadWork(Work[Task, Result]):
 class Executor(Protocol):
     """Something that runs `Work`."""
 
-    spreads_models: bool
-    """By default it cuts tasks into parts where a neural model runs."""
+    @property
+    def spreads_models(self) -> bool:
+        """By default it cuts tasks into parts where a neural model runs."""
+
+    @property
+    def here(self) -> bool:
+        """What `Work.outcome` names need not be reached by other machines."""
 
     def run(self, work: Work[Any, Any], tasks: Sequence[Any], spread: bool = False) -> Any:
         """Do all tasks, and finish; gives what `Work.finish` gives.

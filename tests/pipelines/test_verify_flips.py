@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from equalinfo.manifest import Manifest
 from equalinfo.tfrecord import frame, read_records
-from pipelines.verification.dataset import read_manifest
-from pipelines.verification.shard import verify_shard
+from pipelines.verification import verify_shard
 from verify_data import (
     TINY,
     TINY_SHARD,
     differences,
     flips,
-    load,
     make_codec,
     make_dataset,
     shard_checks,
@@ -42,7 +41,7 @@ def test_in_a_shard(method: str, make: Callable[..., Path]) -> None:
     out = make(method)
     (check,) = shard_checks(out)
     for place in flips(out / TINY_SHARD):
-        found = verify_shard(check, load(check)).differences
+        found = verify_shard(check).findings.shown
         assert "sha256" in found[0], place
         assert any("record" in line and "at byte" in line for line in found[1:]), place
 
@@ -62,7 +61,7 @@ def test_inside_a_sound_frame(method: str, make: Callable[..., Path]) -> None:
             records = [*whole[:index], bytes(changed), *whole[index + 1 :]]
             path.write_bytes(b"".join(map(frame, records)))
             shard = replace(check.shard, sha256=sha256(path.read_bytes()).hexdigest())
-            found = verify_shard(replace(check, shard=shard), load(check)).differences
+            found = verify_shard(replace(check, shard=shard)).findings.shown
             assert found and "sha256" not in found[0], (index, place)
 
 
@@ -73,10 +72,10 @@ def _differences(out: Path) -> list[str]:
 
 def test_in_manifest_and_codec(make: Callable[..., Path]) -> None:
     out = make("static_ac")
-    manifest = read_manifest(str(out))
+    manifest = Manifest.load(out)
     codec = json.loads((out / "codec/codec.json").read_text())
     for place in flips(out / "manifest.json"):  # a flip in white space may be no change
-        assert _differences(out) or read_manifest(str(out)) == manifest, place
+        assert _differences(out) or Manifest.load(out) == manifest, place
     for place in flips(out / "codec/codec.json"):
         same = _differences(out) or json.loads((out / "codec/codec.json").read_text()) == codec
         assert same, place

@@ -1,1 +1,0 @@
-"""What `python -m pipelines.verify` checks, from the whole directory down to the single record."""
