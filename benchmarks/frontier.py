@@ -35,8 +35,8 @@ from benchmarks.tokenizer_speed import text, training
 from benchmarks.tokenizer_speed.text import Text
 from benchmarks.tokenizer_speed.training import ROOT
 from equalinfo.codebook.shipped import DEFAULT_CODEBOOK
-from equalinfo.token_scores import Texts, evaluate
-from equalinfo.vocabularies import load
+from equalinfo.evaluation.token_scores import Texts, evaluate
+from equalinfo.evaluation.vocabularies import load
 
 _PAPERS = "english-65536-v1.eqi"  # chosen as the paper would: the likeliest windows under M1
 

@@ -125,7 +125,7 @@ def _shipped() -> Candidate:
 
 def _given(path: Path) -> Candidate:
     """A superword vocabulary, of a tokenizer.json."""
-    from equalinfo.vocabularies import load
+    from equalinfo.evaluation.vocabularies import load
 
     return Candidate("SuperBPE", load(str(path)).size - 1, path.resolve(), given=True)
 

@@ -19,9 +19,9 @@ from flax.core import unfreeze
 from flax.linen import partitioning as nn_partitioning
 from jax.extend.core import Literal
 
-from equalinfo.lm.config import ModelConfig
+from equalinfo.lm.config import ModelConfig, OptimizerConfig
 from equalinfo.lm.model import Transformer
-from equalinfo.lm.optimizer import OptimizerConfig, make_optimizer
+from equalinfo.lm.optimizer import make_optimizer
 from equalinfo.lm.train import batch_sums
 
 # Mesh axis of each logical axis: T5X's standard_logical_axis_rules(); a test compares them.

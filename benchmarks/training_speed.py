@@ -25,12 +25,12 @@ import numpy as np
 from flax.traverse_util import flatten_dict
 
 from benchmarks.training_shapes import Run, step_flops
-from equalinfo.lm.config import micro_batches, model_config
+from equalinfo.lm.config import OptimizerConfig, TrainConfig, micro_batches, model_config
 from equalinfo.lm.cores import num_cores
 from equalinfo.lm.data import Batch, make_batch
 from equalinfo.lm.model import Transformer, relative_bucket
-from equalinfo.lm.optimizer import OptimizerConfig, make_optimizer
-from equalinfo.lm.train import State, TrainConfig, init_params, make_train_step
+from equalinfo.lm.optimizer import make_optimizer
+from equalinfo.lm.train import State, init_params, make_train_step
 
 _WORKER = Path(__file__).with_name("training_speed_torch.py")
 _TOLERANCE = 1e-3  # between our first loss and PyTorch's, nats/token

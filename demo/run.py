@@ -29,11 +29,10 @@ import pipelines.compress
 from equalinfo.cli import main as equalinfo
 from equalinfo.codecs.sentencepiece import train as train_sentencepiece
 from equalinfo.dataset import restore
-from equalinfo.lm.config import model_config
+from equalinfo.lm.config import OptimizerConfig, TrainConfig, model_config
 from equalinfo.lm.data import RowBatches, TokenRows
 from equalinfo.lm.evaluate import Scores, evaluate_dataset
-from equalinfo.lm.optimizer import OptimizerConfig
-from equalinfo.lm.train import TrainConfig, train
+from equalinfo.lm.train import train
 from equalinfo.manifest import Manifest
 from pipelines import readers, sources
 from pipelines.options import parse_compress

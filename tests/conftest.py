@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -41,3 +42,25 @@ def shared_data() -> Path:
     if not (directory / "validation").is_dir():
         pytest.skip("needs the C4-like text in ../shared/data, beside the checkout")
     return directory
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("equalinfo")
+    group.addoption("--size", type=int, default=1, help="tests `at size` take so many times more")
+    group.addoption("--text", help="glob of text for tests `at size`; default: the demo's")
+
+
+@pytest.fixture(scope="session")
+def size(request: pytest.FixtureRequest) -> int:
+    """How many times the usual a test at size takes: megabytes, files, contexts."""
+    number: int = request.config.getoption("--size")
+    return number
+
+
+@pytest.fixture(scope="session")
+def much_text(request: pytest.FixtureRequest) -> Any:
+    """Symbols of documents joined with EOS, uint16[n], for tests at size."""
+    from equalinfo.text_files import read_symbols
+
+    pattern = request.config.getoption("--text") or str(ROOT / "demo" / "text" / "train-*.json.gz")
+    return read_symbols([pattern], progress=False)

@@ -102,6 +102,17 @@ def test_errors_are_one_line_and_say_what_to_do(road, capsys):
     assert "It was trained on other tokens" in capsys.readouterr().err
 
 
+def test_training_with_other_options_is_refused_before_the_data_is_read(road, capsys, monkeypatch):
+    def read(*_):
+        pytest.fail("the data was read")
+
+    monkeypatch.setattr(TokenRows, "load", read)
+    capsys.readouterr()
+    argv = ["train", f"--dataset={road / 'equal_info'}", f"--output={road / 'm2'}", "--size=tiny"]
+    assert equalinfo([*argv, "--steps=6", "--warmup_steps=20", "--batch_size=8"]) == 1
+    assert "holds a run with batch_size=4, but this one has batch_size=8" in capsys.readouterr().err
+
+
 def test_mistyped_options_are_errors(road, capsys):
     with pytest.raises(SystemExit):
         equalinfo(["eval", f"--dataset={road}", "--bathces=3"])

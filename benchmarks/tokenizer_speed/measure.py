@@ -16,8 +16,8 @@ from typing import Any
 from benchmarks.tokenizer_speed.kinds_of_text import all_kinds
 from benchmarks.tokenizer_speed.training import ROOT, Candidate
 from benchmarks.tokenizer_speed.worker import MODES, Worker
-from equalinfo.token_scores import Texts, evaluate
-from equalinfo.vocabularies import load
+from equalinfo.evaluation.token_scores import Texts, evaluate
+from equalinfo.evaluation.vocabularies import load
 
 SENTENCE = "Equal information, not equal length."
 PAGES = (

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tokenizer_speed.text import read_documents
-from equalinfo.vocabularies import byte_letters
+from equalinfo.evaluation.vocabularies import byte_letters
 
 ROOT = Path(__file__).resolve().parents[2]
 

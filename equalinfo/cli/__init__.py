@@ -20,7 +20,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from equalinfo.cli import compile, encode, evaluate, export, freeze, generate, models, show
+from equalinfo.cli import (
+    compile,
+    curve,
+    encode,
+    eval,
+    evaluate,
+    export,
+    freeze,
+    generate,
+    show,
+    train,
+)
 from equalinfo.cli.command import exit_code
 from equalinfo.console import print_any_text
 from equalinfo.version import __version__
@@ -46,6 +57,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for module in (show, encode, compile, evaluate, export, freeze, models, generate):
+    for module in (show, encode, compile, evaluate, export, train, freeze, eval, curve, generate):
         module.add(commands)
     return parser

@@ -109,8 +109,8 @@ def _compile(arguments: argparse.Namespace) -> None:
         )
     if arguments.evaluate:
         from equalinfo.cli.evaluate import print_scores
-        from equalinfo.token_scores import Texts, evaluate
-        from equalinfo.vocabularies import load
+        from equalinfo.evaluation.token_scores import Texts, evaluate
+        from equalinfo.evaluation.vocabularies import load
 
         texts = Texts.load(arguments.evaluate, arguments.from_text or ())
         print_scores([evaluate(load(str(output)), texts) for output in outputs], texts.about)

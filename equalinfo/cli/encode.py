@@ -84,7 +84,7 @@ def add(commands: Any) -> None:
 
 def _encode(arguments: argparse.Namespace) -> None:
     from equalinfo.data import token_files
-    from equalinfo.vocabularies import load_tokenizer
+    from equalinfo.evaluation.vocabularies import load_tokenizer
 
     form = arguments.output_format
     is_array = form in ("npy", "raw")
@@ -153,9 +153,9 @@ def _blocks(name: str) -> Iterator[bytes]:
 
 
 def _piece_names(tokenizer: "Tokenizer") -> list[bytes]:
+    from equalinfo.evaluation.vocabularies import token_symbols
     from equalinfo.ids import ID_OFFSET
     from equalinfo.show.glyphs import glyphs
-    from equalinfo.vocabularies import token_symbols
 
     texts = token_symbols(tokenizer)
     names = ["".join(glyph.shown for glyph in glyphs(text.tolist())) for text in texts]
@@ -164,7 +164,7 @@ def _piece_names(tokenizer: "Tokenizer") -> list[bytes]:
 
 def _decode(arguments: argparse.Namespace) -> None:
     from equalinfo.data import token_files
-    from equalinfo.vocabularies import load_tokenizer
+    from equalinfo.evaluation.vocabularies import load_tokenizer
 
     tokenizer = load_tokenizer(arguments.codebook)
     files = arguments.files or ["-"]

@@ -10,7 +10,7 @@ from equalinfo.cli.command import add_command
 from equalinfo.codebook.limits import PARSES
 
 if TYPE_CHECKING:
-    from equalinfo.token_scores import TokenScores
+    from equalinfo.evaluation.token_scores import TokenScores
 
 _SHOWN = 60  # characters of a text
 
@@ -51,8 +51,8 @@ def add(commands: Any) -> None:
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
-    from equalinfo import vocabularies
-    from equalinfo.token_scores import Texts, evaluate
+    from equalinfo.evaluation import vocabularies
+    from equalinfo.evaluation.token_scores import Texts, evaluate
 
     names = [arguments.codebook, *arguments.compare]
     found = [vocabularies.load(name, arguments.parse) for name in names]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from equalinfo.cli.command import add_command
+from equalinfo.lm.config import Sampling
 
 
 def add(commands: Any) -> None:
@@ -19,15 +20,26 @@ def add(commands: Any) -> None:
     add("--dataset", type=Path, help="it was trained on: its codec makes text of the tokens")
     add("--codec", type=Path, help="codec directory, in place of --dataset")
     add("--prompt", default="", help="what the text begins with")
-    add("--tokens", type=int, default=200, help="to sample")
-    add("--temperature", type=float, default=1.0, help="0: the likeliest token")
-    add("--top_k", type=int, default=0, help="draw from so many tokens; 0: all")
-    add("--seed", type=int, default=0, help="of the draws")
-    add("--context", type=int, default=512, help="tokens that the model looks back")
+    add("--tokens", type=int, default=Sampling.tokens, help="to sample")
+    add("--temperature", type=float, default=Sampling.temperature, help="0: the likeliest token")
+    add("--top_k", type=int, default=Sampling.top_k, help="draw from so many tokens; 0: all")
+    add("--seed", type=int, default=Sampling.seed, help="of the draws")
+    add("--context", type=int, default=Sampling.context, help="tokens that the model looks back")
     add("--ids", action="store_true", help="print the ids instead of the text")
 
 
 def _generate(arguments: argparse.Namespace) -> None:
+    sampling = Sampling(
+        arguments.tokens,
+        arguments.temperature,
+        arguments.top_k,
+        arguments.seed,
+        arguments.context,
+    )
+    prompt_bytes = _utf8(arguments.prompt)
+    if (arguments.dataset is None) == (arguments.codec is None):
+        raise ValueError("give one of --dataset and --codec.")
+
     import numpy as np
 
     from equalinfo import codecs
@@ -37,24 +49,18 @@ def _generate(arguments: argparse.Namespace) -> None:
     from equalinfo.manifest import CODEC_DIRECTORY
     from equalinfo.streams import StreamDecoder
 
-    if (arguments.dataset is None) == (arguments.codec is None):
-        raise ValueError("give one of --dataset and --codec.")
     codec = codecs.load(arguments.codec or arguments.dataset / CODEC_DIRECTORY)
     config, params, step = load_model(arguments.run)
-    symbols = np.frombuffer(arguments.prompt.encode(), np.uint8).astype(np.uint16)
+    symbols = np.frombuffer(prompt_bytes, np.uint8).astype(np.uint16)
     prompt = codec.encode([symbols])[0].ids
     unit = codec.tokens_per_unit
     tokens = generate(
         config,
         params,
         [prompt],
-        arguments.tokens,
+        sampling,
         vocab_size=codec.vocab_size,
         allow_eos=codec.eos_is_id,
-        temperature=arguments.temperature,
-        top_k=arguments.top_k,
-        seed=arguments.seed,
-        context=arguments.context,
     )
     num_bytes = 0
 
@@ -91,3 +97,15 @@ def _generate(arguments: argparse.Namespace) -> None:
     if num_bytes:
         speed += f", {num_bytes / seconds:,.1f} bytes/s"
     print(speed, file=sys.stderr)
+
+
+def _utf8(prompt: str) -> bytes:
+    """Its bytes; those of an argument that are no UTF-8 are lone surrogates in it."""
+    try:
+        return prompt.encode()
+    except UnicodeEncodeError as error:
+        data = prompt.encode(errors="surrogateescape")
+        place = len(prompt[: error.start].encode())
+        raise ValueError(
+            f"--prompt is not UTF-8: byte 0x{data[place]:02x} at place {place}. Give it in UTF-8."
+        ) from None

@@ -1,20 +1,28 @@
-"""Orbax checkpoints: parameters and optimizer state; the step is also the data position."""
+"""A run directory: whose run it is, and Orbax checkpoints of its parameters and optimizer state."""
 
 import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import orbax.checkpoint as ocp
+from tqdm import tqdm
+
+from equalinfo.lm.config import TrainConfig
 
 PyTree = Any
 
 
 class Checkpoints:
-    """The newest checkpoints of a run directory."""
+    """The newest checkpoints of a run directory; the step is also the data's position."""
 
     def __init__(self, directory: Path, keep: int = 2) -> None:
+        self._directory = Path(directory).absolute()
         self._manager = ocp.CheckpointManager(
-            Path(directory).absolute(),
+            self._directory,
             options=ocp.CheckpointManagerOptions(
                 max_to_keep=keep, enable_async_checkpointing=False
             ),
@@ -25,43 +33,148 @@ class Checkpoints:
         if step not in self._manager.all_steps():
             self._manager.save(step, args=ocp.args.StandardSave(state))
 
-    def restore_latest(self, like: PyTree) -> tuple[int, PyTree]:
-        """(step, state) of the newest checkpoint; (0, `like`) where there is none."""
-        step = self._manager.latest_step()
-        if step is None:
-            return 0, like
-        return step, self._manager.restore(step, args=ocp.args.StandardRestore(like))
+    def restore_newest(self, like: PyTree, set_aside: bool = False) -> tuple[int, PyTree]:
+        """(step, state) of the newest checkpoint that can be read; (0, `like`) where there is none.
+
+        Newer ones, cut off by a full disk or a crash, are passed over with a warning.
+
+        Args:
+          like: arrays of the same shapes.
+          set_aside: rename those to `damaged-STEP`, so that the run writes their steps again.
+
+        Raises:
+          ValueError: there are checkpoints, and none can be read.
+        """
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        damaged: dict[int, Exception] = {}
+        for step in steps:
+            try:
+                state = self._manager.restore(step, args=ocp.args.StandardRestore(like))
+            except Exception as error:  # of Orbax, TensorStore, JSON or the file system
+                damaged[step] = error
+                continue
+            self._pass_over(damaged, step, set_aside)
+            return step, state
+        if damaged:
+            newest, reason = next(iter(damaged.items()))
+            raise ValueError(
+                f"{self._directory}: no checkpoint can be read, of steps {sorted(damaged)}. The "
+                f"newest: {_reason(reason)}. Restore {self._directory / str(newest)}, or begin "
+                "again in another directory."
+            ) from reason
+        return 0, like
+
+    def _pass_over(self, damaged: dict[int, Exception], step: int, set_aside: bool) -> None:
+        for newer, error in damaged.items():
+            place = self._directory / str(newer)
+            message = f"warning: {place} is damaged ({_reason(error)}); going on from step {step}."
+            if set_aside:
+                aside = self._directory.parent / f"damaged-{newer}"
+                shutil.rmtree(aside, ignore_errors=True)
+                place.rename(aside)
+                message += f" It is {aside} now."
+            tqdm.write(message, file=sys.stderr)
+        if damaged and set_aside:
+            self._manager.reload()
 
     def close(self) -> None:
         """Release the manager's threads."""
         self._manager.close()
 
 
+def _reason(error: Exception) -> str:
+    """The first line of what may be a hundred."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+
+
 # A run may be continued with other values of these: they do not touch the parameters of a step.
 _FREE = ("steps", "eval_every", "eval_batches", "checkpoint_every", "log_every", "max_seconds")
+# What was a string in runs of before: `rows:DIGEST:BATCH_SIZE:SEED`.
+_PARTS = {
+    "rows": ("rows", "batch_size", "seed", "weights"),
+    "bytes": ("symbols", "length", "batch_size", "segment_lengths", "seed"),
+}
 
 
-def claim(directory: Path, identity: dict[str, Any]) -> None:
-    """Write `config.json`, or check that the one there is the same run.
+def read_identity(directory: Path) -> dict[str, Any]:
+    """`config.json` of a run: {"config": `TrainConfig.to_json`, "data": what names the data}.
 
     Raises:
-      ValueError: another config or other data; names what differs.
+      FileNotFoundError: there is none.
     """
     path = Path(directory) / "config.json"
-    identity = json.loads(json.dumps(identity))
-    if path.exists():
-        there = json.loads(path.read_text())
-        ours, theirs = _flat(identity), _flat(there)
-        for key in sorted(ours.keys() | theirs.keys()):
-            if key.rpartition("/")[2] in _FREE:
-                continue
-            if ours.get(key) != theirs.get(key):
-                raise ValueError(
-                    f"{directory} holds a run with {key}={theirs.get(key)!r}, but this one has "
-                    f"{key}={ours.get(key)!r}. Continue it with the same settings, or use another "
-                    "directory (which may begin with its parameters: --init_from)."
-                )
-    path.write_text(json.dumps(identity, indent=2) + "\n")
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{path} does not exist: {directory} is not a run of the local trainer."
+        )
+    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return found
+
+
+def claim(directory: Path, config: TrainConfig, data: Mapping[str, Any] | str) -> None:
+    """Make the directory this run's.
+
+    Raises:
+      ValueError: it is another's, see `check`.
+    """
+    check(directory, config, data)
+    directory.mkdir(parents=True, exist_ok=True)
+    path, beside = directory / "config.json", directory / "config.json.new"
+    content = {"config": config.to_json(), "data": _named(data)}
+    beside.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    os.replace(beside, path)
+
+
+def check(
+    directory: Path, config: TrainConfig, data: Mapping[str, Any] | str, partly: bool = False
+) -> None:
+    """Check that a run directory is empty or this run's.
+
+    Args:
+      directory: of the run.
+      config: of the run.
+      data: `Batches.fingerprint`.
+      partly: `data` is what is known before the data is read.
+
+    Raises:
+      ValueError: it holds a run of another config or other data; names what differs.
+    """
+    if not (directory / "config.json").exists():
+        return
+    there = read_identity(directory)
+    theirs = {**_flat(there["config"]), **_flat(_named(there["data"]), "data")}
+    ours = {**_flat(json.loads(json.dumps(config.to_json()))), **_flat(_named(data), "data")}
+    keys = ours.keys() if partly else ours.keys() | theirs.keys()
+    different = sorted(
+        key
+        for key in keys
+        if key.rpartition("/")[2] not in _FREE and ours.get(key) != theirs.get(key)
+    )
+    if different:
+        names = [key.removeprefix("data/") for key in different]
+        has = ", ".join(f"{x}={theirs.get(key)}" for x, key in zip(names, different, strict=True))
+        wants = ", ".join(f"{x}={ours.get(key)}" for x, key in zip(names, different, strict=True))
+        raise ValueError(
+            f"{directory} holds a run with {has}, but this one has {wants}. Continue it with the "
+            "same settings, or use another directory (which may begin with its parameters: "
+            "--init_from)."
+        )
+
+
+def _named(data: Mapping[str, Any] | str) -> dict[str, Any]:
+    """The parts of a fingerprint, by name."""
+    if not isinstance(data, str):
+        return json.loads(json.dumps(data))
+    kind, *values = data.split(":")
+    if kind not in _PARTS:
+        return {"name": data}
+    parts: dict[str, Any] = dict(zip(_PARTS[kind], values, strict=False))
+    for name in ("batch_size", "seed", "length"):
+        if name in parts:
+            parts[name] = int(parts[name])
+    if "segment_lengths" in parts:
+        parts["segment_lengths"] = [int(x) for x in parts["segment_lengths"].split("+")]
+    return parts
 
 
 def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:

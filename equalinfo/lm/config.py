@@ -1,10 +1,12 @@
-"""Sizes of the paper's models [paper Table 4]."""
+"""What a model and a run are made of: every setting and its default. Nothing here needs JAX."""
 
 import dataclasses
 from typing import Any
 
-import jax
-import jax.numpy as jnp
+import numpy as np
+
+OPTIMIZERS = ("adafactor", "muon")
+_RATES = {"adafactor": (1.0, 10_000), "muon": (0.02, 100)}  # learning_rate, warmup_steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +28,7 @@ class ModelConfig:
       relative_buckets: buckets of the relative attention bias, learned per layer.
       relative_max_distance: distances from here on share the last bucket.
       dropout_rate: 0 for pretraining.
-      dtype: of activations; parameters, softmax and logits are float32.
+      dtype: of activations, by name; parameters, softmax and logits are float32.
     """
 
     vocab_size: int
@@ -39,7 +41,11 @@ class ModelConfig:
     relative_buckets: int = 32
     relative_max_distance: int = 128
     dropout_rate: float = 0.0
-    dtype: Any = jnp.bfloat16
+    dtype: Any = "bfloat16"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.dtype, str):
+            object.__setattr__(self, "dtype", np.dtype(self.dtype).name)
 
     @property
     def num_parameters(self) -> int:
@@ -54,16 +60,12 @@ class ModelConfig:
         """Plain values, for checkpoints and model files."""
         out = dataclasses.asdict(self)
         out["mlp_activations"] = list(self.mlp_activations)
-        out["dtype"] = jnp.dtype(self.dtype).name
         return out
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "ModelConfig":
         """Undo `to_json`."""
-        values = dict(values)
-        values["mlp_activations"] = tuple(values["mlp_activations"])
-        values["dtype"] = jnp.dtype(values["dtype"])
-        return cls(**values)
+        return cls(**{**values, "mlp_activations": tuple(values["mlp_activations"])})
 
 
 # embed, heads, layers, head dim, MLP
@@ -96,7 +98,7 @@ def micro_batches(batch_size: int, length: int, vocab_size: int) -> int:
     Returns:
       A divisor of `batch_size`, for `TrainConfig.accumulate`.
     """
-    limit = 2**29 if jax.default_backend() == "cpu" else 2**32
+    limit = 2**29 if _on_cpu() else 2**32
     rows = max(1, limit // (4 * length * padded_vocab_size(vocab_size)))
     return next(
         number
@@ -105,8 +107,8 @@ def micro_batches(batch_size: int, length: int, vocab_size: int) -> int:
     )
 
 
-def model_config(size: str, vocab_size: int, dtype: Any = jnp.bfloat16) -> ModelConfig:
-    """The configuration of a size of the paper.
+def model_config(size: str, vocab_size: int, dtype: Any = "bfloat16") -> ModelConfig:
+    """The configuration of a size of the paper [paper Table 4].
 
     Args:
       size: one of `SIZES`.
@@ -114,16 +116,143 @@ def model_config(size: str, vocab_size: int, dtype: Any = jnp.bfloat16) -> Model
       dtype: of activations; "auto" is float32 on a CPU, where bfloat16 is slow, else bfloat16.
     """
     if isinstance(dtype, str) and dtype == "auto":
-        dtype = jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
+        dtype = "float32" if _on_cpu() else "bfloat16"
     if size not in _SIZES:
         raise ValueError(f"size={size!r} is not a model size. Use one of {', '.join(SIZES)}.")
-    embed_dim, num_heads, num_layers, head_dim, mlp_dim = _SIZES[size]
-    return ModelConfig(
-        vocab_size=padded_vocab_size(vocab_size),
-        embed_dim=embed_dim,
-        num_heads=num_heads,
-        num_layers=num_layers,
-        head_dim=head_dim,
-        mlp_dim=mlp_dim,
-        dtype=jnp.dtype(dtype),
-    )
+    return ModelConfig(padded_vocab_size(vocab_size), *_SIZES[size], dtype=dtype)
+
+
+def _on_cpu() -> bool:
+    import jax
+
+    return jax.default_backend() == "cpu"
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """The paper's settings are the defaults.
+
+    Attributes:
+      name: "adafactor", as in the paper; "muon" needs about half as many tokens in short runs.
+      learning_rate: factor of the schedule. Adafactor: relative to each parameter's scale; the rate
+        is `learning_rate / sqrt(warmup_steps)` until `warmup_steps`, then `learning_rate /
+        sqrt(step)` ("from 1.0 with 10,000 warm-up steps"). Muon: 0.02, say; the rate rises linearly
+        over `warmup_steps` and stays.
+      warmup_steps: see there.
+      total_steps, cooldown_steps: over the last `cooldown_steps` of `total_steps` the rate falls
+        linearly to 0. Not in the paper: it pays in short runs. 0: none.
+      adam_learning_rate: Muon is for matrices; embedding, logits, norms and biases take Adam's
+        steps, at this rate.
+    """
+
+    learning_rate: float = _RATES["adafactor"][0]
+    warmup_steps: int = _RATES["adafactor"][1]
+    total_steps: int = 0
+    cooldown_steps: int = 0
+    name: str = "adafactor"
+    adam_learning_rate: float = 0.003
+
+    def __post_init__(self) -> None:
+        if self.name not in OPTIMIZERS:
+            raise ValueError(f"optimizer {self.name!r} is not one of {', '.join(OPTIMIZERS)}.")
+        if self.warmup_steps < 1:
+            raise ValueError(f"warmup_steps={self.warmup_steps} must be at least 1.")
+        if not 0 <= self.cooldown_steps <= self.total_steps:
+            raise ValueError(
+                f"cooldown_steps={self.cooldown_steps} is not in 0..{self.total_steps}, the steps "
+                "of the run."
+            )
+
+    @classmethod
+    def for_run(
+        cls,
+        name: str,
+        steps: int,
+        cooldown_steps: int = 0,
+        learning_rate: float | None = None,
+        warmup_steps: int | None = None,
+        adam_learning_rate: float = adam_learning_rate,
+    ) -> "OptimizerConfig":
+        """Of a run of `steps`, its rates those of the optimizer where they are not given."""
+        usual_rate, usual_warmup = _RATES.get(name, (0.0, 1))
+        return cls(
+            usual_rate if learning_rate is None else learning_rate,
+            usual_warmup if warmup_steps is None else warmup_steps,
+            steps if cooldown_steps else 0,
+            cooldown_steps,
+            name,
+            adam_learning_rate,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """A training run.
+
+    Attributes:
+      model: architecture.
+      optimizer: and its schedule.
+      steps: optimizer steps.
+      z_loss: weight of log(Z)^2, which keeps logits near normalised [paper 3.2].
+      accumulate: micro-batches per step; the batch size must be a multiple of it.
+      seed: of the initial parameters and dropout.
+      eval_every: steps between evaluations.
+      eval_batches: length of each, as of `evaluate`; 0: all.
+      checkpoint_every: steps between checkpoints; the last step is always saved.
+      log_every: steps between lines of metrics.
+      max_seconds: stop (with a checkpoint) after this time; 0: no limit.
+      tokens_per_window: accuracy is also logged by position in so many tokens [paper 6.2].
+    """
+
+    model: ModelConfig
+    optimizer: OptimizerConfig
+    steps: int = 200_000
+    z_loss: float = 1e-4
+    accumulate: int = 1
+    seed: int = 0
+    eval_every: int = 1000
+    eval_batches: int = 20
+    checkpoint_every: int = 1000
+    log_every: int = 50
+    max_seconds: float = 0.0
+    tokens_per_window: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "accumulate", "eval_every", "checkpoint_every", "log_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
+        for name in ("eval_batches", "max_seconds", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}={getattr(self, name)} must not be negative.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for `config.json`."""
+        return {**dataclasses.asdict(self), "model": self.model.to_json()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """How text is drawn from a model.
+
+    Attributes:
+      tokens: new tokens of the longest prompt's text.
+      temperature: above 0; 0 takes the likeliest token.
+      top_k: draw from so many of the likeliest tokens; 0: from all.
+      seed: of the draws.
+      context: most tokens that the model looks back, as many as it was trained on.
+    """
+
+    tokens: int = 200
+    temperature: float = 1.0
+    top_k: int = 0
+    seed: int = 0
+    context: int = 512
+
+    def __post_init__(self) -> None:
+        for name, least in (("tokens", 1), ("context", 1), ("top_k", 0), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least {least}.")
+        if not 0 <= self.temperature < float("inf"):
+            raise ValueError(
+                f"temperature={self.temperature} must be 0, for the likeliest token, or more."
+            )

@@ -7,7 +7,7 @@ exactly once, in an order drawn from (seed, epoch).
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -47,11 +47,11 @@ class Batches(Protocol):
     """Random access to batches.
 
     Attributes:
-      fingerprint: names the data and its order.
+      fingerprint: names the data and its order; a run is continued only with the same.
       batches_per_epoch: after how many every example has come once; None: unknown.
     """
 
-    fingerprint: str
+    fingerprint: Mapping[str, Any] | str
     batches_per_epoch: int | None
 
     def batch(self, step: int) -> Batch:
@@ -161,9 +161,12 @@ class RowBatches:
         self._rows = rows
         self._epochs = Epochs(len(rows.targets), batch_size, seed)
         self.batches_per_epoch: int | None = self._epochs.batches_per_epoch
-        self.fingerprint = f"rows:{_digest(rows.targets)}:{batch_size}:{seed}"
-        if rows.weights is not None:
-            self.fingerprint += f":{_digest(rows.weights)}"
+        self.fingerprint: Mapping[str, Any] | str = {
+            "rows": _digest(rows.targets),
+            "batch_size": batch_size,
+            "seed": seed,
+            **({} if rows.weights is None else {"weights": _digest(rows.weights)}),
+        }
 
     def batch(self, step: int) -> Batch:
         """See `Batches`."""
@@ -178,7 +181,10 @@ class OrderedBatches:
         self._rows = rows
         self._batch_size = batch_size
         self.batches_per_epoch: int | None = -(-len(rows.targets) // batch_size)
-        self.fingerprint = f"ordered:{_digest(rows.targets)}:{batch_size}"
+        self.fingerprint: Mapping[str, Any] | str = {
+            "rows": _digest(rows.targets),
+            "batch_size": batch_size,
+        }
 
     def batch(self, step: int) -> Batch:
         """See `Batches`."""
@@ -217,7 +223,7 @@ class IteratorBatches:
         self._make_iterator = make_iterator
         self._iterator: Iterator[Batch] | None = None
         self._next = 0
-        self.fingerprint = fingerprint
+        self.fingerprint: Mapping[str, Any] | str = fingerprint
         self.batches_per_epoch: int | None = None
 
     def batch(self, step: int) -> Batch:
@@ -274,8 +280,13 @@ class ByteBatches:
         self._epochs = Epochs((len(symbols) - length) // length, batch_size, seed)
         self._seed = seed
         self.batches_per_epoch: int | None = self._epochs.batches_per_epoch
-        segments = "+".join(map(str, cycle))
-        self.fingerprint = f"bytes:{_digest(symbols)}:{length}:{batch_size}:{segments}:{seed}"
+        self.fingerprint: Mapping[str, Any] | str = {
+            "symbols": _digest(symbols),
+            "length": length,
+            "batch_size": batch_size,
+            "segment_lengths": cycle.tolist(),
+            "seed": seed,
+        }
 
     def batch(self, step: int) -> Batch:
         """See `Batches`."""

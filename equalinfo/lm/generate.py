@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.ids import EOS_ID, ID_OFFSET
-from equalinfo.lm.config import ModelConfig
+from equalinfo.lm.config import ModelConfig, Sampling
 from equalinfo.lm.model import Transformer
 
 Int32 = npt.NDArray[np.int32]
@@ -25,14 +25,10 @@ def generate(
     config: ModelConfig,
     params: PyTree,
     prompts: Sequence[Int32],
-    num_tokens: int,
+    sampling: Sampling,
     *,
     vocab_size: int,
     allow_eos: bool = False,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    seed: int = 0,
-    context: int = 512,
 ) -> Iterator[Int32]:
     """Tokens one after the other, int32[B] each: first the rest of the prompts, then new ones.
 
@@ -43,30 +39,26 @@ def generate(
       config: of the model.
       params: of the model.
       prompts: B times int32[>= 0] ids that the texts begin with.
-      num_tokens: new tokens of the longest prompt's text.
+      sampling: how many, and how.
       vocab_size: ids that the codec has; the model may have more, for padding. They are not drawn.
       allow_eos: draw id 1 too, which ends a document in method `bytes`.
-      temperature: above 0; 0 takes the likeliest token.
-      top_k: draw from so many of the likeliest tokens; 0: from all.
-      seed: of the draws.
-      context: most tokens that the model looks back, as many as it was trained on.
 
     Raises:
-      ValueError: an option out of its range, or a prompt with an id that the codec has not.
+      ValueError: no prompts, or one with an id that the codec has not.
     """
-    _check(config, prompts, num_tokens, vocab_size, temperature, top_k, context)
+    _check(config, prompts, vocab_size)
     lengths = np.array([len(prompt) for prompt in prompts])
-    total = int(lengths.max()) + num_tokens
+    total = int(lengths.max()) + sampling.tokens
     known = np.zeros((len(prompts), total), np.int32)
     for row, prompt in zip(known, prompts, strict=True):
         row[: len(prompt)] = prompt
     allowed = np.zeros(config.vocab_size, np.bool_)
     allowed[ID_OFFSET:vocab_size] = True
     allowed[EOS_ID] = allow_eos
-    step = _step(config, temperature, top_k)
-    cache = _empty_cache(config, len(prompts), min(context, total))
+    step = _step(config, sampling.temperature, sampling.top_k)
+    cache = _empty_cache(config, len(prompts), min(sampling.context, total))
     tokens = jnp.zeros(len(prompts), jnp.int32)  # what stands before a text, as in training
-    key = jax.random.key(seed)
+    key = jax.random.key(sampling.seed)
     for place in range(total):
         cache, drawn = step(params, cache, tokens, jnp.asarray(allowed), key, np.int32(place))
         given = lengths > place
@@ -116,22 +108,9 @@ def _empty_cache(config: ModelConfig, batch: int, slots: int) -> PyTree:
     return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes["cache"])
 
 
-def _check(
-    config: ModelConfig,
-    prompts: Sequence[Int32],
-    num_tokens: int,
-    vocab_size: int,
-    temperature: float,
-    top_k: int,
-    context: int,
-) -> None:
-    if not prompts or num_tokens < 1 or context < 1:
-        raise ValueError(
-            f"{len(prompts)} prompts, num_tokens={num_tokens}, context={context}: each must be at "
-            "least 1. For no beginning, give an empty prompt."
-        )
-    if temperature < 0 or top_k < 0:
-        raise ValueError(f"temperature={temperature} and top_k={top_k} must not be negative.")
+def _check(config: ModelConfig, prompts: Sequence[Int32], vocab_size: int) -> None:
+    if not prompts:
+        raise ValueError("there are no prompts. For no beginning, give an empty prompt.")
     if vocab_size > config.vocab_size:
         raise ValueError(
             f"the codec has {vocab_size} ids, the model {config.vocab_size}: it was trained on "

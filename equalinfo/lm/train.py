@@ -7,7 +7,6 @@ losses it would have had, since batch `step` depends on the step alone.
 
 import dataclasses
 import functools
-import json
 import math
 import time
 from pathlib import Path
@@ -21,53 +20,14 @@ import optax
 from tqdm import tqdm
 
 from equalinfo.lm import checkpoint, cores
-from equalinfo.lm.config import ModelConfig
+from equalinfo.lm.config import ModelConfig, OptimizerConfig, TrainConfig
 from equalinfo.lm.data import Batch, Batches
 from equalinfo.lm.metrics import MetricsWriter
 from equalinfo.lm.model import Transformer
-from equalinfo.lm.optimizer import OptimizerConfig, make_optimizer
+from equalinfo.lm.optimizer import make_optimizer
 
 PyTree = Any
 Floats = npt.NDArray[np.float64]
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainConfig:
-    """A training run.
-
-    Attributes:
-      model: architecture.
-      optimizer: Adafactor and its schedule.
-      steps: optimizer steps.
-      z_loss: weight of log(Z)^2, which keeps logits near normalised [paper 3.2].
-      accumulate: micro-batches per step; the batch size must be a multiple of it.
-      seed: of the initial parameters and dropout.
-      eval_every: steps between evaluations.
-      eval_batches: length of each, as of `evaluate`; 0: all.
-      checkpoint_every: steps between checkpoints; the last step is always saved.
-      log_every: steps between lines of metrics.
-      max_seconds: stop (with a checkpoint) after this time; 0: no limit.
-      tokens_per_window: accuracy is also logged by position in so many tokens [paper 6.2].
-    """
-
-    model: ModelConfig
-    optimizer: OptimizerConfig
-    steps: int
-    z_loss: float = 1e-4
-    accumulate: int = 1
-    seed: int = 0
-    eval_every: int = 500
-    eval_batches: int = 20
-    checkpoint_every: int = 500
-    log_every: int = 20
-    max_seconds: float = 0.0
-    tokens_per_window: int = 1
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, for `config.json`."""
-        out = dataclasses.asdict(self)
-        out["model"] = self.model.to_json()
-        return out
 
 
 class State(NamedTuple):
@@ -280,7 +240,7 @@ def make_train_step(config: TrainConfig) -> Any:
 
 def _model(config: ModelConfig) -> Transformer:
     """The network as it is fastest on this device."""
-    blocked = jax.default_backend() == "cpu" and config.dtype == jnp.float32
+    blocked = jax.default_backend() == "cpu" and config.dtype == "float32"
     return Transformer(config, blocked=blocked)
 
 
@@ -376,14 +336,12 @@ def train(
       FloatingPointError: the loss is not finite.
     """
     directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
+    checkpoint.claim(directory, config, batches.fingerprint)
     model = Transformer(config.model)
     params = init_params(model, config.seed) if initial is None else initial
     state = State(params, make_optimizer(config.optimizer).init(params))
-    identity = {"config": config.to_json(), "data": batches.fingerprint}
-    checkpoint.claim(directory, identity)
     manager = checkpoint.Checkpoints(directory / "checkpoints")
-    step, state = manager.restore_latest(state)
+    step, state = manager.restore_newest(state, set_aside=True)
 
     train_step = make_train_step(config)
     start = time.monotonic()
@@ -448,20 +406,14 @@ def train(
 
 
 def load_params(directory: Path) -> tuple[ModelConfig, PyTree, int]:
-    """(model, parameters, step) of the newest checkpoint of a run directory."""
+    """(model, parameters, step) of the newest checkpoint of a run directory that can be read."""
     directory = Path(directory)
-    config_file = directory / "config.json"
-    if not config_file.exists():
-        raise FileNotFoundError(
-            f"{config_file} does not exist: {directory} is not a run of the local trainer."
-        )
-    identity = json.loads(config_file.read_text())
-    model_config = ModelConfig.from_json(identity["config"]["model"])
-    optimizer = OptimizerConfig(**identity["config"]["optimizer"])
+    config = checkpoint.read_identity(directory)["config"]
+    model_config = ModelConfig.from_json(config["model"])
     params = init_params(Transformer(model_config), 0)
-    state = State(params, make_optimizer(optimizer).init(params))
+    state = State(params, make_optimizer(OptimizerConfig(**config["optimizer"])).init(params))
     manager = checkpoint.Checkpoints(directory / "checkpoints")
-    step, state = manager.restore_latest(state)
+    step, state = manager.restore_newest(state)
     manager.close()
     if step == 0:
         raise FileNotFoundError(f"{directory / 'checkpoints'} holds no checkpoint yet.")

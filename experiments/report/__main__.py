@@ -4,6 +4,7 @@ python -m experiments.report --config tiny --out REPORT
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,7 +47,6 @@ def _report(arguments: argparse.Namespace) -> None:
     config = build.with_text(Config.load(arguments.config), arguments.train, arguments.validation)
     if config.training is None:
         print(build.commands(config))
-        build.print_costs()
         return
     from experiments.report import page
 
@@ -57,4 +57,12 @@ def _report(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    # glibc gives large arrays back to the system after every step, and faults their pages in again.
+    allocator = {
+        "MALLOC_MMAP_THRESHOLD_": "10000000000",
+        "MALLOC_TRIM_THRESHOLD_": "20000000000",
+    }
+    if not allocator.keys() & os.environ.keys():  # it reads them as the process starts
+        command = [sys.executable, "-m", "experiments.report", *sys.argv[1:]]
+        os.execve(sys.executable, command, {**os.environ, **allocator})
     sys.exit(main())

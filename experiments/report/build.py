@@ -1,39 +1,23 @@
 """Run what a config asks for and is not there yet, and gather what is."""
 
 import dataclasses
-import json
 import shlex
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from equalinfo.manifest import CODEC_DIRECTORY
+from benchmarks import topologies
 from experiments.report import measures, runs
-from experiments.report.config import Config, Method, Pairs
+from experiments.report.config import Config, Method
+from experiments.report.pair_runs import pair_run
 from experiments.report.results import MethodResults, Results
-from experiments.report.store import Store, is_done, key_of, result, slug
+from experiments.report.store import NotRunError, Store, result, slug
 
 _FILES = (
     "# First the files that options name: M1.eqm (gin/runs/train_m1.gin, then equalinfo freeze),",
     "# STATIC (python -m pipelines.count --input TRAIN --output STATIC), SPM.model (T5's).",
 )
 """For `commands`, of the config `paper`."""
-
-
-class NotRunError(Exception):
-    """A step that is not there, in a store that runs nothing."""
-
-
-class ReadOnlyStore(Store):
-    """Steps that were run; others are missing."""
-
-    def run(self, kind: str, label: str, inputs: dict[str, Any], make: Any) -> Path:
-        """See `Store`; raises `NotRunError` in place of running."""
-        path = self.path(kind, label, inputs)
-        if not is_done(path):
-            raise NotRunError(path.name)
-        return path
 
 
 def run_all(config: Config, store: Store) -> None:
@@ -60,40 +44,38 @@ def gather(config: Config, store: Store) -> Results:
     Raises:
       ValueError: not even the text was made.
     """
-    present = ReadOnlyStore(store.directory)
-    try:
-        text = runs.text(present, config)
-    except NotRunError:
+    present = Store(store.directory, read_only=True)
+    text = _found(runs.text, present, config)
+    if text is None:
         raise ValueError(
             f"{store.directory} holds nothing of this config and text. Run it without --only_draw."
-        ) from None
+        )
     methods = [_gather_method(present, config, text, method) for method in config.methods]
-    random = None
-    if is_done(path := measures.random_baseline_path(present, config)):
-        random = result(path)
-    return Results(config, result(text), methods, random, _gather_pairs(present, config, text))
+    random = _found(measures.random_baseline, present, config)
+    pairs = _gather_pairs(present, config, text)
+    found = result(random) if random else None
+    return Results(config, result(text), methods, found, pairs)
+
+
+def _found(step: Callable[..., Path], *arguments: Any) -> Path | None:
+    """A step's folder; None: it was not run."""
+    try:
+        return step(*arguments)
+    except NotRunError:
+        return None
 
 
 def _gather_method(store: Store, config: Config, text: Path, method: Method) -> MethodResults:
-    found, folder, models = None, None, {}
-    try:
-        data = runs.dataset(store, config, text, method)
-    except NotRunError:
-        return MethodResults(method, None, None, {})
-    try:
-        folder = measures.measure(store, config, text, data, method)
-        found = result(folder)
-    except NotRunError:
-        pass
+    models: dict[str, dict[int, Any]] = {}
+    data = _found(runs.dataset, store, config, text, method)
+    if data is None:
+        return MethodResults(method, None, None, models)
+    folder = _found(measures.measure, store, config, text, data, method)
     for size in method.m2 if config.training else ():
-        seeds = {
-            seed: result(path)
-            for seed in method.seeds or config.seeds
-            if is_done(path := runs.model_path(store, config, data, method, size, seed))
-        }
-        if seeds:
-            models[size] = seeds
-    return MethodResults(method, found, folder, models)
+        for seed in method.seeds or config.seeds:
+            if path := _found(runs.model, store, config, data, method, size, seed):
+                models.setdefault(size, {})[seed] = result(path)
+    return MethodResults(method, result(folder) if folder else None, folder, models)
 
 
 def _models(config: Config) -> list[list[tuple[Method, str, int]]]:
@@ -121,54 +103,33 @@ def _pair_tasks(config: Config) -> Iterator[tuple[Method, str]]:
                 yield by_name[name], task
 
 
-def pair_run(store: Store, config: Config, text: Path, method: Method, task: str) -> Path:
-    """A model of pairs; its result is what `pair_runs` prints."""
-    assert config.pairs is not None
-    pairs: Pairs = config.pairs
-    data = runs.dataset(store, config, text, method)
-    values = {
-        name: getattr(pairs, name)
-        for name in ("text_bytes", "train_texts", "validation_texts", "size", "steps", "batch_size")
-    }
-
-    def make(folder: Path) -> Any:
-        command = ["-m", "experiments.report.pair_runs", "--task", task, "--text", str(text)]
-        command += ["--codec", str(data / CODEC_DIRECTORY), "--output", str(folder / "run")]
-        for name, value in values.items():
-            command += [f"--{name}", str(value)]
-        return json.loads(runs.run_command(command, capture=True))
-
-    return store.run(
-        "pairs", f"{method.name} {task}", {"data": key_of(data), "task": task, **values}, make
-    )
-
-
 def _gather_pairs(store: Store, config: Config, text: Path) -> list[dict[str, Any]]:
     gathered: list[dict[str, Any]] = []
     byte_lm = None
     for method, task in _pair_tasks(config):
-        try:
-            accuracy = result(pair_run(store, config, text, method, task))["accuracy"]
-        except NotRunError:
-            continue
+        path = _found(pair_run, store, config, text, method, task)
+        accuracy = result(path)["accuracy"] if path else None
         if task == "bytes":
             byte_lm = accuracy
-            continue
-        gathered.append(
-            {
-                "method": method.name,
-                "paper": method.paper,
-                "task": task,
-                "accuracy": accuracy,
-                "byte_lm": byte_lm if task == "decompress" else None,
-                "steps": config.pairs.steps if config.pairs else 0,
-            }
-        )
+        elif accuracy is not None and config.pairs:
+            gathered.append(
+                {
+                    "method": method.name,
+                    "paper": method.paper,
+                    "task": task,
+                    "accuracy": accuracy,
+                    "byte_lm": byte_lm if task == "decompress" else None,
+                    "steps": config.pairs.steps,
+                }
+            )
     return gathered
 
 
 def commands(config: Config) -> str:
-    """For a config without [training]: what to run, and what it costs [paper 3.5]."""
+    """For a config without [training]: what to run, and what it costs [paper 3.5].
+
+    Time, memory and money of the paper's runs on TPUs are derived from shapes.
+    """
     lines = [f"# {config.title}: {config.about}", *_FILES]
     for method in config.methods:
         name = slug(method.name)
@@ -191,7 +152,7 @@ def commands(config: Config) -> str:
                     f"--gin.MIXTURE_OR_TASK_NAME=\"'{name}'\" --gin.MODEL_DIR=\"'{run}'\" "
                     f"--gin.RANDOM_SEED={seed} --gin.DATA_SEED={seed}"
                 )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", topologies.table([])]) + "\n"
 
 
 def with_text(config: Config, train: list[str], validation: list[str]) -> Config:
@@ -201,9 +162,3 @@ def with_text(config: Config, train: list[str], validation: list[str]) -> Config
         train=tuple(train) or config.train,
         validation=tuple(validation) or config.validation,
     )
-
-
-def print_costs() -> None:
-    """The tables of time, memory and money of the paper's runs on TPUs, derived from shapes."""
-    sys.stdout.flush()
-    runs.run_command(["-m", "benchmarks.topologies"])

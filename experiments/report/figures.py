@@ -185,7 +185,8 @@ def ratio_by_window(results: Results) -> Drawn:
     for vocabulary, marker in (("256", "o"), ("65k", "s")):
         for family, style in (("EqualInfo", "-"), ("EqualInfoAC", ":")):
             found = [(w, results[f"{family}[{w}, {vocabulary}]"]) for w in widths]
-            points = [(w, one.scores["bytes_per_token"]) for w, one in found if one and one.scores]
+            ratios = [(w, one.measure("scores", "bytes_per_token")) for w, one in found if one]
+            points = [(w, ratio) for w, ratio in ratios if ratio]
             if points:
                 axes.plot(
                     *zip(*points, strict=True),
@@ -317,9 +318,9 @@ def divergence(results: Results) -> Drawn:
     key = "figure-11-16-17-divergence"
     title = "Figures 11, 16, 17: KL divergence of n-grams and tokens of bits from uniform"
     found = [
-        (one.name, one.measures["divergence"])
+        (one.name, one.measure("divergence"))
         for one in results.methods
-        if one.measures and one.measures["divergence"]
+        if one.measure("divergence")
     ]
     if not found or results.random is None:
         return Drawn(key, title, None, "", "No bitstream was measured.")

@@ -11,7 +11,6 @@ from experiments.analysis.matching import at_bytes
 from experiments.report import paper
 from experiments.report.results import MethodResults, Results
 from experiments.report.table import NOT_RUN
-from experiments.report.token_tables import wrong_windows
 
 WINDOWS = (16, 32, 64, 128)
 VOCABULARIES = (
@@ -77,7 +76,7 @@ def ac_stays_uniform(results: Results) -> Finding:
 def equal_info_learns(results: Results) -> Finding:
     """EqualInfo b=16 can be learned."""
     one = results["EqualInfo[16, 256]"]
-    unigram = (one.scores or {}).get("unigram") if one else None
+    unigram = one.measure("scores", "unigram") if one else None
     score = _largest(one)
     return _finding(
         "EqualInfo[16, 256] is learned: its M2 is below unigram, and 0.5% below uniform",
@@ -150,9 +149,8 @@ def unigram_gain_is_small(results: Results) -> Finding:
     names = ("AC[256]", "StaticAC[256]")
 
     def gain(one: MethodResults | None) -> float | None:
-        scores = (one.scores if one else None) or {}
-        unigram = scores.get("unigram")
-        return None if unigram is None else 1 - unigram / scores["uniform"]
+        unigram = one.measure("scores", "unigram") if one else None
+        return 1 - unigram / one.measure("scores", "uniform") if one and unigram else None
 
     return _finding(
         "a unigram model gains nearly nothing on AC and StaticAC (under 0.5%)",
@@ -170,9 +168,9 @@ def ratios_rise(results: Results) -> Finding:
     """Bytes/token over methods, in the paper's order."""
     order = [f"EqualInfo[{width}, 256]" for width in (16, 24, 32, 64, 128)] + ["AC[256]"]
     found = [
-        (one.scores or {}).get("bytes_per_token") for one in map(results.__getitem__, order) if one
+        one.measure("scores", "bytes_per_token") if one else None
+        for one in map(results.__getitem__, order)
     ]
-    found += [None] * (len(order) - len(found))
     theirs = [paper.TOKEN_RATIO[name.replace("EqualInfo", "EqualInfoAC")] for name in order]
     return _finding(
         "bytes/token rises with W (16, 24, 32, 64, 128) up to AC, as in the paper",
@@ -212,7 +210,7 @@ def exact_code_is_exact(results: Results) -> Finding:
     shares: dict[bool, list[float]] = {True: [], False: []}
     evidence = []
     for one in results.methods:
-        share = wrong_windows(one)
+        share = one.wrong_windows()
         if one.measures and one.measures["window_bits"] and isinstance(share, float):
             shares[one.measures["lossless"]].append(share)
             evidence.append(f"{one.name} {100 * share:.1f}%")
@@ -256,29 +254,22 @@ def _largest(one: MethodResults | None) -> float | None:
     """Bits/byte of the M2 with most parameters, over seeds."""
     if one is None or not one.models:
         return None
-    size = max(one.models, key=lambda name: _parameters(one, name))
-    score = one.bits_per_byte(size)
+    score = one.bits_per_byte(max(one.models, key=lambda x: one.model_score(x, "parameters")))
     return score.mean if score else None
 
 
-def _parameters(one: MethodResults, size: str) -> int:
-    return int(next(iter(one.models[size].values()))["scores"]["parameters"])
-
-
 def _from_uniform(one: MethodResults | None) -> float | None:
-    score = _largest(one)
-    if one is None or score is None or one.scores is None:
-        return None
-    return float(score / one.scores["uniform"] - 1)
+    score, uniform = _largest(one), one.measure("scores", "uniform") if one else None
+    return float(score / uniform - 1) if score and uniform else None
 
 
 def _gain(one: MethodResults | None) -> float | None:
     """Nats a token below uniform."""
     score = _largest(one)
-    if one is None or score is None or one.scores is None:
+    if one is None or score is None or one.measures is None:
         return None
-    below = one.scores["uniform"] - score
-    return float(below * one.scores["bytes_per_token"] * math.log(2))
+    below = one.measure("scores", "uniform") - score
+    return float(below * one.measure("scores", "bytes_per_token") * math.log(2))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -326,7 +317,7 @@ def _after_the_same_bytes(
 
 
 def _unigram(one: MethodResults) -> str:
-    score = (one.scores or {}).get("unigram")
+    score = one.measure("scores", "unigram")
     return NOT_RUN if score is None else f"{score:.4f}"
 
 

@@ -131,18 +131,9 @@ def random_baseline(store: Store, config: Config) -> Path:
     return store.run(
         "random",
         "bits",
-        _baseline_inputs(config),
+        {"bits": config.stream_bits, "samples": config.samples, "ngrams": config.ngrams},
         lambda _: _divergence(divergence.random_bits(config.stream_bits), config),
     )
-
-
-def random_baseline_path(store: Store, config: Config) -> Path:
-    """Where `random_baseline` keeps its result."""
-    return store.path("random", "bits", _baseline_inputs(config))
-
-
-def _baseline_inputs(config: Config) -> dict[str, Any]:
-    return {"bits": config.stream_bits, "samples": config.samples, "ngrams": config.ngrams}
 
 
 def _sentence(codec: Codec) -> dict[str, Any]:

@@ -4,12 +4,12 @@ import base64
 from html import escape
 from pathlib import Path
 
-from experiments.report import model_tables, token_tables
 from experiments.report.config import Config
 from experiments.report.figures import all_figures
 from experiments.report.findings import Finding, all_findings
 from experiments.report.results import Results
 from experiments.report.table import Table, show
+from experiments.report.tables import all_tables
 
 PAGE = "report.html"
 _STYLE = """
@@ -68,27 +68,6 @@ def write(results: Results, folder: Path) -> Path:
     page = folder / PAGE
     page.write_text(_page(results, sections), "utf-8")
     return page
-
-
-def all_tables(results: Results) -> list[Table]:
-    """In the order of the report."""
-    return [
-        token_tables.ratios(results),
-        token_tables.uniform_unigram(results),
-        model_tables.sizes(),
-        model_tables.models(results),
-        model_tables.paper_models(),
-        model_tables.byte_matched(results),
-        model_tables.seeds(results),
-        model_tables.ablations(results),
-        model_tables.pairs(results),
-        model_tables.spelling(),
-        token_tables.sentence(results),
-        token_tables.token_texts(results),
-        token_tables.code_space(results),
-        token_tables.window_errors(results),
-        token_tables.stability(results),
-    ]
 
 
 def findings_markdown(findings: list[Finding]) -> str:

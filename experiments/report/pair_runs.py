@@ -1,50 +1,52 @@
-"""One model of pairs of compressed and plain text [paper 5.2]: a command of its own.
+"""Models of pairs of compressed and plain text [paper 5.2]."""
 
-    python -m experiments.report.pair_runs --task decompress --codec DIR --text DIR --output DIR ...
-
-Prints {"accuracy", "loss", "skipped", "rows"} of the validation pairs: accuracy over targets, loss
-in nats a target.
-"""
-
-import argparse
-import json
-from collections.abc import Sequence
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 from equalinfo import codecs
 from equalinfo.alphabet import Symbols, cut, join
-from equalinfo.codecs.base import Codec
 from equalinfo.lm import pairs
-from equalinfo.lm.config import model_config
-from equalinfo.lm.optimizer import OptimizerConfig
-from equalinfo.lm.train import TrainConfig, evaluate, train
+from equalinfo.lm.config import OptimizerConfig, TrainConfig, model_config
+from equalinfo.lm.train import evaluate, train
+from equalinfo.manifest import CODEC_DIRECTORY
 from experiments.report import runs
+from experiments.report.config import Config, Method, Pairs
+from experiments.report.store import Store, key_of
 
-TASKS = ("decompress", "compress", "bytes")
+MAKE = {
+    "decompress": pairs.decompression_pairs,
+    "compress": pairs.compression_pairs,
+    "bytes": lambda codec, texts: pairs.byte_targets(texts),
+}
 """Tokens to bytes, bytes to tokens, nothing to bytes: a byte LM on the targets of the first."""
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Train and score."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    add = parser.add_argument
-    add("--task", choices=TASKS, required=True)
-    add("--codec", type=Path, required=True, help="codec directory")
-    add("--text", type=Path, required=True, help="folder of `runs.text`")
-    add("--output", type=Path, required=True, help="run directory")
-    add("--text_bytes", type=int, required=True, help="symbols of each text; paper: 1024")
-    add("--train_texts", type=int, required=True)
-    add("--validation_texts", type=int, required=True)
-    add("--size", required=True)
-    add("--steps", type=int, required=True)
-    add("--batch_size", type=int, required=True)
-    add("--seed", type=int, default=0)
-    options = parser.parse_args(argv)
-    codec = codecs.load(options.codec)
-    target_vocab = codec.vocab_size if options.task == "compress" else pairs.BYTE_VOCAB_SIZE
-    input_vocab = pairs.BYTE_VOCAB_SIZE if options.task == "compress" else codec.vocab_size
+def pair_run(store: Store, config: Config, text: Path, method: Method, task: str) -> Path:
+    """A model of a task of `MAKE`, trained and scored."""
+    assert config.pairs is not None
+    options: Pairs = config.pairs
+    data = runs.dataset(store, config, text, method)
+    values = {
+        name: value
+        for name, value in dataclasses.asdict(options).items()
+        if name not in ("methods", "compress")
+    }
+    return store.run(
+        "pairs",
+        f"{method.name} {task}",
+        {"data": key_of(data), "task": task, **values},
+        lambda folder: _train(options, text, data / CODEC_DIRECTORY, task, folder / "run"),
+    )
+
+
+def _train(options: Pairs, text: Path, codec_folder: Path, task: str, run: Path) -> dict[str, Any]:
+    """Accuracy over the validation pairs' targets, loss in nats a target."""
+    codec = codecs.load(codec_folder)
+    vocabularies = codec.vocab_size, pairs.BYTE_VOCAB_SIZE
+    input_vocab, target_vocab = vocabularies[::-1] if task == "compress" else vocabularies
     found = {
-        split: _pairs(options.task, codec, _texts(options.text, split, options.text_bytes, number))
+        split: MAKE[task](codec, _texts(text, split, options.text_bytes, number))
         for split, number in (
             ("train", options.train_texts),
             ("validation", options.validation_texts),
@@ -54,31 +56,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = {split: pairs.pair_rows(found[split], input_vocab, length) for split in found}
     config = TrainConfig(
         model=model_config(options.size, pairs.pair_vocab_size(input_vocab, target_vocab), "auto"),
-        optimizer=OptimizerConfig(
-            name="muon",
-            learning_rate=0.02,
-            warmup_steps=100,
-            adam_learning_rate=0.003,
-            total_steps=options.steps,
-            cooldown_steps=options.steps // 4,
-        ),
+        optimizer=OptimizerConfig.for_run("muon", options.steps, options.steps // 4),
         steps=options.steps,
-        seed=options.seed,
         checkpoint_every=options.steps,
         eval_every=max(1, options.steps // 5),
         eval_batches=4,
     )
     batches = pairs.OrderedPairBatches(rows["validation"], options.batch_size)
-    trained = pairs.PairBatches(rows["train"], options.batch_size, options.seed)
-    params = train(config, trained, options.output, batches)
+    trained = pairs.PairBatches(rows["train"], options.batch_size)
+    params = train(config, trained, run, batches)
     result = evaluate(config.model, params, batches, progress=False)
-    values = {
+    return {
         "accuracy": result.accuracy,
         "loss": result.loss,
         "skipped": rows["train"].skipped + rows["validation"].skipped,
         "rows": len(rows["validation"].targets),
     }
-    print(json.dumps(values))
 
 
 def _texts(folder: Path, split: str, size: int, number: int) -> list[Symbols]:
@@ -86,15 +79,3 @@ def _texts(folder: Path, split: str, size: int, number: int) -> list[Symbols]:
     if len(texts) < number:
         raise ValueError(f"the {split} text makes {len(texts)} texts of {size}, not {number}.")
     return texts
-
-
-def _pairs(task: str, codec: Codec, texts: list[Symbols]) -> list[pairs.Pair]:
-    if task == "decompress":
-        return pairs.decompression_pairs(codec, texts)
-    return (
-        pairs.compression_pairs(codec, texts) if task == "compress" else pairs.byte_targets(texts)
-    )
-
-
-if __name__ == "__main__":
-    main()

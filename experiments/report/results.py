@@ -34,15 +34,33 @@ class MethodResults:
         """Of the method."""
         return self.method.name
 
-    @property
-    def scores(self) -> Json | None:
-        """`Scores.to_json()` without a model: ratio, uniform, unigram."""
-        return self.measures["scores"] if self.measures else None
+    def measure(self, *path: str | int) -> Any:
+        """A value of `measures`, by its path; None where it was not run or does not apply."""
+        value: Any = self.measures
+        for key in path:
+            value = None if value is None else value[key]
+        return value
 
     def bits_per_byte(self, size: str) -> Sample | None:
         """Over seeds, on the whole validation split; None: not run."""
+        return self.over_seeds(size, "model")
+
+    def over_seeds(self, size: str, score: str) -> Sample | None:
+        """A score of M2s of a size; None: not run."""
         found = self.models.get(size)
-        return summarize([run["scores"]["model"] for run in found.values()]) if found else None
+        return summarize([run["scores"][score] for run in found.values()]) if found else None
+
+    def model_score(self, size: str, score: str) -> Any:
+        """A score that is the same for all seeds; None: not run."""
+        found = self.models.get(size)
+        return next(iter(found.values()))["scores"][score] if found else None
+
+    def wrong_windows(self) -> float | None:
+        """Share of windows of the validation split that decode to other text."""
+        totals = self.measure("totals", "validation")
+        if not totals or not totals.get("verified_examples") or not totals["windows"]:
+            return None
+        return float(totals["window_errors"] / totals["windows"])
 
     def accuracy_by_position(self, size: str, seed: int) -> tuple[list[int], list[list[float]]]:
         """(steps, accuracy at each position of a window); empty where windows are one token."""

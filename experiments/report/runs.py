@@ -1,39 +1,32 @@
-"""The steps of a report: text, data sets and models, each by the command a user would type."""
+"""The steps of a report: text, data sets and models, each as the command a user would type."""
 
-import atexit
 import functools
 import gzip
 import hashlib
-import importlib.machinery
 import itertools
 import json
-import os
 import shlex
-import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from equalinfo.cli import main as equalinfo
 from equalinfo.codecs.base import FORMAT_VERSION, file_sha256
 from equalinfo.codecs.sentencepiece import train as train_sentencepiece
 from equalinfo.lm import metrics
+from equalinfo.lm.evaluate import evaluate_dataset
 from equalinfo.manifest import MANIFEST_FILE, Manifest
 from equalinfo.text_files import expand, read_documents
-from experiments.report.config import Config, Method, Training
+from experiments.report.config import Config, Method
 from experiments.report.store import Store, key_of
+from pipelines.compress import main as compress
+from pipelines.count import main as count
 
 SPLITS = ("train", "validation")
 _VERSION = 2  # of what `model` finds: another number, and all is trained again
 _PARTS = {"train": 4, "validation": 1}
-# glibc gives large arrays back to the system after every step, and faults their pages in again.
-_ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": "10000000000",
-    "MALLOC_TRIM_THRESHOLD_": "20000000000",
-}
 
 
 def text(store: Store, config: Config) -> Path:
@@ -127,13 +120,13 @@ def dataset(store: Store, config: Config, text_folder: Path, method: Method) -> 
             if (folder / MANIFEST_FILE).exists() and split in Manifest.load(folder).splits:
                 continue
             first = not (folder / MANIFEST_FILE).exists()
-            command = ["-m", "pipelines.compress", "--output", str(folder), "--split", split]
-            command += ["--input", str(text_folder / f"{split}-*.json.gz")]
-            command += ["--sequence_length", str(config.sequence_length)]
-            command += options if first else second_split_options(options, folder / "codec")
+            argv = ["--output", str(folder), "--split", split]
+            argv += ["--input", str(text_folder / f"{split}-*.json.gz")]
+            argv += ["--sequence_length", str(config.sequence_length)]
+            argv += options if first else second_split_options(options, folder / "codec")
             if method.verify and split == "validation":
-                command.append("--verify")
-            run_command(command)
+                argv.append("--verify")
+            _run("pipelines.compress", compress, argv)
         return {split: Manifest.load(folder).split(split).totals for split in splits}
 
     return store.run("tokens", method.name, inputs, make)
@@ -183,8 +176,8 @@ def _asset(store: Store, config: Config, text_folder: Path, word: str) -> str:
 
 def _static(store: Store, text_folder: Path) -> Path:
     def make(folder: Path) -> None:
-        command = ["-m", "pipelines.count", "--input", str(text_folder / "train-*.json.gz")]
-        run_command([*command, "--output", str(folder / "static.safetensors")])
+        argv = ["--input", str(text_folder / "train-*.json.gz")]
+        _run("pipelines.count", count, [*argv, "--output", str(folder / "static.safetensors")])
 
     return store.run("static", "byte counts", {"text": key_of(text_folder)}, make)
 
@@ -200,45 +193,12 @@ def _sentencepiece(store: Store, config: Config, text_folder: Path) -> Path:
 
 def model(store: Store, config: Config, data: Path, method: Method, size: str, seed: int) -> Path:
     """A run of an M2 on a data set, trained and scored on the whole validation split."""
-    training = _training(config)
+    if config.training is None:
+        raise ValueError(f"config {config.title!r} has no [training]: it trains no models here.")
+    training = config.training
     steps, batch_size = training.of(method)
     every = max(1, steps // training.evaluations)
-
-    def make(folder: Path) -> Any:
-        run = folder / "run"
-        run_command(
-            [
-                *("-m", "equalinfo.cli", "train", "--dataset", str(data), "--output", str(run)),
-                *("--size", size, "--seed", str(seed)),
-                *("--steps", str(steps)),
-                *("--batch_size", str(batch_size)),
-                *("--eval_every", str(every), "--checkpoint_every", str(every)),
-                *("--eval_batches", str(training.eval_batches)),
-                *training.options,
-                *method.train_options,
-            ]
-        )
-        command = ["-m", "equalinfo.cli", "eval", "--dataset", str(data), "--run", str(run)]
-        scores = json.loads(run_command([*command, "--batches", "0", "--json"], capture=True))
-        return {"scores": scores, "curve": metrics.read(run)}
-
-    return store.run(
-        "model", f"{method.name} {size} {seed}", _inputs(config, data, method, size, seed), make
-    )
-
-
-def model_path(
-    store: Store, config: Config, data: Path, method: Method, size: str, seed: int
-) -> Path:
-    """Where `model` keeps the run."""
-    label = f"{method.name} {size} {seed}"
-    return store.path("model", label, _inputs(config, data, method, size, seed))
-
-
-def _inputs(config: Config, data: Path, method: Method, size: str, seed: int) -> dict[str, Any]:
-    training = _training(config)
-    steps, batch_size = training.of(method)
-    return {
+    inputs = {
         "version": _VERSION,
         "data": key_of(data),
         "size": size,
@@ -250,43 +210,31 @@ def _inputs(config: Config, data: Path, method: Method, size: str, seed: int) ->
         "options": [*training.options, *method.train_options],
     }
 
+    def make(folder: Path) -> Any:
+        run = folder / "run"
+        argv = [
+            *("train", "--dataset", str(data), "--output", str(run)),
+            *("--size", size, "--seed", str(seed)),
+            *("--steps", str(steps), "--batch_size", str(batch_size)),
+            *("--eval_every", str(every), "--checkpoint_every", str(every)),
+            *("--eval_batches", str(training.eval_batches)),
+            *training.options,
+            *method.train_options,
+        ]
+        _run("equalinfo.cli", equalinfo, argv)
+        scores = evaluate_dataset(data, "validation", run, progress=False)
+        return {"scores": scores.to_json(), "curve": metrics.read(run)}
 
-def _training(config: Config) -> Training:
-    if config.training is None:
-        raise ValueError(f"config {config.title!r} has no [training]: it trains no models here.")
-    return config.training
+    return store.run("model", f"{method.name} {size} {seed}", inputs, make)
 
 
-@functools.cache
-def _cache() -> dict[str, str]:
-    """The commands of this process share what JAX compiled: many models have one shape."""
-    folder = tempfile.mkdtemp(prefix="equalinfo-report-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return {
-        "JAX_COMPILATION_CACHE_DIR": folder,
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
-    }
-
-
-def run_command(command: list[str], capture: bool = False) -> str:
-    """Run this Python with a command; what it printed, if captured.
+def _run(module: str, main: Callable[[Sequence[str]], int], argv: list[str]) -> None:
+    """Run a command here, as it would run by itself.
 
     Raises:
-      ValueError: it failed, or the pipeline is not here.
+      ValueError: it failed.
     """
-    places = [*(x for x in sys.path if x), os.getcwd()]  # a console script has no "" in its path
-    if importlib.machinery.PathFinder.find_spec("pipelines", places) is None:
-        raise ValueError(
-            "there is no pipelines.compress here: run `python -m experiments.report` in the folder "
-            "of the checkout."
-        )
-    print("$ python " + shlex.join(command), file=sys.stderr, flush=True)
-    done = subprocess.run(
-        [sys.executable, *command],
-        stdout=subprocess.PIPE if capture else None,
-        text=True,
-        env={**_ALLOCATOR, **_cache(), **os.environ, "PYTHONPATH": os.pathsep.join(places)},
-    )
-    if done.returncode:
-        raise ValueError(f"`python {shlex.join(command)}` failed ({done.returncode}), see above.")
-    return done.stdout or ""
+    command = "python -m " + shlex.join([module, *argv])
+    print(f"$ {command}", file=sys.stderr, flush=True)
+    if main(argv):
+        raise ValueError(f"`{command}` failed, see above.")

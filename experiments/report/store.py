@@ -17,11 +17,16 @@ from typing import Any
 DONE = "step.json"
 
 
-class Store:
-    """Steps below a directory."""
+class NotRunError(Exception):
+    """A step that is not there, in a store that runs nothing."""
 
-    def __init__(self, directory: Path) -> None:
+
+class Store:
+    """Steps below a directory; `read_only`: those that were run, and nothing is."""
+
+    def __init__(self, directory: Path, read_only: bool = False) -> None:
         self.directory = directory
+        self._read_only = read_only
 
     def path(self, kind: str, label: str, inputs: dict[str, Any]) -> Path:
         """The folder of a step, whether or not it was run."""
@@ -41,10 +46,15 @@ class Store:
           inputs: JSON values that determine the result.
           make: writes the result into the folder, which may hold what an attempt left; what it
             returns (JSON) is kept as "result".
+
+        Raises:
+          NotRunError: it was not, and the store is `read_only`.
         """
         path = self.path(kind, label, inputs)
         if is_done(path):
             return path
+        if self._read_only:
+            raise NotRunError(path.name)
         path.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
         result = make(path)

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from experiments.report.build import NotRunError, ReadOnlyStore
-from experiments.report.store import Store, result
+from experiments.report.store import NotRunError, Store, result
 from experiments.study import flops, steps
 from experiments.study.config import Job, Study, Tokenizer
 
@@ -148,7 +147,7 @@ class Spread:
 
 def gather(study: Study, store: Store) -> Results:
     """What is in a store."""
-    present = ReadOnlyStore(store.directory)
+    present = Store(store.directory, read_only=True)
     tokenizers: dict[str, Tokenized] = {}
     runs: list[Run] = []
     missing, diverged = [], []

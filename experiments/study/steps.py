@@ -13,13 +13,12 @@ import numpy as np
 
 from equalinfo.alphabet import join
 from equalinfo.codecs.base import FORMAT_VERSION
+from equalinfo.evaluation.ngram import KneserNey
 from equalinfo.lm import metrics
-from equalinfo.lm.config import ModelConfig, micro_batches
+from equalinfo.lm.config import ModelConfig, OptimizerConfig, TrainConfig, micro_batches
 from equalinfo.lm.data import OrderedBatches, RowBatches, TokenRows
 from equalinfo.lm.evaluate import m1_parameters
-from equalinfo.lm.optimizer import OptimizerConfig
-from equalinfo.lm.train import TrainConfig, evaluate, train
-from equalinfo.ngram import KneserNey
+from equalinfo.lm.train import evaluate, train
 from experiments.report.runs import first_documents
 from experiments.report.store import Store, key_of, result
 from experiments.study import flops, splits, tokenizers

@@ -43,7 +43,7 @@ def test_parameters_are_those_of_the_config_and_the_embeddings() -> None:
 def test_runs_are_those_of_the_paper() -> None:
     runs = topologies.paper_runs(65536)
     assert [run.tokens * run.steps for run in runs] == [327_680_000_000] + 4 * [26_214_400_000]
-    assert {run.config.dtype for run in runs} == {jnp.dtype("bfloat16")}
+    assert {run.config.dtype for run in runs} == {"bfloat16"}
 
 
 def test_flops_are_the_papers_and_what_it_leaves_out() -> None:

@@ -10,11 +10,10 @@ import pytest
 from equalinfo import hugging_face
 from equalinfo.cli import main
 from equalinfo.codebook import Codebook
-from equalinfo.lm.config import ModelConfig
+from equalinfo.lm.config import ModelConfig, OptimizerConfig, TrainConfig
 from equalinfo.lm.data import RowBatches, TokenRows
-from equalinfo.lm.optimizer import OptimizerConfig
 from equalinfo.lm.t5x_checkpoint import load_t5x_params
-from equalinfo.lm.train import TrainConfig, train
+from equalinfo.lm.train import train
 from equalinfo.tokenizer import Tokenizer
 from models import HashModel
 

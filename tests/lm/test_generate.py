@@ -10,7 +10,7 @@ import pytest
 
 from equalinfo import cli, codecs
 from equalinfo.alphabet import EOS
-from equalinfo.lm.config import ModelConfig
+from equalinfo.lm.config import ModelConfig, OptimizerConfig, Sampling, TrainConfig
 from equalinfo.lm.generate import generate
 from equalinfo.lm.model import Transformer
 
@@ -25,8 +25,10 @@ def params():  # type: ignore[no-untyped-def]
 
 
 def _ids(params, prompts, num_tokens, **options) -> np.ndarray:  # type: ignore[no-untyped-def]
-    options = {"vocab_size": 290, **options}
-    return np.stack(list(generate(CONFIG, params, prompts, num_tokens, **options)), 1)
+    codec = {name: options.pop(name) for name in ("vocab_size", "allow_eos") if name in options}
+    sampling = Sampling(num_tokens, **options)
+    codec = {"vocab_size": 290, **codec}
+    return np.stack(list(generate(CONFIG, params, prompts, sampling, **codec)), 1)
 
 
 def test_greedy_tokens_are_the_likeliest_of_the_whole_sequence(params) -> None:  # type: ignore[no-untyped-def]
@@ -76,9 +78,9 @@ def test_beyond_the_context_it_goes_on(params) -> None:  # type: ignore[no-untyp
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"prompts": []}, "0 prompts"),
-        ({"num_tokens": 0}, "num_tokens=0"),
-        ({"temperature": -1.0}, "must not be negative"),
+        ({"prompts": []}, "no prompts"),
+        ({"num_tokens": 0}, "tokens=0 must be at least 1"),
+        ({"temperature": -1.0}, r"temperature=-1\.0 must be 0"),
         ({"vocab_size": 385}, "the codec has 385 ids, the model 384"),
         (
             {"prompts": [np.array([5, 290], np.int32)]},
@@ -95,8 +97,8 @@ def test_wrong_options(params, change: dict[str, object], message: str) -> None:
 def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str], params) -> None:  # type: ignore[no-untyped-def]
     """Its text is what the codec makes of its ids."""
     from equalinfo.lm.checkpoint import Checkpoints
-    from equalinfo.lm.optimizer import OptimizerConfig, make_optimizer
-    from equalinfo.lm.train import State, TrainConfig
+    from equalinfo.lm.optimizer import make_optimizer
+    from equalinfo.lm.train import State
 
     config = TrainConfig(CONFIG, OptimizerConfig(), steps=1)
     run = tmp_path / "run"

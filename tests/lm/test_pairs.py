@@ -5,9 +5,8 @@ import pytest
 from equalinfo import codecs
 from equalinfo.alphabet import EOS, cut, join
 from equalinfo.ids import ids_to_symbols
-from equalinfo.lm.config import ModelConfig
+from equalinfo.lm.config import ModelConfig, OptimizerConfig, TrainConfig
 from equalinfo.lm.data import RowBatches, TokenRows
-from equalinfo.lm.optimizer import OptimizerConfig
 from equalinfo.lm.pairs import (
     BYTE_VOCAB_SIZE,
     OrderedPairBatches,
@@ -20,7 +19,7 @@ from equalinfo.lm.pairs import (
     pair_vocab_size,
     spelling_pairs,
 )
-from equalinfo.lm.train import TrainConfig, evaluate, train
+from equalinfo.lm.train import evaluate, train
 
 TEXTS = cut(join([b"The cat sat on the mat.", "Été à la mer".encode(), b"\xff\x00"]), 16)
 

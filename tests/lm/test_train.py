@@ -1,20 +1,21 @@
 import dataclasses
+import json
 import math
+import re
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from equalinfo.lm import metrics
-from equalinfo.lm.config import ModelConfig
+from equalinfo.lm import checkpoint, metrics
+from equalinfo.lm.config import ModelConfig, OptimizerConfig, TrainConfig
 from equalinfo.lm.data import OrderedBatches, RowBatches, TokenRows, make_batch
 from equalinfo.lm.model import Transformer
-from equalinfo.lm.optimizer import OptimizerConfig, learning_rate
+from equalinfo.lm.optimizer import learning_rate
 from equalinfo.lm.train import (
     Evaluation,
     State,
-    TrainConfig,
     batch_sums,
     evaluate,
     init_params,
@@ -113,15 +114,51 @@ def test_a_finished_run_goes_on_to_more_steps(tmp_path):
 def test_another_config_in_the_same_directory_is_refused(tmp_path):
     batches = RowBatches(text_rows(), 8)
     train(dataclasses.replace(CONFIG, steps=4), batches, tmp_path, progress=False)
-    with pytest.raises(ValueError, match=r"config/seed=0, but this one has config/seed=1"):
+    with pytest.raises(ValueError, match=r"holds a run with seed=0, but this one has seed=1"):
         train(dataclasses.replace(CONFIG, steps=4, seed=1), batches, tmp_path, progress=False)
-    with pytest.raises(ValueError, match="data="):
-        train(
-            dataclasses.replace(CONFIG, steps=4),
-            RowBatches(text_rows(), 4),
-            tmp_path,
-            progress=False,
-        )
+    four = dataclasses.replace(CONFIG, steps=4)
+    with pytest.raises(ValueError, match=r"with batch_size=8, but this one has batch_size=4\."):
+        train(four, RowBatches(text_rows(), 4), tmp_path, progress=False)
+    with pytest.raises(ValueError, match=r"holds a run with rows=\w+, but"):
+        train(four, RowBatches(text_rows(63), 8), tmp_path, progress=False)
+    # What the command checks before it reads the data; and a run of before, a string for its data.
+    checkpoint.check(tmp_path, four, {"batch_size": 8, "seed": 0}, partly=True)
+    path = tmp_path / "config.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "data": f"rows:{content['data']['rows']}:8:0"}))
+    with pytest.raises(ValueError, match="batch_size=8, but this one has batch_size=16"):
+        checkpoint.check(tmp_path, four, {"batch_size": 16, "seed": 0}, partly=True)
+    train(four, batches, tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_damaged_checkpoint_is_passed_over(tmp_path, capsys, damage):
+    batches = RowBatches(text_rows(), 8)
+    whole = train(CONFIG, batches, tmp_path, progress=False)
+    newest = tmp_path / "checkpoints" / "12"
+    for path in list(newest.rglob("*")):
+        if path.is_file() and damage == "cut":
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        elif path.is_file() and "manifest" in path.name:
+            path.unlink()
+    assert load_params(tmp_path)[2] == 8
+    assert re.search(r"checkpoints/12 is damaged \(.*going on from step 8", capsys.readouterr().err)
+    again = train(CONFIG, batches, tmp_path, progress=False)
+    assert (tmp_path / "damaged-12").is_dir()
+    assert "damaged-12" in capsys.readouterr().err
+    for a, b in zip(*map(jax.tree.leaves, (whole, again)), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert load_params(tmp_path)[2] == 12
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_is_not_begun_again(tmp_path):
+    batches = RowBatches(text_rows(), 8)
+    train(CONFIG, batches, tmp_path, progress=False)
+    for path in (tmp_path / "checkpoints").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"no checkpoint can be read, of steps \[8, 12\]"):
+        train(CONFIG, batches, tmp_path, progress=False)
 
 
 def test_accumulated_gradients_are_those_of_the_whole_batch():
@@ -229,7 +266,7 @@ def test_cooldown_ends_at_zero():
 
 
 def test_cooldown_longer_than_the_run_is_refused():
-    with pytest.raises(ValueError, match="cooldown_steps=5 exceeds total_steps=4"):
+    with pytest.raises(ValueError, match=r"cooldown_steps=5 is not in 0\.\.4"):
         OptimizerConfig(total_steps=4, cooldown_steps=5)
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from equalinfo.lm.config import ModelConfig
+from equalinfo.lm.config import ModelConfig, Sampling
 from equalinfo.lm.generate import generate
 from equalinfo.lm.model import Transformer
 from equalinfo.lm.train import init_params
@@ -96,10 +96,8 @@ def test_greedy_tokens_are_those_of_the_local_sampler(
         of_windows.module.config,
         init_params(of_windows.module, 3),
         [np.array(prompt, np.int32) for prompt in PROMPTS],
-        NEW,
+        Sampling(NEW, temperature=0, context=64),
         vocab_size=VOCAB,
-        temperature=0,
-        context=64,
     )
     local = np.stack(list(stream), 1)  # from the end of the shortest prompt, which is empty
     for row, prompt in enumerate(PROMPTS):

@@ -17,13 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from equalinfo.lm.config import OptimizerConfig, Sampling, TrainConfig
 from equalinfo.lm.data import Batch, TokenRows, make_batch
 from equalinfo.lm.evaluate import evaluate_dataset
 from equalinfo.lm.generate import generate
 from equalinfo.lm.load import load_model
 from equalinfo.lm.metrics import read
-from equalinfo.lm.optimizer import OptimizerConfig
-from equalinfo.lm.train import TrainConfig
 from equalinfo.lm.train import train as train_locally
 from tasks.vocabulary import CodecVocabulary
 
@@ -293,7 +292,9 @@ def test_samples_are_text_and_the_ids_that_were_drawn(runs: Path, dataset: Path)
     vocabulary = CodecVocabulary(str(dataset / "codec"))
     config, params, _ = load_model(runs / "killed")
     prompts = [np.array(vocabulary.encode(prompt), np.int32) for prompt in PROMPTS]
-    stream = generate(config, params, prompts, 20, vocab_size=259, temperature=0, context=64)
+    stream = generate(
+        config, params, prompts, Sampling(20, temperature=0, context=64), vocab_size=259
+    )
     local = np.stack(list(stream), 1)  # from the end of the empty prompt
     for row, (line, prompt) in enumerate(zip(lines, prompts, strict=True)):
         ids = line["prediction_tokens"]

@@ -13,9 +13,8 @@ pytest.importorskip("jax", reason="the trainer needs JAX: pip install 'equalinfo
 import jax.numpy as jnp
 
 from equalinfo.lm import metrics
-from equalinfo.lm.config import ModelConfig
-from equalinfo.lm.optimizer import OptimizerConfig
-from equalinfo.lm.train import TrainConfig, train
+from equalinfo.lm.config import ModelConfig, OptimizerConfig, TrainConfig
+from equalinfo.lm.train import train
 from tasks.batches import task_batches
 from tasks.sources import json_lines
 from tasks.text import register_text_task

@@ -4,7 +4,7 @@ import io
 import pytest
 
 from experiments.analysis.significance import Sample
-from experiments.report import model_tables, page, token_tables
+from experiments.report import page, tables
 from experiments.report.table import Table, show
 from results_made import method, results, totals
 
@@ -34,7 +34,7 @@ def test_csv_has_full_values_and_markdown_is_escaped():
 
 def test_models_carry_seeds_mean_and_spread():
     found = results(method("Bytes", 1.0, 8.0, 4.6, [2.0, 2.2]), method("GZip[256]", 2.0, 3.5, 3.5))
-    (row,) = model_tables.models(found).rows
+    (row,) = tables.models(found).rows
     assert row[:3] == ("Bytes", "tiny", "0, 1")
     assert row[3].n == 2
     assert row[3].mean == 2.1
@@ -47,7 +47,7 @@ def test_byte_matched_rows_have_seen_the_same_bytes():
         method("GZip[256]", 2.0, 3.5, 3.5, [3.4]),
         method("GZip[65k]", 4.0, 3.5, 3.5, [3.45], totals=totals(bytes_per_token=4.0)),
     )
-    rows = model_tables.byte_matched(found).rows
+    rows = tables.byte_matched(found).rows
     assert [row[:3] for row in rows[:2]] == [("GZip[256]", "tiny", 20), ("GZip[65k]", "tiny", 10)]
     assert rows[0][4] == rows[1][4] == 20 * 4 * 100 * 2 / 1e6
     assert rows[1][5] == 3.45 + 1
@@ -56,10 +56,10 @@ def test_byte_matched_rows_have_seen_the_same_bytes():
 @pytest.mark.parametrize("lossless", [True, False])
 def test_windows_that_were_not_verified_are_not_run(lossless):
     one = method("A", 2.0, 3.0, 3.0, lossless=lossless, window_bits=16)
-    assert token_tables.wrong_windows(one) is None
+    assert one.wrong_windows() is None
     found = totals(errors=7, verified=3)
     one = method("A", 2.0, 3.0, 3.0, lossless=lossless, window_bits=16, totals=found)
-    assert token_tables.wrong_windows(one) == 7 / 50
+    assert one.wrong_windows() == 7 / 50
 
 
 def test_the_page_tells_how_many_models_were_trained(tmp_path):
@@ -69,7 +69,7 @@ def test_the_page_tells_how_many_models_were_trained(tmp_path):
 
 
 def test_all_tables_are_there_and_rectangular():
-    tables = page.all_tables(results(method("Bytes", 1.0, 8.0, 4.6, [2.0, 2.2])))
-    assert len({table.key for table in tables}) == len(tables)
-    for table in tables:
+    found = tables.all_tables(results(method("Bytes", 1.0, 8.0, 4.6, [2.0, 2.2])))
+    assert len({table.key for table in found}) == len(found)
+    for table in found:
         assert all(len(row) == len(table.columns) for row in table.rows), table.key

@@ -7,10 +7,10 @@ import pytest
 
 from equalinfo.cli import main
 from equalinfo.codebook import Codebook
-from equalinfo.ngram import KneserNey
-from equalinfo.token_scores import Texts, evaluate
+from equalinfo.evaluation.ngram import KneserNey
+from equalinfo.evaluation.token_scores import Texts, evaluate
+from equalinfo.evaluation.vocabularies import EqualInfo, load, load_tokenizer
 from equalinfo.tokenizer import Tokenizer
-from equalinfo.vocabularies import EqualInfo, load, load_tokenizer
 from tests.models import HashModel
 
 WORDS = ["the fox", "a dog sat", "the end", "é ü", "fox and dog", "a b c d"]

@@ -1,8 +1,8 @@
 """What tokenizers are compared by, on the same text: density, predictability, use of their codes.
 
 Density (bytes/token) alone misleads: tokens may be long and hard to predict. So each tokenizer also
-gets the bits/byte of n-gram models of its tokens (`equalinfo.ngram`), trained on one text and
-scored on another. Bytes are those of the documents; tokens include what ends each of them.
+gets the bits/byte of n-gram models of its tokens (`.ngram`), trained on one text and scored on
+another. Bytes are those of the documents; tokens include what ends each of them.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ import numpy as np
 
 from equalinfo import score
 from equalinfo.alphabet import EOS
-from equalinfo.ngram import KneserNey
+from equalinfo.evaluation.ngram import KneserNey
+from equalinfo.evaluation.vocabularies import Ids, Vocabulary
 from equalinfo.text_files import expand, read_documents
-from equalinfo.vocabularies import Ids, Vocabulary
 
 ORDERS = (2, 3)
 SPLIT = 10  # without training files, each tenth document is scored

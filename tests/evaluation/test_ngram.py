@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from equalinfo import ngram
-from equalinfo.ngram import KneserNey
+from equalinfo.evaluation import ngram
+from equalinfo.evaluation.ngram import KneserNey
 
 
 def probabilities(model, ids):

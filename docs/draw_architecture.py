@@ -1,0 +1,239 @@
+"""Draw docs/figures/architecture.svg: the repository's rooms, and which imports which.
+
+    python docs/draw_architecture.py
+
+A room is a package; modules of `equalinfo` that lie in none are one room together. An arrow that
+follows from others is left out. Bytes depend on the sources alone; a test compares them.
+"""
+
+import ast
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from html import escape
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURE = ROOT / "docs" / "figures" / "architecture.svg"
+PACKAGES = ("equalinfo", "pipelines", "tasks", "t5x_models", "experiments")
+FACE, FLOOR = "equalinfo", "equalinfo: floor"
+"""Modules of `equalinfo` in no room: those that import rooms, and those that import none."""
+
+WIDTH, HEIGHT = 196, 62  # of a box
+GAP, ROW = 26, 122  # between boxes of a row; from row to row
+LINE = 30  # characters of a box's second line
+
+Graph = dict[str, set[str]]
+
+
+def modules(root: Path = ROOT) -> dict[str, Path]:
+    """Dotted name -> file, of all packages."""
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def room_of(module: str, names: Mapping[str, Path], above: Collection[str]) -> str:
+    """The room of a module: its top package, or its package within `equalinfo`.
+
+    Args:
+      module: its name.
+      names: of all modules, as of `modules`.
+      above: those in no room that import rooms.
+    """
+    top, *rest = module.split(".")
+    if top != "equalinfo":
+        return f"{top}/"
+    if rest and names[f"equalinfo.{rest[0]}"].name == "__init__.py":
+        return f"equalinfo/{rest[0]}/"
+    return FACE if module in above else FLOOR
+
+
+def imports(module: str, path: Path, names: Mapping[str, Path]) -> Iterator[str]:
+    """Modules that a module imports, those within functions too."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module in names:
+            # `from package import name`: a module, or something the package holds.
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in names else node.module
+
+
+def module_graph(root: Path = ROOT) -> Graph:
+    """Module -> modules that it imports."""
+    names = modules(root)
+    return {name: set(imports(name, path, names)) - {name} for name, path in names.items()}
+
+
+def rooms(root: Path = ROOT) -> dict[str, str]:
+    """Module -> room."""
+    names, graph = modules(root), module_graph(root)
+    above = {
+        module
+        for module in names
+        if any(not room_of(x, names, ()).startswith(FACE + ":") for x in _reach(graph, module))
+    }
+    return {module: room_of(module, names, above) for module in names}
+
+
+def room_graph(root: Path = ROOT) -> Graph:
+    """Room -> rooms that it imports."""
+    room = rooms(root)
+    graph: Graph = {one: set() for one in room.values()}
+    for module, imported in module_graph(root).items():
+        graph[room[module]].update(room[one] for one in imported)
+    return {one: others - {one} for one, others in graph.items()}
+
+
+def circles(graph: Graph) -> list[list[str]]:
+    """Sets of nodes that reach each other, largest first."""
+    reached = {node: _reach(graph, node) for node in graph}
+    found = {
+        tuple(sorted({node, *(x for x in reached[node] if node in reached[x])}))
+        for node in graph
+        if node in reached[node]
+    }
+    return sorted(map(list, found), key=lambda nodes: (-len(nodes), nodes))
+
+
+def _reach(graph: Graph, start: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        for node in graph.get(waiting.pop(), ()):
+            if node not in found:
+                found.add(node)
+                waiting.append(node)
+    return found
+
+
+def reduced(graph: Graph) -> Graph:
+    """Without arrows that follow from others."""
+    return {
+        node: {
+            other
+            for other in others
+            if not any(other in _reach(graph, between) for between in others - {other})
+        }
+        for node, others in graph.items()
+    }
+
+
+def rows(graph: Graph) -> list[list[str]]:
+    """Rooms from top to bottom: each below all that import it, neighbours near each other."""
+    depth: dict[str, int] = {}
+
+    def height(node: str) -> int:
+        if node not in depth:
+            depth[node] = 0  # a circle ends here
+            depth[node] = 1 + max(map(height, sorted(graph[node])), default=-1)
+        return depth[node]
+
+    for node in sorted(graph):
+        height(node)
+    found = [
+        sorted(x for x in graph if depth[x] == level) for level in range(max(depth.values()) + 1)
+    ]
+    found.reverse()
+    for _ in range(4):
+        place = {node: (i + 0.5) / len(row) for row in found for i, node in enumerate(row)}
+        near = {
+            node: [place[x] for x in graph if x in graph[node] or node in graph[x]]
+            for node in graph
+        }
+        for row in found:
+            row.sort(key=lambda x: (round(sum(near[x]) / max(1, len(near[x])), 6), x))
+    return found
+
+
+def about(room: str, root: Path = ROOT) -> str:
+    """What a room is for: the first sentence of its docstring."""
+    if room in (FACE, FLOOR):
+        inside = sorted(x.split(".")[1] for x, y in rooms(root).items() if y == room and "." in x)
+        return ", ".join(inside)
+    path = root / room / "__init__.py"
+    text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    return " ".join(text.split("\n\n")[0].split()).split(". ")[0].rstrip(".")
+
+
+def draw(root: Path = ROOT) -> str:
+    """The picture, as SVG."""
+    graph = room_graph(root)
+    layout = rows(graph)
+    width = max(len(row) for row in layout) * (WIDTH + GAP) + GAP
+    place: dict[str, tuple[float, float]] = {}
+    for number, row in enumerate(layout):
+        left = (width - len(row) * (WIDTH + GAP) + GAP) / 2
+        for i, node in enumerate(row):
+            place[node] = left + i * (WIDTH + GAP), 20 + number * ROW
+    height = 20 + (len(layout) - 1) * ROW + HEIGHT + 20
+    arrows = sorted((a, b) for a, others in reduced(graph).items() for b in others)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" font-family="sans-serif">',
+        "<title>Rooms of the repository; an arrow: imports</title>",
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
+        'markerHeight="7" orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="#667"/></marker></defs>',
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+    ]
+    parts += [_arrow(place, arrows, *arrow) for arrow in arrows]
+    parts += [_box(node, about(node, root), *place[node]) for row in layout for node in row]
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _arrow(
+    place: Mapping[str, tuple[float, float]], arrows: Iterable[tuple[str, str]], a: str, b: str
+) -> str:
+    """From the lower edge of `a` to the upper edge of `b`, beside the arrows of both."""
+
+    def share(ends: list[str], end: str) -> float:
+        ends.sort(key=lambda node: place[node][0])
+        return (ends.index(end) + 1) / (len(ends) + 1)
+
+    x0 = place[a][0] + WIDTH * share([y for x, y in arrows if x == a], b)
+    x1 = place[b][0] + WIDTH * share([x for x, y in arrows if y == b], a)
+    y0, y1 = place[a][1] + HEIGHT, place[b][1] - 2
+    bend = min(60, abs(y1 - y0) / 2)
+    return (
+        f'<path d="M{x0:.0f},{y0:.0f} C{x0:.0f},{y0 + bend:.0f} {x1:.0f},{y1 - bend:.0f} '
+        f'{x1:.0f},{y1:.0f}" fill="none" stroke="#99a" marker-end="url(#tip)"/>'
+    )
+
+
+def _box(node: str, text: str, x: float, y: float) -> str:
+    inside = node.startswith("equalinfo")
+    fill = "#e8f0fb" if inside else "#f6efe3"
+    lines = list(itertools.islice(_wrapped(text), 2))
+    out = [
+        f'<rect x="{x:.0f}" y="{y:.0f}" width="{WIDTH}" height="{HEIGHT}" rx="6" fill="{fill}" '
+        'stroke="#556"/>',
+        f'<text x="{x + 10:.0f}" y="{y + 20:.0f}" font-size="14" font-weight="bold" '
+        f'fill="#112">{escape(node)}</text>',
+    ]
+    for number, line in enumerate(lines):
+        out.append(
+            f'<text x="{x + 10:.0f}" y="{y + 37 + 15 * number:.0f}" font-size="11.5" '
+            f'fill="#334">{escape(line)}</text>'
+        )
+    return "".join(out)
+
+
+def _wrapped(text: str) -> Iterator[str]:
+    line = ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > LINE:
+            yield line
+            line = ""
+        line = f"{line} {word}".strip()
+    yield line
+
+
+if __name__ == "__main__":
+    PICTURE.write_text(draw(), "utf-8")
+    print(PICTURE.relative_to(ROOT))
+    for circle in circles(module_graph()):
+        print("circle of imports:", ", ".join(circle))

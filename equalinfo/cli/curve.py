@@ -1,0 +1,30 @@
+"""`equalinfo curve`: the losses of runs, drawn."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from equalinfo.cli.command import add_command
+
+
+def add(commands: Any) -> None:
+    """Register the command."""
+    parser = add_command(commands, "curve", _curve, "draw bits/byte over the steps of runs")
+    parser.add_argument("runs", type=Path, nargs="+", help="run directories")
+    parser.add_argument("-o", "--output", type=Path, required=True, help=".png or .svg file")
+    parser.add_argument(
+        "--level",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "BITS_PER_BYTE"),
+        help="a horizontal line, such as: --level unigram 3.41",
+    )
+
+
+def _curve(arguments: argparse.Namespace) -> None:
+    from equalinfo.lm.curve import draw
+
+    levels = {name: float(value) for name, value in arguments.level}
+    draw(arguments.runs, arguments.output, levels)
+    print(arguments.output)

@@ -1,0 +1,21 @@
+"""Mistakes are told before anything is loaded."""
+
+import pytest
+
+from equalinfo.cli import main
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--tokens=0", "tokens=0 must be at least 1"),
+        ("--temperature=-1", "temperature=-1.0 must be 0"),
+        ("--temperature=nan", "temperature=nan must be 0"),
+        ("--top_k=-1", "top_k=-1 must be at least 0"),
+        ("--prompt=Fr\udcfchling", "--prompt is not UTF-8: byte 0xfc at place 2"),
+        ("--ids", "give one of --dataset and --codec"),
+    ],
+)
+def test_generate(option: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "--run", "nowhere", option]) == 1
+    assert message in capsys.readouterr().err
