@@ -43,6 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--validation", nargs="+", default=[], metavar="GLOB", help="text of the other split")
     add("--only_draw", action="store_true", help="run nothing: draw what is there")
     add(
+        "--dry_run",
+        action="store_true",
+        help="three steps of each model, on little text and with at most 1,024 codes",
+    )
+    add(
         "--estimate",
         type=float,
         metavar="GFLOPS",
@@ -58,6 +63,8 @@ def _study(arguments: argparse.Namespace) -> None:
     from experiments.study.config import Study
 
     study = Study.load(arguments.config).on(arguments.train, arguments.validation)
+    if arguments.dry_run:
+        study = study.dry()
     store = Store(arguments.out / "steps")
     store.directory.mkdir(parents=True, exist_ok=True)
     if not arguments.only_draw:

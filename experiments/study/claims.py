@@ -83,8 +83,9 @@ def at_flops(
     return max(found, default=None)
 
 
-def all_claims(results: Results, names: "Names") -> list[Finding]:
-    """In the order of the page."""
+def all_claims(results: Results) -> list[Finding]:
+    """In the order of the page, about the tokenizers that the config names."""
+    names = results.study.claims
     return [
         *(learned(results, name, True) for name in names.windows[:1]),
         *(learned(results, name, False) for name in names.arithmetic),
@@ -92,6 +93,7 @@ def all_claims(results: Results, names: "Names") -> list[Finding]:
         better(results, names.one_token, names.two_tokens, "one token a window beats two"),
         longer_windows(results, names.windows),
         fewer_flops(results, names.equal_info, names.bytes, _training, "training"),
+        fewer_flops(results, names.equal_info, names.bytes, _inference, "inference"),
         better(results, names.sentencepiece, names.equal_info, "SentencePiece beats Equal-Info"),
         gap_closes(results, names.equal_info, names.sentencepiece),
         *(
@@ -109,27 +111,6 @@ def all_claims(results: Results, names: "Names") -> list[Finding]:
         ngrams_predict(results),
         better(results, names.split, names.codebook, "random splits in training help"),
     ]
-
-
-class Names(NamedTuple):
-    """Which tokenizers of a study the claims are about; those it has not are not decided."""
-
-    bytes: str = "Bytes"
-    sentencepiece: str = "SentencePiece 8k"
-    bpe: str = "BPE 8k"
-    codebook: str = "Codebook 8k"
-    one_word: str = "Codebook 8k, one word"
-    split: str = "Codebook 8k, split"
-    equal_info: str = "Equal-Info 8k, best first"
-    one_token: str = "EqualInfo[16, 65k]"
-    two_tokens: str = "EqualInfo[16, 256]"
-    windows: tuple[str, ...] = (
-        "EqualInfo[16, 256]",
-        "EqualInfo[32, 256]",
-        "EqualInfo[64, 256]",
-        "EqualInfo[128, 256]",
-    )
-    arithmetic: tuple[str, ...] = ("AC[256]", "StaticAC[256]")
 
 
 def learned(results: Results, name: str, expected: bool | None) -> Finding:

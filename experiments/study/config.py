@@ -98,6 +98,28 @@ class LearningRate:
 
 
 @dataclasses.dataclass(frozen=True)
+class Claims:
+    """Which tokenizers the claims are about; those that a study has not are not decided."""
+
+    bytes: str = "Bytes"
+    sentencepiece: str = "SentencePiece 8k"
+    bpe: str = "BPE 8k"
+    codebook: str = "Codebook 8k"
+    one_word: str = "Codebook 8k, one word"
+    split: str = "Codebook 8k, split"
+    equal_info: str = "Equal-Info 8k, best first"
+    one_token: str = "EqualInfo[16, 65k]"
+    two_tokens: str = "EqualInfo[16, 256]"
+    windows: tuple[str, ...] = (
+        "EqualInfo[16, 256]",
+        "EqualInfo[32, 256]",
+        "EqualInfo[64, 256]",
+        "EqualInfo[128, 256]",
+    )
+    arithmetic: tuple[str, ...] = ("AC[256]", "StaticAC[256]")
+
+
+@dataclasses.dataclass(frozen=True)
 class Group:
     """Models to train: every tokenizer with every size and seed, in this order of loops.
 
@@ -140,6 +162,7 @@ class Study:
       tokenizers, sizes: by name.
       runs: groups of models, in the order in which they are trained.
       training, learning_rate: of every model.
+      claims: which tokenizers they are about.
       ngram_order: highest order of the Kneser-Ney models.
     """
 
@@ -154,6 +177,7 @@ class Study:
     runs: tuple[Group, ...]
     training: Training
     learning_rate: LearningRate
+    claims: Claims = Claims()
     ngram_order: int = 6
 
     @classmethod
@@ -182,7 +206,11 @@ class Study:
                 name: make(kind, {**entry, "name": name}, f"{path}: [{key}.{name}]")
                 for name, entry in entries.items()
             }
-        for key, kind in (("training", Training), ("learning_rate", LearningRate)):
+        for key, kind in (
+            ("training", Training),
+            ("learning_rate", LearningRate),
+            ("claims", Claims),
+        ):
             values[key] = make(kind, values.get(key, {}), f"{path}: [{key}]")
         groups = values.get("runs", [])
         values["runs"] = [make(Group, entry, f"{path}: [[runs]]") for entry in groups]
@@ -213,6 +241,27 @@ class Study:
             self,
             train=tuple(train) or self.train,
             validation=tuple(validation) or self.validation,
+        )
+
+    def dry(self) -> "Study":
+        """The same models on so little text that each takes three steps: does everything run?"""
+        training = dataclasses.replace(
+            self.training, batch_rows=2, evaluations=1, log_every=1, checkpoint_every=2
+        )
+        train_bytes = 3 * training.batch_rows * training.context_bytes
+        return dataclasses.replace(
+            self,
+            title=f"{self.title}, dry",
+            about="Three steps of each model: its numbers mean nothing.",
+            validation_bytes=train_bytes,
+            tokenizer_bytes=300_000,
+            tokenizers={
+                name: dataclasses.replace(one, codes=min(one.codes, 1024))
+                for name, one in self.tokenizers.items()
+            },
+            runs=tuple(dataclasses.replace(x, train_bytes=train_bytes) for x in self.runs),
+            training=training,
+            learning_rate=dataclasses.replace(self.learning_rate, train_bytes=train_bytes),
         )
 
     def jobs(self) -> list[Job]:

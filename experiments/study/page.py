@@ -107,7 +107,7 @@ def tokenizers(results: Results) -> str:
 def statements(results: Results) -> str:
     """A row for each claim."""
     lines = ["| claim | | numbers | why |", "|---|---|---|---|"]
-    for found in claims.all_claims(results, claims.Names()):
+    for found in claims.all_claims(results):
         lines.append(
             f"| {found.claim} ({found.source}) | **{_VERDICTS[found.holds]}** | {found.evidence} "
             f"| {found.reason} |"
