@@ -22,8 +22,10 @@ from equalinfo.m1.frozen.arithmetic import (
     RESIDUAL_LIMIT,
     max_attention_multiplier,
 )
+from equalinfo.m1.frozen.counts.tables import FrozenCounts
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""1: a network; 2: counts, and a network or none."""
 KIND = "frozen"
 START = NUM_SYMBOLS
 """Row of the embedding that stands for the start marker, which opens every context."""
@@ -96,58 +98,113 @@ class FrozenM1:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write one file; the same model gives the same bytes."""
-        header = {
-            "kind": KIND,
-            "format_version": FORMAT_VERSION,
-            "shape": dataclasses.asdict(self.shape),
-            "shifts": self.shifts,
-            "made_from": self.made_from,
-            "sha256": self.sha256,
-        }
-        # One metadata key: safetensors writes several in no fixed order.
-        # safetensors writes an array as it lies in memory.
-        tensors = {name: np.ascontiguousarray(value) for name, value in self.tensors.items()}
-        save_file(tensors, os.fspath(path), {"equalinfo": _json(header).decode()})
+        write(path, self, None, self.made_from)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read a file that `save` wrote.
+        """Read the network of a file that `write` or `save` wrote.
 
         Raises:
           FileNotFoundError: there is no such file.
-          ValueError: it is of another kind or version, or damaged.
+          ValueError: it is of another kind or version, or damaged, or has no network.
         """
-        name = os.fspath(path)
-        if not Path(name).is_file():
-            raise FileNotFoundError(f"frozen M1 {name} does not exist.")
-        try:
-            with safe_open(name, "numpy") as file:
-                header = json.loads((file.metadata() or {}).get("equalinfo", "null"))
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (SafetensorError, json.JSONDecodeError) as error:
-            raise ValueError(f"{name} is not a frozen M1, or it is damaged: {error}") from error
-        kind = header.get("kind") if isinstance(header, dict) else None
-        if kind != KIND:
-            raise ValueError(
-                f"{name} is not a frozen M1 (kind={kind!r}, expected {KIND!r}). Make one with "
-                "`equalinfo freeze RUN_DIR -o FILE`."
-            )
-        if header.get("format_version") != FORMAT_VERSION:
-            raise ValueError(
-                f"{name} has format version {header.get('format_version')!r}, this version of "
-                f"equalinfo reads {FORMAT_VERSION}."
-            )
-        try:
+        network, _ = read(path)
+        if not isinstance(network, cls):
+            raise ValueError(f"{os.fspath(path)} holds counts and no network.")
+        return network
+
+
+def content_sha256(network: FrozenM1 | None, counts: FrozenCounts | None) -> str:
+    """Of what a file defines."""
+    if counts is None:
+        assert network is not None
+        return network.sha256
+    both = [network.sha256 if network else None, counts.sha256]
+    return hashlib.sha256(_json([KIND, *both])).hexdigest()
+
+
+def write(
+    path: str | os.PathLike[str],
+    network: FrozenM1 | None,
+    counts: FrozenCounts | None,
+    made_from: dict[str, Any],
+) -> None:
+    """Write one file; the same content gives the same bytes.
+
+    Args:
+      path: where.
+      network: None: counts alone.
+      counts: None: the network alone, in format version 1.
+      made_from: for people.
+
+    Raises:
+      ValueError: neither.
+    """
+    if network is None and counts is None:
+        raise ValueError("an M1 has a network, or counts, or both: nothing to write.")
+    header: dict[str, Any] = {
+        "kind": KIND,
+        "format_version": 1 if counts is None else FORMAT_VERSION,
+        "made_from": made_from,
+        "sha256": content_sha256(network, counts),
+    }
+    tensors: Tensors = {}
+    if network is not None:
+        header |= {"shape": dataclasses.asdict(network.shape), "shifts": network.shifts}
+        tensors |= network.tensors
+    if counts is not None:
+        header["ngram_length"] = counts.length
+        tensors |= counts.tensors()
+    # One metadata key: safetensors writes several in no fixed order.
+    # safetensors writes an array as it lies in memory.
+    tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+    save_file(tensors, os.fspath(path), {"equalinfo": _json(header).decode()})
+
+
+def read(path: str | os.PathLike[str]) -> tuple[FrozenM1 | None, FrozenCounts | None]:
+    """Read a file that `write` wrote.
+
+    Raises:
+      FileNotFoundError: there is no such file.
+      ValueError: it is of another kind or version, or damaged.
+    """
+    name = os.fspath(path)
+    if not Path(name).is_file():
+        raise FileNotFoundError(f"frozen M1 {name} does not exist.")
+    try:
+        with safe_open(name, "numpy") as file:
+            header = json.loads((file.metadata() or {}).get("equalinfo", "null"))
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(f"{name} is not a frozen M1, or it is damaged: {error}") from error
+    kind = header.get("kind") if isinstance(header, dict) else None
+    if kind != KIND:
+        raise ValueError(
+            f"{name} is not a frozen M1 (kind={kind!r}, expected {KIND!r}). Make one with "
+            "`equalinfo freeze RUN_DIR -o FILE`."
+        )
+    version = header.get("format_version")
+    if version not in range(1, FORMAT_VERSION + 1):
+        raise ValueError(
+            f"{name} has format version {version!r}, this version of equalinfo reads 1 to "
+            f"{FORMAT_VERSION}."
+        )
+    counted = {key: tensors.pop(key) for key in sorted(tensors) if key.startswith("counts.")}
+    try:
+        counts = FrozenCounts.from_tensors(counted, header["ngram_length"]) if version > 1 else None
+        network = None
+        if version == 1 or "shape" in header:
             shape = Shape(**header["shape"])
-            model = cls(shape, tensors, header["shifts"], header.get("made_from", {}))
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"{name} is damaged: {error}") from error
-        if model.sha256 != header.get("sha256"):
-            raise ValueError(
-                f"{name} is damaged: its content is sha256:{model.sha256[:12]}.., its header says "
-                f"sha256:{str(header.get('sha256'))[:12]}.. Copy the file again."
-            )
-        return model
+            network = FrozenM1(shape, tensors, header["shifts"], header.get("made_from", {}))
+        found = content_sha256(network, counts)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{name} is damaged: {error}") from error
+    if found != header.get("sha256"):
+        raise ValueError(
+            f"{name} is damaged: its content is sha256:{found[:12]}.., its header says "
+            f"sha256:{str(header.get('sha256'))[:12]}.. Copy the file again."
+        )
+    return network, counts
 
 
 def expected_tensors(shape: Shape) -> dict[str, tuple[type, tuple[int, ...], int]]:

@@ -14,6 +14,9 @@ import numpy.typing as npt
 from equalinfo import frequencies
 from equalinfo.alphabet import Symbols
 from equalinfo.m1.base import Frequencies, check_precision
+from equalinfo.m1.frozen import file as files
+from equalinfo.m1.frozen.counts.engine import CountsEngine
+from equalinfo.m1.frozen.counts.tables import TEXT_CONTEXT, FrozenCounts
 from equalinfo.m1.frozen.cpu import tiles
 from equalinfo.m1.frozen.cpu.engine import CpuEngine, misfit
 from equalinfo.m1.frozen.cpu.memo import MemoEngine
@@ -57,37 +60,49 @@ class Engine(Protocol):
 class FrozenModel:
     """Frequencies of a frozen M1. See `FrequencyModel` for the interface."""
 
-    def __init__(self, frozen: FrozenM1, precision: int = 16, backend: str | None = None) -> None:
+    def __init__(
+        self,
+        frozen: FrozenM1 | None,
+        precision: int = 16,
+        backend: str | None = None,
+        counts: FrozenCounts | None = None,
+    ) -> None:
         """Make the engine, and prove it on a self-test.
 
         Args:
-          frozen: the network.
+          frozen: the network; None: counts alone.
           precision: P; frequencies sum to 2^P.
-          backend: "cpu" (numba; EQUALINFO_KERNEL names the kernel) or "jax" (whatever JAX runs on:
-            a GPU, a TPU); None: what the environment variable EQUALINFO_BACKEND says, else "cpu",
-            unless that has no fast kernel here and JAX finds a GPU or TPU, or the network does not
-            fit its tiles. The frequencies are the same.
+          backend: what runs the network: "cpu" (numba; EQUALINFO_KERNEL names the kernel) or "jax"
+            (whatever JAX runs on: a GPU, a TPU); None: what the environment variable
+            EQUALINFO_BACKEND says, else "cpu", unless that has no fast kernel here and JAX finds a
+            GPU or TPU, or the network does not fit its tiles. The frequencies are the same. Counts
+            run on the CPU.
+          counts: mixed into what the network says.
 
         Raises:
-          ValueError: an unknown backend or kernel, or one that cannot run here.
+          ValueError: an unknown backend or kernel, or one that cannot run here; neither network nor
+            counts.
           RuntimeError: the engine does not give the reference's integers here.
         """
         check_precision(precision)
         self.frozen = frozen
+        self.counts = counts
         self.precision = precision
-        self.engine = make_engine(frozen, backend)
-        self_test(frozen, self.engine)
+        self.engine = make_engine(frozen, backend, counts)
+        self_test(frozen, self.engine, counts)
 
     @classmethod
     def load(
         cls, path: str | os.PathLike[str], precision: int = 16, backend: str | None = None
     ) -> Self:
-        """Read an `.eqm` file; see `FrozenM1.load`."""
-        return cls(FrozenM1.load(path), precision, backend)
+        """Read an `.eqm` file; see `file.read`."""
+        network, counts = files.read(path)
+        return cls(network, precision, backend, counts)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the `.eqm` file."""
-        self.frozen.save(path)
+        made_from = {} if self.frozen is None else self.frozen.made_from
+        files.write(path, self.frozen, self.counts, made_from)
 
     @property
     def runs_on(self) -> str:
@@ -96,13 +111,17 @@ class FrozenModel:
 
     @property
     def max_context(self) -> int:
-        """Symbols of context it was trained with."""
+        """Symbols of context it was made for: as trained, or for texts with a history."""
+        if self.counts is not None:
+            return TEXT_CONTEXT
+        assert self.frozen is not None
         return self.frozen.shape.max_context
 
     @functools.cached_property
     def sha256(self) -> str:
-        """Of the network and the precision."""
-        return hashlib.sha256(f"{self.frozen.sha256} {self.precision}".encode()).hexdigest()
+        """Of network, counts and precision."""
+        content = files.content_sha256(self.frozen, self.counts)
+        return hashlib.sha256(f"{content} {self.precision}".encode()).hexdigest()
 
     def root(self) -> Frequencies:
         """See `FrequencyModel`."""
@@ -172,22 +191,30 @@ def check_context(context: int) -> None:
         raise ValueError(f"context={context} is too short: use 2 or more (4 * window_bits, say).")
 
 
-def make_engine(frozen: FrozenM1, backend: str | None) -> Engine:
+def make_engine(
+    frozen: FrozenM1 | None, backend: str | None, counts: FrozenCounts | None = None
+) -> Engine:
     """See `FrozenModel`; the engine without its self-test."""
+    engine = None if frozen is None else _network_engine(frozen, backend)
+    if counts is not None:
+        engine = CountsEngine(counts, engine)
+    if engine is None:
+        raise ValueError("an M1 has a network, or counts, or both: nothing to run.")
+    _tell(engine.name, engine.slow)
+    return engine
+
+
+def _network_engine(frozen: FrozenM1, backend: str | None) -> Engine:
     backend = backend or os.environ.get("EQUALINFO_BACKEND") or _default_backend(frozen)
     if backend not in BACKENDS:
         raise ValueError(
             f"backend={backend!r} (or EQUALINFO_BACKEND) is not one of {', '.join(BACKENDS)}."
         )
-    engine: Engine
     if backend == "jax":
         from equalinfo.m1.frozen.jax_engine import JaxEngine
 
-        engine = JaxEngine(frozen)
-    else:
-        engine = MemoEngine(CpuEngine(frozen))
-    _tell(engine.name, engine.slow)
-    return engine
+        return JaxEngine(frozen)
+    return MemoEngine(CpuEngine(frozen))
 
 
 @functools.cache  # once a process

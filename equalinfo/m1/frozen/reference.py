@@ -12,6 +12,8 @@ import numpy.typing as npt
 from equalinfo import frequencies
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.m1.frozen import arithmetic as a
+from equalinfo.m1.frozen.counts.reference import reference_counts
+from equalinfo.m1.frozen.counts.tables import FrozenCounts
 from equalinfo.m1.frozen.file import START, FrozenM1
 
 Array = npt.NDArray[np.int64]
@@ -33,6 +35,17 @@ def reference_frequencies(
     """
     logits = reference_logits(model, text, context)
     return np.stack([reference_share(row, precision) for row in logits])
+
+
+def reference(
+    network: FrozenM1 | None, counts: FrozenCounts | None, text: npt.ArrayLike, context: int
+) -> Array:
+    """int64[n + 1, 257]: the logits of an M1 of a network, or counts, or both."""
+    logits = None if network is None else reference_logits(network, text, context)
+    if counts is not None:
+        return reference_counts(counts, text, context, logits)
+    assert logits is not None
+    return logits
 
 
 def reference_logits(model: FrozenM1, text: npt.ArrayLike, context: int) -> Array:

@@ -5,30 +5,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from equalinfo.m1.frozen.counts.tables import TEXT_CONTEXT, FrozenCounts
 from equalinfo.m1.frozen.file import FrozenM1
-from equalinfo.m1.frozen.reference import reference_logits
+from equalinfo.m1.frozen.reference import reference
 
-_TEXT = np.frombuffer(b"A window of W bits.\xff\x00", np.uint8).astype(np.int64)
+_TEXT = np.frombuffer(b"A window of W bits, a window.\xff\x00", np.uint8).astype(np.int64)
 _CONTEXT = 16  # shorter than the text: what falls out of sight is tested too
 
 
-def self_test(frozen: FrozenM1, engine: Any) -> None:
+def self_test(frozen: FrozenM1 | None, engine: Any, counts: FrozenCounts | None = None) -> None:
     """Compare an engine, in both modes, with the reference on a short text.
 
     Raises:
       RuntimeError: they differ; says where.
     """
-    expected = reference_logits(frozen, _TEXT, _CONTEXT)
+    for context in (_CONTEXT,) if counts is None else (_CONTEXT, TEXT_CONTEXT):
+        _test(engine, reference(frozen, counts, _TEXT, context), context)
+
+
+def _test(engine: Any, expected: npt.NDArray[np.int64], context: int) -> None:
     whole = np.zeros_like(expected)
 
     def take(text: int, place: int, logits: npt.NDArray[np.int16]) -> None:
         if text == 1:
             whole[place : place + len(logits)] = logits
 
-    engine.sequences([_TEXT[:3], _TEXT], _CONTEXT, take)
+    engine.sequences([_TEXT[:3], _TEXT], context, take)
     _compare("reading a whole text", expected, whole)
     lanes = 3
-    state = engine.start(lanes, _CONTEXT)
+    state = engine.start(lanes, context)
     reset = np.ones(lanes, np.bool_)
     for place, symbol in enumerate(_TEXT):
         symbols = np.array([symbol, 65, symbol], np.int32)
