@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 
 from equalinfo.alphabet import EOS, Symbols, cut
-from equalinfo.coding.exact_lanes import ExactCode
-from equalinfo.coding.lanes import decode_windows, encode_windows
-from equalinfo.coding.whole_text import decode_texts, encode_texts
+from equalinfo.coding.drive import decode_texts, decode_windows, encode_texts, encode_windows
+from equalinfo.coding.exact import ExactCode
 from equalinfo.m1.frozen.cpu.engine import CpuEngine
 from equalinfo.m1.frozen.cpu.tiles import able
 from equalinfo.m1.frozen.file import FrozenM1

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.codebook.limits import BEST_FIRST
-from equalinfo.coding.exact_lanes import child_points
+from equalinfo.coding.exact import child_points
 from equalinfo.jit import njit
 from equalinfo.m1.base import Frequencies
 

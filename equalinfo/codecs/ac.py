@@ -33,8 +33,7 @@ from equalinfo.codecs.base import (
 )
 from equalinfo.coding import arithmetic
 from equalinfo.coding.bits import Bits, bits_to_tokens, tokens_to_bits
-from equalinfo.coding.lanes import lanes_for
-from equalinfo.coding.whole_text import decode_texts, encode_texts
+from equalinfo.coding.drive import decode_texts, encode_texts, lanes_for
 from equalinfo.frequencies import cumulative
 from equalinfo.m1.base import AC_PRECISION, FrequencyModel
 from equalinfo.m1.load import resolve_model

@@ -23,8 +23,8 @@ from equalinfo.codecs.base import (
 )
 from equalinfo.codecs.codebook import CODEBOOK_ASSET, decode_tokens, encode_tokens
 from equalinfo.codecs.windows import BookWindows, ModelWindows, WindowCodec
-from equalinfo.coding.exact import check_window_bits
-from equalinfo.coding.exact_lanes import ExactCode
+from equalinfo.coding.bits import check_window_bits
+from equalinfo.coding.exact import ExactCode
 from equalinfo.ids import ID_OFFSET
 from equalinfo.m1.base import DEFAULT_PRECISION, FrequencyModel
 from equalinfo.m1.load import resolve_model

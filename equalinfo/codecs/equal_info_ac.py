@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from equalinfo.codecs.base import M1_ASSET, M1_CONTEXT_HELP, M1_HELP, m1_facts, neural, option
 from equalinfo.codecs.windows import ModelWindows, WindowCodec
-from equalinfo.coding.ac_window import PaperWindow
+from equalinfo.coding.paper import PaperCode
 from equalinfo.m1.base import AC_PRECISION, FrequencyModel
 from equalinfo.m1.load import resolve_model
 
@@ -71,7 +71,7 @@ class EqualInfoAcCodec(WindowCodec):
         self._use(
             ModelWindows(
                 self.model,
-                PaperWindow(self.window_bits, self.precision, delay=self.delay),
+                PaperCode(self.window_bits, self.precision, delay=self.delay),
                 self.m1_context,
                 self.m1_reset,
                 allow_invalid=not self.delay,

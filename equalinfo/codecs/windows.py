@@ -25,7 +25,7 @@ from equalinfo.codecs.base import (
     option,
 )
 from equalinfo.coding.bits import check_widths, codes_to_tokens, tokens_to_codes
-from equalinfo.coding.lanes import WindowCoder, decode_windows, encode_windows, lanes_for
+from equalinfo.coding.drive import WindowCoder, decode_windows, encode_windows, lanes_for
 from equalinfo.m1.base import FrequencyModel
 
 WindowCodes = Sequence[int] | npt.NDArray[np.integer]

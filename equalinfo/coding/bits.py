@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from equalinfo.alphabet import NUM_SYMBOLS
+
 Bits = npt.NDArray[np.uint8]
 Tokens = npt.NDArray[np.int32]
 
@@ -163,15 +165,20 @@ def _check_token_bits(token_bits: int) -> None:
         )
 
 
+def check_window_bits(window_bits: int) -> None:
+    """Raise ValueError unless 9 <= window_bits <= 128."""
+    if not MIN_WINDOW_BITS <= window_bits <= MAX_WINDOW_BITS:
+        raise ValueError(
+            f"window_bits={window_bits} is outside {MIN_WINDOW_BITS}..{MAX_WINDOW_BITS}: fewer "
+            f"bits cannot tell {NUM_SYMBOLS} symbols apart. Use one of 16, 24, 32, 64, 128."
+        )
+
+
 def check_widths(window_bits: int, token_bits: int) -> None:
     """Raise ValueError unless codes come back: 9 <= W <= 128, N <= W, N in 1..16 or W itself."""
     if not (token_bits == window_bits <= MAX_WHOLE_BITS):
         _check_token_bits(token_bits)
-    if not MIN_WINDOW_BITS <= window_bits <= MAX_WINDOW_BITS:
-        raise ValueError(
-            f"window_bits={window_bits} is outside {MIN_WINDOW_BITS}..{MAX_WINDOW_BITS}. "
-            "Use one of 16, 24, 32, 64, 128."
-        )
+    check_window_bits(window_bits)
     if token_bits > window_bits:
         raise ValueError(
             f"token_bits={token_bits} is more than window_bits={window_bits}: padding of the "

@@ -1,4 +1,6 @@
-"""Where symbols lie in [0, 2^P): the two look-ups that the arithmetic coders share."""
+"""What the codes share: an interval a lane, and where symbols lie in [0, 2^P)."""
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +10,30 @@ from equalinfo.jit import njit
 from equalinfo.m1.base import Frequencies
 
 Lanes = npt.NDArray[np.int64]
+Wide = npt.NDArray[Any]
+"""int64[lanes] where all values fit, else an object array of Python integers."""
+
+
+class Intervals:
+    """An interval [low, low + size) a lane, and how many symbols led to it.
+
+    Args:
+      lanes: how many.
+      whole: size of the interval of no symbols, which begins at 0.
+      narrow: whether whatever is computed fits int64.
+    """
+
+    def __init__(self, lanes: int, whole: int, narrow: bool) -> None:
+        """All lanes without symbols."""
+        kind: Any = np.int64 if narrow else object
+        self.whole, self.narrow = whole, narrow
+        self.low: Wide = np.zeros(lanes, kind)
+        self.size: Wide = np.full(lanes, whole, kind)
+        self.lengths = np.zeros(lanes, np.int64)
+
+    def restart(self, lane: int) -> None:
+        """Forget the lane's symbols."""
+        self.low[lane], self.size[lane], self.lengths[lane] = 0, self.whole, 0
 
 
 @njit(cache=True, nogil=True)

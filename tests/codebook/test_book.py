@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from equalinfo.alphabet import EOS, NUM_SYMBOLS
 from equalinfo.codebook import LONGEST, M1_PLANS, Codebook, CodebookInfo
-from equalinfo.coding.exact import decode_reference, encode_reference
-from equalinfo.coding.exact_lanes import ExactCode
-from equalinfo.coding.lanes import encode_windows
+from equalinfo.coding.drive import encode_windows
+from equalinfo.coding.exact import ExactCode
+from equalinfo.coding.reference import decode_exact, encode_exact
 from equalinfo.m1.static import StaticModel
 from tests.models import HashModel
 
@@ -73,11 +73,9 @@ def test_codes_are_those_of_the_streaming_coder(name, window_bits):
 def test_every_code_is_that_of_the_reference(name):
     model, book = MODELS[name], _book(name, 9)
     for code in range(book.num_codes):
-        text = decode_reference(code, model.next_frequencies, 9, model.precision)
+        text = decode_exact(code, model.next_frequencies, 9, model.precision)
         assert book.text(code).tolist() == text
-        assert encode_reference(text, model.next_frequencies, 9, model.precision) == [
-            (code, len(text))
-        ]
+        assert encode_exact(text, model.next_frequencies, 9, model.precision) == [(code, len(text))]
 
 
 @pytest.mark.parametrize(("name", "window_bits"), CASES)

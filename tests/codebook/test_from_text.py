@@ -10,8 +10,8 @@ import pytest
 from equalinfo.alphabet import NUM_SYMBOLS, join
 from equalinfo.codebook import Codebook
 from equalinfo.codebook.from_text import compile_from_text
-from equalinfo.coding.exact_lanes import ExactCode
-from equalinfo.coding.lanes import encode_windows
+from equalinfo.coding.drive import encode_windows
+from equalinfo.coding.exact import ExactCode
 from equalinfo.frequencies import check
 from equalinfo.m1.counts import CountModel
 from equalinfo.text_files import read_documents, read_symbols

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from equalinfo import codecs
-from equalinfo.coding.ac_window import decode_reference, encode_reference
+from equalinfo.coding.reference import decode_paper, encode_paper
 from tests.models import HashModel
 
 MODEL = HashModel(order=1, precision=14, peak=14)
@@ -31,8 +31,8 @@ def test_greedy_errors_are_those_of_the_reference():
     errors = windows = 0
     for symbols in EXAMPLES:
         start = 0
-        for code, length in encode_reference(symbols.tolist(), MODEL.next_frequencies, 16, 14):
-            read, _ = decode_reference(code, MODEL.next_frequencies, 16, 14)
+        for code, length in encode_paper(symbols.tolist(), MODEL.next_frequencies, 16, 14):
+            read, _ = decode_paper(code, MODEL.next_frequencies, 16, 14)
             errors += list(read) != symbols[start : start + length].tolist()
             windows += 1
             start += length

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equalinfo.coding import exact
+from equalinfo.coding import reference
 from equalinfo.coding.bits import codes_to_tokens
-from equalinfo.coding.exact_lanes import ExactCode, child_points
-from equalinfo.coding.lanes import decode_windows, encode_windows
+from equalinfo.coding.drive import decode_windows, encode_windows
+from equalinfo.coding.exact import ExactCode, child_points
 from equalinfo.m1.static import StaticModel
 from models import HashModel
 
@@ -32,20 +32,20 @@ def worked_example() -> StaticModel:
 
 def test_worked_example_of_the_docs(worked_example: StaticModel) -> None:
     row = worked_example.frequencies
-    root = exact.children(512, row, 9, True)
+    root = reference.children(512, row, 9, True)
     assert root[:97] == [(2 * symbol, 2) for symbol in range(97)]
     assert root[97] == (194, 65)
     assert root[98] == (259, 65)
     assert root[99:129] == [(324 + 2 * place, 2) for place in range(30)]
     assert root[129:] == [(384 + place, 1) for place in range(128)]
-    a = exact.children(65, row, 9, False)
+    a = reference.children(65, row, 9, False)
     assert a[:32] == [(1 + symbol, 1) for symbol in range(32)]
     assert (a[97], a[98], sum(count for _, count in a)) == ((33, 16), (49, 16), 64)
-    aa = exact.children(16, row, 9, False)
+    aa = reference.children(16, row, 9, False)
     assert (aa[0], aa[6], aa[7], aa[97], aa[98]) == ((1, 1), (7, 1), (8, 0), (8, 4), (12, 4))
-    aab = exact.children(4, row, 9, False)
+    aab = reference.children(4, row, 9, False)
     assert (aab[0], aab[97], aab[98]) == ((1, 1), (2, 1), (3, 1))
-    assert all(count == 0 for _, count in exact.children(1, row, 9, False))
+    assert all(count == 0 for _, count in reference.children(1, row, 9, False))
 
     coder = ExactCode(9, 9)
     (coded,) = encode_windows([np.array([*b"aabab"], np.uint16)], worked_example, coder, context=0)
@@ -87,7 +87,7 @@ def test_fast_equals_reference_and_decodes(
     examples = [np.array(text, np.uint16) for text in texts]
     coded = encode_windows(examples, model, coder, context=64, lanes=3)
     for text, out in zip(texts, coded, strict=True):
-        expected = exact.encode_reference(text, model.next_frequencies, width, model.precision)
+        expected = reference.encode_exact(text, model.next_frequencies, width, model.precision)
         assert list(zip(out.codes, out.lengths.tolist(), strict=True)) == expected
     read = decode_windows([out.codes for out in coded], model, coder, context=64, lanes=3)
     for text, out, back in zip(texts, coded, read, strict=True):
@@ -104,12 +104,12 @@ def test_codes_decode_as_the_reference_does(
     coder = ExactCode(width, model.precision)
     (read,) = decode_windows([codes], model, coder, context=64)
     texts = [
-        exact.decode_reference(code, model.next_frequencies, width, model.precision)
+        reference.decode_exact(code, model.next_frequencies, width, model.precision)
         for code in codes
     ]
     assert read.symbols.tolist() == [symbol for text in texts for symbol in text]
     for code, text in zip(codes, texts, strict=True):
-        again = exact.encode_reference(text, model.next_frequencies, width, model.precision)
+        again = reference.encode_exact(text, model.next_frequencies, width, model.precision)
         assert again == [(code, len(text))]
 
 
@@ -121,7 +121,7 @@ def test_compiled_children_equal_reference(data: st.DataObject, precision: int, 
     row = HashModel(1, precision, data.draw(st.sampled_from([0, 10, 40]))).next_frequencies([seed])
     starts, counts = np.empty(257, np.int64), np.empty(257, np.int64)
     child_points(n, row, precision, root, starts, counts)
-    expected = exact.children(n, row, precision, root)
+    expected = reference.children(n, row, precision, root)
     assert list(zip(starts.tolist(), counts.tolist(), strict=True)) == expected
     assert sum(counts.tolist()) == (n if root else n - 1)
 
@@ -152,8 +152,8 @@ def test_widths_that_cannot_work() -> None:
     with pytest.raises(ValueError, match="window_bits=8"):
         ExactCode(8, 16)
     with pytest.raises(ValueError, match="window_bits=129"):
-        exact.encode_reference([], lambda text: None, 129, 16)  # type: ignore[arg-type,return-value]
+        reference.encode_exact([], lambda text: None, 129, 16)  # type: ignore[arg-type,return-value]
     with pytest.raises(ValueError, match="precision=21"):
         ExactCode(16, 21)
     with pytest.raises(ValueError, match="code 512 does not fit 9 bits"):
-        exact.decode_reference(512, HashModel().next_frequencies, 9, 16)
+        reference.decode_exact(512, HashModel().next_frequencies, 9, 16)

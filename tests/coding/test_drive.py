@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from equalinfo.coding import ac_window, exact
-from equalinfo.coding.ac_window import PaperWindow
-from equalinfo.coding.exact_lanes import ExactCode
-from equalinfo.coding.lanes import WindowCoder, decode_windows, encode_windows
+from equalinfo.coding import reference
+from equalinfo.coding.drive import WindowCoder, decode_windows, encode_windows
+from equalinfo.coding.exact import ExactCode
+from equalinfo.coding.paper import PaperCode
 from models import HashModel
 
 MODEL = HashModel(2, 16, 14)
@@ -25,7 +25,7 @@ def texts(sizes: list[int], seed: int = 0) -> list[np.ndarray]:
     return out
 
 
-@pytest.mark.parametrize("coder", [ExactCode(16, 16), PaperWindow(16, 16, delay=True)])
+@pytest.mark.parametrize("coder", [ExactCode(16, 16), PaperCode(16, 16, delay=True)])
 def test_lanes_do_not_matter(coder: WindowCoder) -> None:
     examples = texts([0, 1, 70, 2, 0, 31, 1, 1, 40, 0])
     seen: list[int] = []
@@ -48,8 +48,8 @@ def windows_by_reference(
         if reset_every and len(out) % reset_every == 0:
             context = begin
         history = text[context:begin]
-        module = ac_window if paper else exact
-        first = module.encode_reference(
+        encode = reference.encode_paper if paper else reference.encode_exact
+        first = encode(
             text[begin:], lambda window, history=history: MODEL.next_frequencies(history + window),
             width, 16,
         )[0]  # fmt: skip
@@ -61,7 +61,7 @@ def windows_by_reference(
 @pytest.mark.parametrize("reset_every", [0, 1, 2, 3])
 @pytest.mark.parametrize("paper", [False, True])
 def test_resets_of_m1(reset_every: int, paper: bool) -> None:
-    coder: WindowCoder = PaperWindow(20, 16) if paper else ExactCode(20, 16)
+    coder: WindowCoder = PaperCode(20, 16) if paper else ExactCode(20, 16)
     examples = texts([60, 1, 33], seed=3)
     coded = encode_windows(examples, MODEL, coder, context=8, lanes=2, reset_every=reset_every)
     for example, out in zip(examples, coded, strict=True):
@@ -84,9 +84,9 @@ def test_resets_of_m1(reset_every: int, paper: bool) -> None:
                 return MODEL.next_frequencies(seen + text)
 
             if paper:
-                history += ac_window.decode_reference(code, following, 20, 16)[0]
+                history += reference.decode_paper(code, following, 20, 16)[0]
             else:
-                history += exact.decode_reference(code, following, 20, 16)
+                history += reference.decode_exact(code, following, 20, 16)
         assert back.symbols.tolist() == history
         if not paper:
             assert history == example.tolist()
@@ -96,7 +96,7 @@ def test_options_that_contradict_each_other() -> None:
     with pytest.raises(ValueError, match="precision 14, the model has 16"):
         encode_windows([], MODEL, ExactCode(16, 14), context=8)
     with pytest.raises(ValueError, match="delay=True with reset_every=0"):
-        encode_windows([], MODEL, PaperWindow(16, 16, delay=True), context=8, reset_every=0)
+        encode_windows([], MODEL, PaperCode(16, 16, delay=True), context=8, reset_every=0)
     with pytest.raises(ValueError, match="lanes=0"):
         encode_windows([], MODEL, ExactCode(16, 16), context=8, lanes=0)
     with pytest.raises(ValueError, match="reset_every=-1"):

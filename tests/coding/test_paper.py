@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equalinfo.coding import ac_window
-from equalinfo.coding.ac_window import PaperWindow
-from equalinfo.coding.lanes import decode_windows, encode_windows
+from equalinfo.coding import reference
+from equalinfo.coding.drive import decode_windows, encode_windows
+from equalinfo.coding.paper import PaperCode
 from equalinfo.m1.static import StaticModel
 from models import HashModel
 
@@ -36,18 +36,18 @@ def test_fast_equals_reference(
 ) -> None:
     width, precision = widths
     model = HashModel(order, precision, peak)
-    coder = PaperWindow(width, precision, delay)
+    coder = PaperCode(width, precision, delay)
     examples = [np.array(text, np.uint16) for text in texts]
     coded = encode_windows(examples, model, coder, context=64, lanes=2)
     for text, out in zip(texts, coded, strict=True):
-        expected = ac_window.encode_reference(text, model.next_frequencies, width, precision, delay)
+        expected = reference.encode_paper(text, model.next_frequencies, width, precision, delay)
         assert list(zip(out.codes, out.lengths.tolist(), strict=True)) == expected
         assert out.lengths.sum() == len(text)
     codes = [out.codes for out in coded] + [[wild >> (128 - width)]]
     read = decode_windows(codes, model, coder, context=64, lanes=2, allow_invalid=True)
     for windows, back in zip(codes, read, strict=True):
         expected_texts = [
-            ac_window.decode_reference(code, model.next_frequencies, width, precision, delay)
+            reference.decode_paper(code, model.next_frequencies, width, precision, delay)
             for code in windows
         ]
         assert back.symbols.tolist() == [symbol for text, _ in expected_texts for symbol in text]
@@ -68,12 +68,12 @@ def two_letters() -> StaticModel:
 def test_the_flaw_of_the_docs(two_letters: StaticModel) -> None:
     # Two texts, one stream of codes: no decoder can be right for both.
     texts = [np.array([*text], np.uint16) for text in (b"bc", b"baac")]
-    short, long = encode_windows(texts, two_letters, PaperWindow(9, 9), context=0)
+    short, long = encode_windows(texts, two_letters, PaperCode(9, 9), context=0)
     assert short.codes == long.codes == [256, 354]
-    (read,) = decode_windows([short.codes], two_letters, PaperWindow(9, 9), context=0)
+    (read,) = decode_windows([short.codes], two_letters, PaperCode(9, 9), context=0)
     assert bytes(read.symbols.tolist()) == b"baac"
     assert read.valid.all()
-    coder = PaperWindow(9, 9, delay=True)
+    coder = PaperCode(9, 9, delay=True)
     coded = encode_windows(texts, two_letters, coder, context=0)
     assert [text.codes for text in coded] == [[256, 354], [256, 128, 128, 354]]
     read_back = decode_windows([text.codes for text in coded], two_letters, coder, context=0)
@@ -91,7 +91,7 @@ def test_greedy_loses_and_delay_does_not() -> None:
     examples = [np.array(text, np.uint16)]
     wrong = {}
     for delay in (False, True):
-        coder = PaperWindow(16, 16, delay)
+        coder = PaperCode(16, 16, delay)
         (coded,) = encode_windows(examples, model, coder, context=16)
         (read,) = decode_windows([coded.codes], model, coder, context=16)
         wrong[delay] = float(np.mean(read.lengths != coded.lengths))
@@ -102,7 +102,7 @@ def test_greedy_loses_and_delay_does_not() -> None:
 
 def test_every_delay_code_that_is_made_is_read_back() -> None:
     # All texts of one and two symbols, with a model of order 1.
-    model, coder = HashModel(1, 12, 14), PaperWindow(12, 12, delay=True)
+    model, coder = HashModel(1, 12, 14), PaperCode(12, 12, delay=True)
     texts = [[a] for a in range(257)] + [[a, b] for a in range(0, 257, 16) for b in range(257)]
     examples = [np.array(text, np.uint16) for text in texts]
     coded = encode_windows(examples, model, coder, context=16)
@@ -115,7 +115,7 @@ def test_every_delay_code_that_is_made_is_read_back() -> None:
 def test_long_runs(width: int, size: int, delay: bool) -> None:
     text = np.full(size, ord("^"), np.uint16)
     model = HashModel(1, 16, favourite=ord("^"))
-    coder = PaperWindow(width, 16, delay)
+    coder = PaperCode(width, 16, delay)
     (coded,) = encode_windows([text], model, coder, context=16)
     assert coded.lengths.sum() == size
     (read,) = decode_windows([coded.codes], model, coder, context=16)
@@ -127,19 +127,19 @@ def test_long_runs(width: int, size: int, delay: bool) -> None:
 
 def test_rare_symbols_must_fit_a_window() -> None:
     with pytest.raises(ValueError, match=r"window_bits=12 cannot hold .* Use window_bits >= 16"):
-        PaperWindow(12, 16)
+        PaperCode(12, 16)
     # W = P is enough, even for the rarest symbol at any place.
     frequencies = np.ones(257, np.uint32)
     frequencies[3] = 2**9 - 256
     model = StaticModel(frequencies, 9)
     text = np.arange(257).astype(np.uint16)
-    (coded,) = encode_windows([text], model, PaperWindow(9, 9), context=0)
+    (coded,) = encode_windows([text], model, PaperCode(9, 9), context=0)
     assert coded.lengths.sum() == 257
 
 
 def test_a_code_that_no_text_has_is_refused(two_letters: StaticModel) -> None:
     # 1 lies in symbol 1's cell; 255 lies in 'b', whose texts there have other codes.
     with pytest.raises(ValueError, match="code 512 does not fit 9 bits"):
-        ac_window.decode_reference(512, lambda text: two_letters.root(), 9, 9)
+        reference.decode_paper(512, lambda text: two_letters.root(), 9, 9)
     with pytest.raises(ValueError, match="text 1, window 1: no text has code 255"):
-        decode_windows([[256], [256, 255]], two_letters, PaperWindow(9, 9), context=0)
+        decode_windows([[256], [256, 255]], two_letters, PaperCode(9, 9), context=0)
