@@ -13,8 +13,8 @@ import pytest
 from equalinfo import Tokenizer
 from equalinfo.alphabet import Symbols, cut
 from equalinfo.codebook import PARSES, Codebook
-from equalinfo.coding.exact_lanes import ExactCode
-from equalinfo.coding.lanes import encode_windows
+from equalinfo.coding.drive import encode_windows
+from equalinfo.coding.exact import ExactCode
 from equalinfo.m1.counts import CountModel
 
 pytestmark = pytest.mark.slow
