@@ -7,7 +7,8 @@ Which texts: `unigram` chooses them for a corpus; `enumeration` asks M1 for wind
 which, `from_text` needs no M1.
 """
 
-from equalinfo.codebook.book import Codebook, CodebookInfo
+from equalinfo.codebook.book import Codebook
+from equalinfo.codebook.file import CodebookInfo
 from equalinfo.codebook.limits import (
     BEST_FIRST,
     FEWEST,

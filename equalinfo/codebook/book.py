@@ -16,24 +16,24 @@ but the root one code: enumerated once from M1, they are the texts of the last t
 
 import operator
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from equalinfo import container
 from equalinfo.alphabet import Symbols, as_symbols
-from equalinfo.codebook import double_array, file, trie
+from equalinfo.codebook import double_array, trie
+from equalinfo.codebook.file import CodebookInfo, content_sha256, read
 from equalinfo.codebook.limits import (
-    LONGEST,
     MAX_SYMBOLS,
     UNIGRAM,
     check_num_codes,
     check_parse,
 )
-from equalinfo.m1.base import FrequencyModel, check_precision
+from equalinfo.container import Tensors
+from equalinfo.m1.base import FrequencyModel
 
 if TYPE_CHECKING:
     from equalinfo.codebook.lookup import ByteTexts
@@ -42,39 +42,6 @@ if TYPE_CHECKING:
 
 Codes = npt.NDArray[np.uint32]
 T = TypeVar("T", bound=np.generic)
-
-INFORMATION_UNIT_BITS = 1 / 256
-"""Unit of `Codebook.information` and of `CodebookInfo.token_cost`."""
-
-
-@dataclass(frozen=True)
-class CodebookInfo:
-    """How a codebook was made, and is used.
-
-    Attributes:
-      plan: unigram, best_first or interval.
-      num_codes: V.
-      parse: longest or fewest, where none is named.
-      token_cost: what a token costs parse `fewest` beside its information, in 1/256 bit.
-      made_of: what the plan chose the texts from, integers and strings by name. best_first and
-        interval: `precision` P, `m1_sha256` and `m1_context`, of M1 and its frequencies.
-    """
-
-    plan: str
-    num_codes: int
-    parse: str = LONGEST
-    token_cost: int = 0
-    made_of: Mapping[str, int | str] = field(default_factory=dict)
-
-    @property
-    def precision(self) -> int:
-        """P, of plans that an M1 chose the texts for."""
-        return int(self.made_of["precision"])
-
-    @property
-    def m1_context(self) -> int:
-        """Symbols of left context M1 saw, of plans that an M1 chose the texts for."""
-        return int(self.made_of["m1_context"])
 
 
 class Codebook:
@@ -116,7 +83,7 @@ class Codebook:
             symbols among them, or a table has another size.
         """
         check_num_codes(info.plan, info.num_codes)
-        _check_made_of(info)
+        info.check()
         if len(information) != info.num_codes:
             raise ValueError(f"information of {len(information)} codes, expected {info.num_codes}.")
         self.info = info
@@ -141,7 +108,7 @@ class Codebook:
         if self._bases is not None:
             _ = self._double_array  # checks them
         self._parsers: dict[str, Parser] = {}
-        self.sha256 = file.content_sha256(self._header(), self._tensors())
+        self.sha256 = content_sha256(self._header(), self._tensors())
 
     @classmethod
     def compile(
@@ -361,10 +328,10 @@ class Codebook:
         return checked.astype(np.int64)
 
     def _header(self) -> dict[str, Any]:
-        return file.header_of(self.info, self.format_version)
+        return self.info.header(self.format_version)
 
-    def _tensors(self) -> file.Tensors:
-        tensors: file.Tensors = {"texts": self.texts, "information": self.information}
+    def _tensors(self) -> Tensors:
+        tensors: Tensors = {"texts": self.texts, "information": self.information}
         if self._entries is not None:
             return {**tensors, "offsets": self.offsets, "entries": self._entries}
         assert self._bases is not None  # of format 3
@@ -372,7 +339,8 @@ class Codebook:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the `.eqi` file: the same bytes for the same codebook."""
-        file.write(path, {**self._header(), "sha256": self.sha256}, self._tensors())
+        header = {**self._header(), "sha256": self.sha256}
+        container.write(path, container.CODEBOOK, header, self._tensors())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -382,40 +350,16 @@ class Codebook:
           FileNotFoundError: there is no such file.
           ValueError: not a codebook, of another format version, or damaged.
         """
-        header, tensors = file.read(path)
+        header, tensors = read(path)
         try:
             if "lengths" in tensors:
                 lengths = tensors.pop("lengths").astype(np.int64)
                 tensors["offsets"] = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-            codebook = cls(CodebookInfo(**file.info_fields(header)), **tensors)
+            codebook = cls(CodebookInfo.of_header(header), **tensors)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"codebook {os.fspath(path)} is damaged: {error}") from error
-        if codebook.sha256 != header.get("sha256"):
-            raise ValueError(
-                f"codebook {os.fspath(path)} is damaged: its content has "
-                f"sha256:{codebook.sha256[:12]}.., its header says "
-                f"sha256:{str(header.get('sha256'))[:12]}.. Get the file again."
-            )
+        container.check_sha256(path, container.CODEBOOK, codebook.sha256, header)
         return codebook
-
-
-def _check_made_of(info: CodebookInfo) -> None:
-    """Raise a ValueError unless what a plan must tell is told, and can be written."""
-    for name, value in info.made_of.items():
-        if type(name) is not str or type(value) not in (int, str, bool):
-            raise ValueError(f"made_of[{name!r}] is {value!r}, expected an integer or a string.")
-    if info.plan != UNIGRAM:
-        for name, kind in file.M1_FIELDS.items():
-            if type(info.made_of.get(name)) is not kind:
-                raise ValueError(
-                    f"made_of[{name!r}] of plan {info.plan!r} is {info.made_of.get(name)!r}, "
-                    f"expected {kind.__name__}."
-                )
-        check_precision(info.precision)
-        if info.m1_context < 0:
-            raise ValueError(f"m1_context={info.m1_context} is negative.")
-    if type(info.token_cost) is not int or not 0 <= info.token_cost < 1 << 16:
-        raise ValueError(f"token_cost={info.token_cost} is not an integer in 0..65535.")
 
 
 def _own(array: npt.NDArray[T], dtype: type[T], name: str) -> npt.NDArray[T]:

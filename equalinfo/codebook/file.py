@@ -7,19 +7,16 @@ been checked cannot change under the walk, which does not check again.
 import hashlib
 import json
 import os
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
 
-import numpy.typing as npt
+from equalinfo import container
+from equalinfo.codebook.limits import LONGEST, UNIGRAM
+from equalinfo.container import Header, Tensors
+from equalinfo.m1.base import check_precision
 
-if TYPE_CHECKING:
-    from equalinfo.codebook.book import CodebookInfo
-
-FORMAT = "equalinfo.codebook"
 VERSIONS = (2, 3)
-
-Tensors = dict[str, npt.NDArray[Any]]
 
 M1_FIELDS = {"precision": int, "m1_sha256": str, "m1_context": int}
 _FIELDS = {
@@ -32,32 +29,80 @@ _TENSORS = {
     3: {"bases": "uint32", "information": "uint16", "lengths": "uint16", "texts": "uint16"},
 }
 
-# What safetensors raises for a type that NumPy lacks.
-_FOREIGN_FILE_ERRORS = (AttributeError, TypeError)
+
+INFORMATION_UNIT_BITS = 1 / 256
+"""Unit of `Codebook.information` and of `CodebookInfo.token_cost`."""
 
 
-def header_of(info: "CodebookInfo", version: int) -> dict[str, Any]:
-    """The header without the sha256 of the content."""
-    head = {"format": FORMAT, "format_version": version}
-    fields = {**asdict(info), "made_of": dict(info.made_of)}
-    if version == 2:
-        fields = {"plan": info.plan, "num_codes": info.num_codes, **info.made_of}
-    return {**head, **fields}
+@dataclass(frozen=True)
+class CodebookInfo:
+    """How a codebook was made, and is used.
 
+    Attributes:
+      plan: unigram, best_first or interval.
+      num_codes: V.
+      parse: longest or fewest, where none is named.
+      token_cost: what a token costs parse `fewest` beside its information, in 1/256 bit.
+      made_of: what the plan chose the texts from, integers and strings by name. best_first and
+        interval: `precision` P, `m1_sha256` and `m1_context`, of M1 and its frequencies.
+    """
 
-def info_fields(header: dict[str, Any]) -> dict[str, Any]:
-    """The fields of `CodebookInfo`, their types checked."""
-    fields = _FIELDS[header["format_version"]]
-    for name, kind in fields.items():
-        if type(header[name]) is not kind:
-            raise ValueError(
-                f"header field {name!r} is {header[name]!r}, expected {kind.__name__}."
-            )
-    found = {name: header[name] for name in fields}
-    if "made_of" not in found:
-        made_of = {name: found.pop(name) for name in (*M1_FIELDS, "float_border")}
-        found["made_of"] = made_of
-    return found
+    plan: str
+    num_codes: int
+    parse: str = LONGEST
+    token_cost: int = 0
+    made_of: Mapping[str, int | str] = field(default_factory=dict)
+
+    @property
+    def precision(self) -> int:
+        """P, of plans that an M1 chose the texts for."""
+        return int(self.made_of["precision"])
+
+    @property
+    def m1_context(self) -> int:
+        """Symbols of left context M1 saw, of plans that an M1 chose the texts for."""
+        return int(self.made_of["m1_context"])
+
+    def check(self) -> None:
+        """Raise a ValueError unless what a plan must tell is told, and can be written."""
+        for name, value in self.made_of.items():
+            if type(name) is not str or type(value) not in (int, str, bool):
+                raise ValueError(
+                    f"made_of[{name!r}] is {value!r}, expected an integer or a string."
+                )
+        if self.plan != UNIGRAM:
+            for name, kind in M1_FIELDS.items():
+                if type(self.made_of.get(name)) is not kind:
+                    raise ValueError(
+                        f"made_of[{name!r}] of plan {self.plan!r} is {self.made_of.get(name)!r}, "
+                        f"expected {kind.__name__}."
+                    )
+            check_precision(self.precision)
+            if self.m1_context < 0:
+                raise ValueError(f"m1_context={self.m1_context} is negative.")
+        if type(self.token_cost) is not int or not 0 <= self.token_cost < 1 << 16:
+            raise ValueError(f"token_cost={self.token_cost} is not an integer in 0..65535.")
+
+    def header(self, version: int) -> Header:
+        """What the file's header says, without the sha256 of the content."""
+        head = {**container.KINDS[container.CODEBOOK], "format_version": version}
+        if version == 2:
+            return {**head, "plan": self.plan, "num_codes": self.num_codes, **self.made_of}
+        return {**head, **asdict(self), "made_of": dict(self.made_of)}
+
+    @classmethod
+    def of_header(cls, header: Header) -> Self:
+        """Undo `header`; a ValueError for a field of another type, a KeyError for one missing."""
+        fields = _FIELDS[header["format_version"]]
+        for name, kind in fields.items():
+            if type(header[name]) is not kind:
+                raise ValueError(
+                    f"header field {name!r} is {header[name]!r}, expected {kind.__name__}."
+                )
+        found = {name: header[name] for name in fields}
+        if "made_of" not in found:
+            found["made_of"] = {name: found.pop(name) for name in (*M1_FIELDS, "float_border")}
+        return cls(**found)
 
 
 def content_sha256(header: dict[str, Any], tensors: Tensors) -> str:
@@ -70,56 +115,18 @@ def content_sha256(header: dict[str, Any], tensors: Tensors) -> str:
     return digest.hexdigest()
 
 
-def write(path: str | os.PathLike[str], header: dict[str, Any], tensors: Tensors) -> None:
-    """Write the file in one move, never half of it."""
-    from safetensors.numpy import save
-
-    # One metadata key: safetensors writes several in random order.
-    content = save(tensors, metadata={"equalinfo": json.dumps(header, sort_keys=True)})
-    unfinished = Path(f"{os.fspath(path)}.{os.getpid()}.tmp")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Tensors]:
+def read(path: str | os.PathLike[str]) -> tuple[Header, Tensors]:
     """Header and tables, of the right names, types and ranks; their content is not checked yet.
 
     Raises:
       FileNotFoundError: there is no such file.
       ValueError: not a codebook, of another format version, or damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
-    name = os.fspath(path)
-    if not os.path.isfile(name):
-        raise FileNotFoundError(f"codebook {name} does not exist.")
-    try:
-        with safe_open(name, framework="numpy") as file:
-            header = _parse((file.metadata() or {}).get("equalinfo", "null"))
-            if not isinstance(header, dict) or header.get("format") != FORMAT:
-                raise ValueError(f"{name} is a safetensors file, but not a codebook of equalinfo.")
-            version = header.get("format_version")
-            if type(version) is not int or version not in VERSIONS:
-                raise ValueError(
-                    f"codebook {name} has format version {version!r}, this equalinfo reads "
-                    f"{' and '.join(map(str, VERSIONS))}. Compile it again, or change the version."
-                )
-            tensors = {key: file.get_tensor(key) for key in sorted(file.keys())}
-    except (SafetensorError, *_FOREIGN_FILE_ERRORS) as error:
-        raise ValueError(f"{name} is not a codebook, or it is damaged: {error}") from error
+    header, tensors = container.read(path, container.CODEBOOK, VERSIONS)
     found = {key: (str(tensor.dtype), tensor.ndim) for key, tensor in tensors.items()}
-    expected = {key: (dtype, 1) for key, dtype in _TENSORS[version].items()}
+    expected = {key: (dtype, 1) for key, dtype in _TENSORS[header["format_version"]].items()}
     if found != expected:
-        raise ValueError(f"codebook {name} is damaged: it holds {found}, expected {expected}.")
+        raise ValueError(
+            f"codebook {os.fspath(path)} is damaged: it holds {found}, expected {expected}."
+        )
     return header, tensors
-
-
-def _parse(text: str) -> Any:
-    """JSON, or None: what is no JSON is no header either."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):  # RecursionError: very deep nesting
-        return None

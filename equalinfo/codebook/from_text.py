@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from equalinfo.alphabet import Symbols
-from equalinfo.codebook.book import Codebook, CodebookInfo
+from equalinfo.codebook.book import Codebook
+from equalinfo.codebook.file import CodebookInfo
 from equalinfo.codebook.limits import FEWEST, UNIGRAM
 from equalinfo.m1.base import DEFAULT_PRECISION
 from equalinfo.m1.counts import CountModel

@@ -5,7 +5,8 @@ import re
 from itertools import pairwise
 
 from equalinfo.alphabet import EOS
-from equalinfo.codebook.book import INFORMATION_UNIT_BITS, Codebook
+from equalinfo.codebook.book import Codebook
+from equalinfo.codebook.file import INFORMATION_UNIT_BITS
 
 _SPECIAL = ("<pad>", "</s>", "<unk>")
 _ESCAPED = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029<]|[\udc80-\udcff]")

@@ -1,15 +1,13 @@
 """Score a data set and, if there is one, the M2 trained on it [paper 3.8]."""
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import safe_open
 
-from equalinfo import score
+from equalinfo import container, score
 from equalinfo.codecs.base import M1_ASSET
 from equalinfo.lm.config import ModelConfig
 from equalinfo.lm.data import OrderedBatches, TokenRows
@@ -135,13 +133,9 @@ def m1_parameters(directory: str | os.PathLike[str]) -> int:
 
 
 def parameters_of_m1(path: str | os.PathLike[str]) -> int:
-    """Parameters, without embeddings, of an M1's file; 0 for a static one, which is no network."""
-    with safe_open(os.fspath(path), "numpy") as file:
-        header = json.loads(file.metadata()["equalinfo"])
-    if "config" in header:
-        return ModelConfig.from_json(header["config"]).num_parameters
-    if header.get("kind") != "frozen":
+    """Parameters, without embeddings, of an M1's file; 0 for one that has no network."""
+    shape = container.read_header(path, "frozen or static M1").get("shape")
+    if shape is None:
         return 0
     sizes = ("embed_dim", "num_heads", "num_layers", "head_dim", "mlp_dim")
-    shape = {name: header["shape"][name] for name in sizes}
-    return ModelConfig(vocab_size=0, **shape).num_parameters
+    return ModelConfig(vocab_size=0, **{name: shape[name] for name in sizes}).num_parameters

@@ -1,9 +1,8 @@
 """M1s as people name them: a file, the one of the package, or the model itself."""
 
-import json
 import os
-from typing import Any, cast
 
+from equalinfo import container
 from equalinfo.m1.base import FrequencyModel
 
 ModelOrPath = FrequencyModel | str | os.PathLike[str]
@@ -20,12 +19,12 @@ def load_model(path: str | os.PathLike[str], precision: int | None) -> Frequency
       FileNotFoundError: there is no such file.
       ValueError: not an M1 file, or a static one of another precision.
     """
-    kind = _kind(path)
-    if kind == "frozen":
+    kind = container.kind_of_header(container.read_header(path, "frozen or static M1"))
+    if kind == container.FROZEN:
         from equalinfo.m1.frozen.model import FrozenModel  # compiles kernels
 
         return FrozenModel.load(path) if precision is None else FrozenModel.load(path, precision)
-    if kind == "static":
+    if kind == container.STATIC:
         from equalinfo.m1.static import StaticModel
 
         model = StaticModel.load(path)
@@ -36,8 +35,8 @@ def load_model(path: str | os.PathLike[str], precision: int | None) -> Frequency
             )
         return model
     raise ValueError(
-        f"{os.fspath(path)} is not an M1: its metadata says kind={kind!r}, expected 'frozen' or "
-        "'static'. Make one with `equalinfo freeze`."
+        f"{os.fspath(path)} is not an M1 (it is {kind or 'none of our files'}). Make one with "
+        "`equalinfo freeze`."
     )
 
 
@@ -62,21 +61,3 @@ def resolve_model(model: ModelOrPath | None, precision: int | None, default: int
     if precision not in (None, model.precision):
         raise ValueError(f"precision={precision}, but M1 has precision={model.precision}.")
     return model
-
-
-def _kind(path: str | os.PathLike[str]) -> str | None:
-    from safetensors import SafetensorError, safe_open
-
-    name = os.fspath(path)
-    if not os.path.isfile(name):
-        raise FileNotFoundError(f"M1 file {name} does not exist.")
-    try:
-        with safe_open(name, framework="numpy") as file:
-            header: Any = json.loads((file.metadata() or {}).get("equalinfo", "{}"))
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise ValueError(f"{name} is not a frozen M1, or it is damaged: {error}") from error
-    if not isinstance(header, dict):
-        return None
-    if header.get("format") == "equalinfo-static":
-        return "static"
-    return cast("str | None", header.get("kind"))

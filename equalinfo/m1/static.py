@@ -1,15 +1,13 @@
 """StaticModel: the same frequencies after every text, the model of StaticAC [paper 3.3]."""
 
 import hashlib
-import json
 import os
-from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
+from equalinfo import container
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.frequencies import check, from_counts
 from equalinfo.m1.base import AC_PRECISION, Frequencies
@@ -45,7 +43,7 @@ class StaticModel:
         self.precision = precision
 
     @classmethod
-    def from_counts(cls, counts: npt.ArrayLike, precision: int = AC_PRECISION) -> "StaticModel":
+    def from_counts(cls, counts: npt.ArrayLike, precision: int = AC_PRECISION) -> Self:
         """Make a model from int64[257] symbol counts, EOS included."""
         return cls(from_counts(counts, precision), precision)
 
@@ -70,54 +68,27 @@ class StaticModel:
         """Return the frequencies once a lane, uint32[lanes, 257] (a read-only view)."""
         return np.broadcast_to(self.frequencies, (state, NUM_SYMBOLS))
 
-    def save(self, path: str | Path) -> None:
-        """Write a safetensors file with one tensor, `frequencies`, and JSON metadata."""
-        metadata = {
-            "format": "equalinfo-static",
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a file with one array, `frequencies`."""
+        header = {
             "format_version": FORMAT_VERSION,
             "precision": self.precision,
             "sha256": self.sha256,
         }
-        save_file(
-            {"frequencies": self.frequencies},
-            str(path),
-            metadata={"equalinfo": json.dumps(metadata, sort_keys=True)},
-        )
+        container.write(path, container.STATIC, header, {"frequencies": self.frequencies})
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "StaticModel":
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read what `save` wrote.
 
         Raises:
-          ValueError: not such a file, another format version, or contents that do not match their
-            sha256.
+          FileNotFoundError: there is no such file.
+          ValueError: of another kind or format version, or contents that do not match their sha256.
         """
+        header, tensors = container.read(path, container.STATIC, [FORMAT_VERSION])
         try:
-            with safe_open(str(path), "np") as file:
-                metadata = json.loads((file.metadata() or {}).get("equalinfo", "{}"))
-                if not isinstance(metadata, dict):
-                    raise ValueError(f"{path}: its metadata is not a JSON object.")
-                found = metadata.get("format"), metadata.get("format_version")
-                if found != ("equalinfo-static", FORMAT_VERSION):
-                    raise ValueError(
-                        f"{path}: format {found[0]!r} version {found[1]!r}; expected "
-                        f"'equalinfo-static' version {FORMAT_VERSION}. "
-                        "Was it written by StaticModel.save?"
-                    )
-                frequencies = file.get_tensor("frequencies")
-        except (SafetensorError, json.JSONDecodeError, AttributeError, TypeError) as error:
-            raise ValueError(
-                f"{path}: not a readable safetensors file ({error}). "
-                "Write it with StaticModel.save."
-            ) from error
-        try:
-            model = cls(frequencies, metadata["precision"])
+            model = cls(tensors["frequencies"], header["precision"])
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} is damaged: {error}") from error
-        expected = str(metadata.get("sha256"))
-        if model.sha256 != expected:
-            raise ValueError(
-                f"{path}: contents have sha256:{model.sha256[:8]}.. but the header says "
-                f"sha256:{expected[:8]}.. The file is damaged; copy or count it again."
-            )
+            raise ValueError(f"{os.fspath(path)} is damaged: {error}") from error
+        container.check_sha256(path, container.STATIC, model.sha256, header)
         return model

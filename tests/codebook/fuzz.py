@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from equalinfo import container
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.codebook import FEWEST, PARSES, Codebook, file
 from equalinfo.codebook.limits import MAX_FEWEST_SYMBOLS
@@ -155,8 +156,10 @@ def _mutate_tables(book: Codebook, path: Path, rng: np.random.Generator) -> None
             case _:
                 parse = str(rng.choice([*PARSES, "other"]))
                 info = replace(info, parse=parse, token_cost=int(rng.integers(-9, 70_000)))
-    header = file.header_of(info, book.format_version)
-    file.write(path, {**header, "sha256": file.content_sha256(header, tables)}, tables)
+    header = info.header(book.format_version)
+    container.write(
+        path, container.CODEBOOK, {**header, "sha256": file.content_sha256(header, tables)}, tables
+    )
 
 
 def _kind(message: str, path: Path) -> str:

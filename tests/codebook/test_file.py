@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from equalinfo import Tokenizer
+from equalinfo import Tokenizer, container
 from equalinfo.codebook import FEWEST, LONGEST, PARSES, Codebook, CodebookInfo, file
 from tests.codebook.books import codebook_of, glued, random_codebook
 from tests.models import HashModel
@@ -52,7 +52,7 @@ def test_a_file_of_format_2_is_written_back_as_it_is(repository: Path, tmp_path:
     tensors = book._tensors()
     tensors["entries"] = tensors["entries"][:9].copy()
     header = {**book._header(), "sha256": file.content_sha256(book._header(), tensors)}
-    file.write(tmp_path / "other.eqi", header, tensors)
+    container.write(tmp_path / "other.eqi", container.CODEBOOK, header, tensors)
     other = Codebook.load(tmp_path / "other.eqi")
     text = glued(book, 3000, seed=0)
     assert other.sha256 != book.sha256
@@ -150,7 +150,9 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not a codebook"):
         Codebook.load(path)
     for version in (1, 4, "3", None, True):
-        file.write(path, {**BOOK._header(), "format_version": version}, BOOK._tensors())
+        container.write(
+            path, container.CODEBOOK, {**BOOK._header(), "format_version": version}, BOOK._tensors()
+        )
         with pytest.raises(ValueError, match=r"bad\.eqi has format version .* reads 2 and 3"):
             Codebook.load(path)
     old = {"offsets": BOOK.offsets, "entries": np.zeros(1, np.uint64)}
@@ -159,7 +161,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
         {**BOOK._tensors(), "more": BOOK.texts},
         {"texts": BOOK.texts, "information": BOOK.information, **old},  # of format 2
     ):
-        file.write(path, BOOK._header(), tensors)
+        container.write(path, container.CODEBOOK, BOOK._header(), tensors)
         with pytest.raises(ValueError, match=r"bad\.eqi is damaged: it holds .*, expected"):
             Codebook.load(path)
 
@@ -189,12 +191,12 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
 def test_header_fields_that_cannot_be(field: str, value: Any, message: str, tmp_path: Path) -> None:
     header = {**BOOK._header(), field: value}
     header["sha256"] = file.content_sha256(header, BOOK._tensors())
-    file.write(tmp_path / "bad.eqi", header, BOOK._tensors())
+    container.write(tmp_path / "bad.eqi", container.CODEBOOK, header, BOOK._tensors())
     with pytest.raises(ValueError, match=r"bad\.eqi is damaged: ") as raised:
         Codebook.load(tmp_path / "bad.eqi")
     assert any(part in str(raised.value) for part in message.split("|"))
     del header[field]
-    file.write(tmp_path / "bad.eqi", header, BOOK._tensors())
+    container.write(tmp_path / "bad.eqi", container.CODEBOOK, header, BOOK._tensors())
     with pytest.raises(ValueError, match=rf"bad\.eqi is damaged: '{field}'"):
         Codebook.load(tmp_path / "bad.eqi")
 
@@ -217,7 +219,7 @@ def test_an_m1_that_cannot_be_is_refused(wrong: dict[str, Any], tmp_path: Path) 
     Codebook(info, book.texts, book.offsets, book.information).save(tmp_path / "bad.eqi")
     header, tensors = file.read(tmp_path / "bad.eqi")
     header["made_of"] = {**MADE_OF, **wrong}
-    file.write(tmp_path / "bad.eqi", header, tensors)
+    container.write(tmp_path / "bad.eqi", container.CODEBOOK, header, tensors)
     with pytest.raises(ValueError, match=r"bad\.eqi is damaged: "):
         Codebook.load(tmp_path / "bad.eqi")
 

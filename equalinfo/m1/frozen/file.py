@@ -5,15 +5,13 @@ import functools
 import hashlib
 import json
 import os
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
+from equalinfo import container
 from equalinfo.alphabet import NUM_SYMBOLS
+from equalinfo.container import Tensors
 from equalinfo.m1.frozen.arithmetic import (
     DOWN_SHIFT,
     INT8,
@@ -29,8 +27,6 @@ FORMAT_VERSION = 2
 KIND = "frozen"
 START = NUM_SYMBOLS
 """Row of the embedding that stands for the start marker, which opens every context."""
-
-Tensors = dict[str, npt.NDArray[Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +139,6 @@ def write(
     if network is None and counts is None:
         raise ValueError("an M1 has a network, or counts, or both: nothing to write.")
     header: dict[str, Any] = {
-        "kind": KIND,
         "format_version": 1 if counts is None else FORMAT_VERSION,
         "made_from": made_from,
         "sha256": content_sha256(network, counts),
@@ -155,10 +150,7 @@ def write(
     if counts is not None:
         header["ngram_length"] = counts.length
         tensors |= counts.tensors()
-    # One metadata key: safetensors writes several in no fixed order.
-    # safetensors writes an array as it lies in memory.
-    tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-    save_file(tensors, os.fspath(path), {"equalinfo": _json(header).decode()})
+    container.write(path, container.FROZEN, header, tensors)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[FrozenM1 | None, FrozenCounts | None]:
@@ -169,26 +161,8 @@ def read(path: str | os.PathLike[str]) -> tuple[FrozenM1 | None, FrozenCounts | 
       ValueError: it is of another kind or version, or damaged.
     """
     name = os.fspath(path)
-    if not Path(name).is_file():
-        raise FileNotFoundError(f"frozen M1 {name} does not exist.")
-    try:
-        with safe_open(name, "numpy") as file:
-            header = json.loads((file.metadata() or {}).get("equalinfo", "null"))
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise ValueError(f"{name} is not a frozen M1, or it is damaged: {error}") from error
-    kind = header.get("kind") if isinstance(header, dict) else None
-    if kind != KIND:
-        raise ValueError(
-            f"{name} is not a frozen M1 (kind={kind!r}, expected {KIND!r}). Make one with "
-            "`equalinfo freeze RUN_DIR -o FILE`."
-        )
-    version = header.get("format_version")
-    if version not in range(1, FORMAT_VERSION + 1):
-        raise ValueError(
-            f"{name} has format version {version!r}, this version of equalinfo reads 1 to "
-            f"{FORMAT_VERSION}."
-        )
+    header, tensors = container.read(path, container.FROZEN, range(1, FORMAT_VERSION + 1))
+    version = header["format_version"]
     counted = {key: tensors.pop(key) for key in sorted(tensors) if key.startswith("counts.")}
     try:
         counts = FrozenCounts.from_tensors(counted, header["ngram_length"]) if version > 1 else None
@@ -199,11 +173,7 @@ def read(path: str | os.PathLike[str]) -> tuple[FrozenM1 | None, FrozenCounts | 
         found = content_sha256(network, counts)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{name} is damaged: {error}") from error
-    if found != header.get("sha256"):
-        raise ValueError(
-            f"{name} is damaged: its content is sha256:{found[:12]}.., its header says "
-            f"sha256:{str(header.get('sha256'))[:12]}.. Copy the file again."
-        )
+    container.check_sha256(path, container.FROZEN, found, header)
     return network, counts
 
 
