@@ -7,7 +7,6 @@ follows from others is left out. Bytes depend on the sources alone; a test compa
 """
 
 import ast
-import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
@@ -16,11 +15,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "figures" / "architecture.svg"
 PACKAGES = ("equalinfo", "pipelines", "tasks", "t5x_models", "experiments")
 FACE, FLOOR = "equalinfo", "equalinfo: floor"
-"""Modules of `equalinfo` in no room: those that import rooms, and those that import none."""
+"""Modules of `equalinfo` in no room: those that rooms stand on, and the others."""
 
-WIDTH, HEIGHT = 196, 62  # of a box
-GAP, ROW = 26, 122  # between boxes of a row; from row to row
-LINE = 30  # characters of a box's second line
+BOTTOM = "equalinfo.codecs"
+"""What this room reaches is the floor."""
+
+WIDTH, HEIGHT = 236, 78  # of a box
+GAP, ROW = 28, 132  # between boxes of a row; from row to row
+LINES, LENGTH = 3, 38  # of what a box says, in characters
 
 Graph = dict[str, set[str]]
 
@@ -41,7 +43,7 @@ def room_of(module: str, names: Mapping[str, Path], above: Collection[str]) -> s
     Args:
       module: its name.
       names: of all modules, as of `modules`.
-      above: those in no room that import rooms.
+      above: those in no room that rooms do not stand on.
     """
     top, *rest = module.split(".")
     if top != "equalinfo":
@@ -72,11 +74,9 @@ def module_graph(root: Path = ROOT) -> Graph:
 def rooms(root: Path = ROOT) -> dict[str, str]:
     """Module -> room."""
     names, graph = modules(root), module_graph(root)
-    above = {
-        module
-        for module in names
-        if any(not room_of(x, names, ()).startswith(FACE + ":") for x in _reach(graph, module))
-    }
+    bottom = {module for module in names if module.startswith(f"{BOTTOM}.")}
+    below = bottom.union(*(_reach(graph, module) for module in bottom))
+    above = names.keys() - below
     return {module: room_of(module, names, above) for module in names}
 
 
@@ -117,7 +117,8 @@ def reduced(graph: Graph) -> Graph:
         node: {
             other
             for other in others
-            if not any(other in _reach(graph, between) for between in others - {other})
+            if node in _reach(graph, other)  # in a circle all are needed
+            or not any(other in _reach(graph, between) for between in others - {other})
         }
         for node, others in graph.items()
     }
@@ -138,7 +139,7 @@ def rows(graph: Graph) -> list[list[str]]:
     found = [
         sorted(x for x in graph if depth[x] == level) for level in range(max(depth.values()) + 1)
     ]
-    found.reverse()
+    found = [row for row in reversed(found) if row]
     for _ in range(4):
         place = {node: (i + 0.5) / len(row) for row in found for i, node in enumerate(row)}
         near = {
@@ -176,8 +177,6 @@ def draw(root: Path = ROOT) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" font-family="sans-serif">',
         "<title>Rooms of the repository; an arrow: imports</title>",
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
-        'markerHeight="7" orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="#667"/></marker></defs>',
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
     ]
     parts += [_arrow(place, arrows, *arrow) for arrow in arrows]
@@ -200,14 +199,17 @@ def _arrow(
     bend = min(60, abs(y1 - y0) / 2)
     return (
         f'<path d="M{x0:.0f},{y0:.0f} C{x0:.0f},{y0 + bend:.0f} {x1:.0f},{y1 - bend:.0f} '
-        f'{x1:.0f},{y1:.0f}" fill="none" stroke="#99a" marker-end="url(#tip)"/>'
+        f'{x1:.0f},{y1 - 6:.0f}" fill="none" stroke="#99a"/>'
+        f'<path d="M{x1 - 4:.0f},{y1 - 8:.0f} h8 l-4,8 z" fill="#667"/>'
     )
 
 
 def _box(node: str, text: str, x: float, y: float) -> str:
     inside = node.startswith("equalinfo")
     fill = "#e8f0fb" if inside else "#f6efe3"
-    lines = list(itertools.islice(_wrapped(text), 2))
+    lines = list(_wrapped(text))
+    if len(lines) > LINES:
+        lines[LINES - 1 :] = [lines[LINES - 1] + " ..."]
     out = [
         f'<rect x="{x:.0f}" y="{y:.0f}" width="{WIDTH}" height="{HEIGHT}" rx="6" fill="{fill}" '
         'stroke="#556"/>',
@@ -216,7 +218,7 @@ def _box(node: str, text: str, x: float, y: float) -> str:
     ]
     for number, line in enumerate(lines):
         out.append(
-            f'<text x="{x + 10:.0f}" y="{y + 37 + 15 * number:.0f}" font-size="11.5" '
+            f'<text x="{x + 10:.0f}" y="{y + 38 + 15 * number:.0f}" font-size="11.5" '
             f'fill="#334">{escape(line)}</text>'
         )
     return "".join(out)
@@ -225,7 +227,7 @@ def _box(node: str, text: str, x: float, y: float) -> str:
 def _wrapped(text: str) -> Iterator[str]:
     line = ""
     for word in text.split():
-        if line and len(line) + 1 + len(word) > LINE:
+        if line and len(line) + 1 + len(word) > LENGTH:
             yield line
             line = ""
         line = f"{line} {word}".strip()

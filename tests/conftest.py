@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +65,38 @@ def much_text(request: pytest.FixtureRequest) -> Any:
 
     pattern = request.config.getoption("--text") or str(ROOT / "demo" / "text" / "train-*.json.gz")
     return read_symbols([pattern], progress=False)
+
+
+@pytest.fixture(scope="session")
+def train_sentencepiece(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Function: train a tiny SentencePiece model on `text_lines`, return its path."""
+    spm = pytest.importorskip("sentencepiece")
+    from tests.models import text_lines
+
+    def train(**options: object) -> Path:
+        prefix = tmp_path_factory.mktemp("sentencepiece") / "tiny"
+        settings = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1, "minloglevel": 2}
+        spm.SentencePieceTrainer.train(
+            sentence_iterator=iter(text_lines()), model_prefix=str(prefix), **settings | options
+        )
+        return prefix.with_suffix(".model")
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def lossless_model(train_sentencepiece: Callable[..., Path]) -> Path:
+    """A SentencePiece model that restores everything."""
+    return train_sentencepiece(
+        vocab_size=320,
+        byte_fallback=True,
+        normalization_rule_name="identity",
+        add_dummy_prefix=False,
+        remove_extra_whitespaces=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def normalising_model(train_sentencepiece: Callable[..., Path]) -> Path:
+    """A SentencePiece model with the usual options."""
+    return train_sentencepiece(vocab_size=50)

@@ -1,6 +1,7 @@
 """A model of the next symbol for tests: deterministic, with context, as peaked as one likes."""
 
 import hashlib
+import random
 
 import numpy as np
 import numpy.typing as npt
@@ -63,3 +64,12 @@ class HashModel:
             state[lane] = [*state[lane], symbol][-max(1, min(self._context, self.order)) :]
             out[lane] = self.next_frequencies(state[lane] if self.order else [])
         return out
+
+
+WORDS = "the quick brown fox jumps over the lazy dog and then été naïve 日本 hello world of in to"
+
+
+def text_lines(count: int = 300) -> list[str]:
+    """Lines of random words."""
+    generator = random.Random(0)
+    return [" ".join(generator.choices(WORDS.split(), k=12)) for _ in range(count)]

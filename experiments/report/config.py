@@ -130,16 +130,7 @@ class Config:
         Raises:
           ValueError: no such config, or a wrong entry; the message names it.
         """
-        path = CONFIGS / f"{name}.toml"
-        if not path.exists():
-            path = Path(name)
-        if not path.exists():
-            known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.toml")))
-            raise ValueError(f"--config={name}: no such file, and none of {known}.")
-        try:
-            values = tomllib.loads(path.read_text("utf-8"))
-        except tomllib.TOMLDecodeError as error:
-            raise ValueError(f"{path}: {error}") from None
+        path, values = read(CONFIGS, name)
         methods = [make(Method, entry, f"{path}: method") for entry in values.pop("method", [])]
         for name, kind in (("training", Training), ("pairs", Pairs)):
             entry = values.pop(name, None)
@@ -153,6 +144,28 @@ class Config:
             if name not in names:
                 raise ValueError(f"{path}: [pairs] names {name!r}, which is no method of it.")
         return config
+
+
+def read(configs: Path, name: str) -> tuple[Path, dict[str, Any]]:
+    """A TOML file and its values.
+
+    Args:
+      configs: folder of those that are known by name.
+      name: of one of them, or of any file.
+
+    Raises:
+      ValueError: there is none, or it is no TOML.
+    """
+    path = configs / f"{name}.toml"
+    if not path.exists():
+        path = Path(name)
+    if not path.exists():
+        known = ", ".join(sorted(file.stem for file in configs.glob("*.toml")))
+        raise ValueError(f"--config={name}: no such file, and none of {known}.")
+    try:
+        return path, tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def make(kind: Any, values: dict[str, Any], place: str) -> Any:

@@ -5,43 +5,22 @@ python -m experiments.study --config tiny --out STUDY
 
 import argparse
 import fcntl
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from equalinfo.cli.command import exit_code
 from equalinfo.console import print_any_text
+from experiments.command import parser_of, with_allocator
 
 NAME = "python -m experiments.study"
-# glibc gives large arrays back to the system after every step, and faults their pages in again.
-_ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": "10000000000",
-    "MALLOC_TRIM_THRESHOLD_": "20000000000",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what a config asks for, and draw it."""
     print_any_text()
-    parser = argparse.ArgumentParser(
-        prog=NAME,
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = parser_of(NAME, __doc__, "tiny, cpu, gpu", "study.md, figures/ and steps/")
     add = parser.add_argument
-    add("--config", required=True, help="tiny, cpu, gpu, or a TOML file like theirs")
-    add(
-        *("--out", "--output", "-o"),
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="gets study.md, figures/ and steps/",
-    )
-    add("--train", nargs="+", default=[], metavar="GLOB", help="text, in place of the config's")
-    add("--validation", nargs="+", default=[], metavar="GLOB", help="text of the other split")
-    add("--only_draw", action="store_true", help="run nothing: draw what is there")
     add(
         "--dry_run",
         action="store_true",
@@ -87,7 +66,5 @@ def _take(lock: object, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    if not _ALLOCATOR.keys() <= os.environ.keys():
-        os.environ.update(_ALLOCATOR)
-        os.execv(sys.executable, [sys.executable, "-m", "experiments.study", *sys.argv[1:]])
+    with_allocator("experiments.study")
     sys.exit(main())

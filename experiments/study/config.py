@@ -1,13 +1,12 @@
 """What a study runs: a TOML file, read and checked."""
 
 import dataclasses
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from equalinfo.lm.config import ModelConfig, padded_vocab_size
-from experiments.report.config import make
+from experiments.report.config import make, read
 
 CONFIGS = Path(__file__).parent / "configs"
 """`tiny.toml`, `cpu.toml`, `gpu.toml`."""
@@ -190,16 +189,7 @@ class Study:
         Raises:
           ValueError: no such config, or a wrong entry; the message names it.
         """
-        path = CONFIGS / f"{name}.toml"
-        if not path.exists():
-            path = Path(name)
-        if not path.exists():
-            known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.toml")))
-            raise ValueError(f"--config={name}: no such file, and none of {known}.")
-        try:
-            values = tomllib.loads(path.read_text("utf-8"))
-        except tomllib.TOMLDecodeError as error:
-            raise ValueError(f"{path}: {error}") from None
+        path, values = read(CONFIGS, name)
         for key, kind in (("tokenizers", Tokenizer), ("sizes", Size)):
             entries = values.get(key, {})
             values[key] = {

@@ -1,8 +1,5 @@
 """Codecs of every method on small models, made once."""
 
-import random
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -10,15 +7,7 @@ from equalinfo import codecs
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.codebook import PARSES
 from equalinfo.m1.static import StaticModel
-from tests.models import HashModel
-
-WORDS = "the quick brown fox jumps over the lazy dog and then été naïve 日本 hello world of in to"
-
-
-def text_lines(count=300):
-    """Lines of random words."""
-    generator = random.Random(0)
-    return [" ".join(generator.choices(WORDS.split(), k=12)) for _ in range(count)]
+from tests.models import HashModel, text_lines
 
 
 def static_model(precision):
@@ -27,40 +16,6 @@ def static_model(precision):
     counts = np.bincount(np.frombuffer(text, np.uint8), minlength=NUM_SYMBOLS)
     counts[256] = 300
     return StaticModel.from_counts(counts.astype(np.int64), precision)
-
-
-@pytest.fixture(scope="session")
-def train_sentencepiece(tmp_path_factory):
-    """Function: train a tiny SentencePiece model, return its path."""
-    spm = pytest.importorskip("sentencepiece")
-
-    def train(**options) -> Path:
-        prefix = tmp_path_factory.mktemp("sentencepiece") / "tiny"
-        settings = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1, "minloglevel": 2}
-        spm.SentencePieceTrainer.train(
-            sentence_iterator=iter(text_lines()), model_prefix=str(prefix), **settings | options
-        )
-        return prefix.with_suffix(".model")
-
-    return train
-
-
-@pytest.fixture(scope="session")
-def lossless_model(train_sentencepiece):
-    """A SentencePiece model that restores everything."""
-    return train_sentencepiece(
-        vocab_size=320,
-        byte_fallback=True,
-        normalization_rule_name="identity",
-        add_dummy_prefix=False,
-        remove_extra_whitespaces=False,
-    )
-
-
-@pytest.fixture(scope="session")
-def normalising_model(train_sentencepiece):
-    """A SentencePiece model with the usual options."""
-    return train_sentencepiece(vocab_size=50)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,11 @@
-"""build.sh and launch.sh: what --dry-run prints is what they run, and they check what they get."""
+"""Scripts of deploy/: what --dry-run prints is what they run, and they check what they get.
+
+Nothing here needs an account or docker: `gcloud` and `docker` are programs that note how they were
+called.
+"""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -11,15 +16,28 @@ import pytest
 BASH = shutil.which("bash")
 pytestmark = pytest.mark.skipif(BASH is None, reason="needs bash")
 
-SETTINGS = {"PROJECT": "my-project", "BUCKET": "my-bucket", "TAG": "v1", "JOB": "my-job"}
+SETTINGS = {
+    "PROJECT": "my-project",
+    "BUCKET": "my-bucket",
+    "TAG": "v1",
+    "JOB": "my-job",
+    "ZONE": "us-west4-b",
+    "NAME": "slice",
+    "RUN": "my-run",
+    "DATASET": "gs://b/c4",
+    "ACCELERATOR": "v5litepod-8",
+}
 INPUTS = "gs://b/c4/*.json.gz,gs://b/more text/*.txt"
+GIN = ["--gin_file=gin/runs/train_m2.gin", "--gin_file=gin/models/sizes/25m.gin"]
+GPU = {"MODEL_DIR": "/runs/one", "DATASET": "mine=/data/c4"}
 
 
 class Scripts:
-    """Runs the scripts; `gcloud` and `docker` are programs that only note how they were called."""
+    """Runs the scripts of deploy/."""
 
     def __init__(self, directory: Path, repository: Path) -> None:
-        self._folder = repository / "deploy" / "dataflow"
+        self._folder = repository / "deploy"
+        self._directory = directory
         self._log = directory / "calls"
         self._programs = directory / "bin"
         self._programs.mkdir()
@@ -27,7 +45,7 @@ class Scripts:
             program = self._programs / name
             program.write_text(
                 f'#!/bin/sh\nprintf "%s\\0" {name} "$@" >> "{self._log}"\n'
-                f'printf "\\n" >> "{self._log}"\n'
+                f'printf "\\0" >> "{self._log}"\n'
             )
             program.chmod(0o755)
 
@@ -38,6 +56,7 @@ class Scripts:
         return subprocess.run(
             [str(BASH), str(self._folder / script), *arguments],
             env={"PATH": path, **SETTINGS, **settings},
+            cwd=self._directory,
             capture_output=True,
             text=True,
             timeout=30,
@@ -48,12 +67,19 @@ class Scripts:
         printed = self.run(script, "--dry-run", *arguments, **settings)
         assert printed.returncode == 0, printed.stderr
         assert self.calls() == []
-        return [shlex.split(line) for line in printed.stdout.splitlines()]
+        return [_words(line) for line in printed.stdout.splitlines()]
 
     def calls(self) -> list[list[str]]:
         if not self._log.exists():
             return []
-        return [line.split("\0")[:-1] for line in self._log.read_text().splitlines()]
+        return [call.split("\0") for call in self._log.read_text().split("\0\0") if call]
+
+
+def _words(line: str) -> list[str]:
+    """The words of a printed command. bash, not shlex: some are printed as $'...'."""
+    split = [str(BASH), "-c", 'eval "set -- $1"; printf "%s\\0" "$@"', "bash", line]
+    printed = subprocess.run(split, capture_output=True, text=True, check=True).stdout
+    return printed.split("\0")[:-1]
 
 
 @pytest.fixture
@@ -61,44 +87,85 @@ def scripts(tmp_path: Path, repository: Path) -> Scripts:
     return Scripts(tmp_path, repository)
 
 
-def test_launch_keeps_commas_and_spaces(scripts: Scripts) -> None:
-    arguments = [f"input={INPUTS}", "output=gs://my-bucket/out"]
-    [command] = scripts.commands("launch.sh", *arguments, "--", "--flexrs-goal=COST_OPTIMIZED")
+@pytest.mark.parametrize(
+    ("script", "arguments", "settings"),
+    [
+        ("dataflow/build.sh", [], {}),
+        ("dataflow/build.sh", ["--docker"], {}),
+        ("dataflow/launch.sh", [f"input={INPUTS}", "output=gs://b/o"], {}),
+        ("tpu/build.sh", [], {}),
+        ("tpu/create.sh", [], {}),
+        ("tpu/launch.sh", GIN, {}),
+        ("tpu/collect.sh", [], {}),
+        ("tpu/delete.sh", [], {}),
+        ("gpu/launch.sh", GIN, GPU),
+    ],
+)
+def test_what_is_printed_is_what_is_run(
+    scripts: Scripts, script: str, arguments: list[str], settings: dict[str, str]
+) -> None:
+    printed = scripts.commands(script, *arguments, **settings)
+    assert scripts.run(script, *arguments, **settings).returncode == 0
+    commands = [each[2:] if each[0] == "env" else each for each in printed]
+    assert scripts.calls() == [each for each in commands if each[0] in ("gcloud", "docker")]
+
+
+def test_commas_and_spaces_are_kept(scripts: Scripts) -> None:
+    arguments = [f"input={INPUTS}", "output=gs://my-bucket/out", "--", "--flexrs-goal=COST"]
+    [command] = scripts.commands("dataflow/launch.sh", *arguments)
     assert f"--parameters=^|^input={INPUTS}" in command
-    assert command[-1] == "--flexrs-goal=COST_OPTIMIZED"
+    assert command[-1] == "--flexrs-goal=COST"
+    dataset = "mine=gs://b/more text"
+    [command] = scripts.commands("tpu/launch.sh", *GIN, SUBMESH="2,2,1,1", DATASET=dataset)
+    assert "--worker=all" in command
+    *_, remove, train = command[-1].removeprefix("--command=").strip().splitlines()
+    assert "--force" not in remove  # a run that goes on is left alone
+    assert {f"EQUALINFO_DATASETS={dataset}", "--gin.MODEL_PARALLEL_SUBMESH=(2,2,1,1)"} <= {
+        *shlex.split(train)
+    }
 
 
 @pytest.mark.parametrize("own", [[], ["resource_hints=accelerator=type:nvidia-tesla-t4;count:1"]])
-def test_launch_on_gpus(scripts: Scripts, own: list[str]) -> None:
+def test_dataflow_on_gpus(scripts: Scripts, own: list[str]) -> None:
     arguments = ["input=gs://b/a", "output=gs://b/o", *own]
-    [command] = scripts.commands("launch.sh", *arguments, VARIANT="gpu", MAX_WORKERS="4")
+    [command] = scripts.commands("dataflow/launch.sh", *arguments, VARIANT="gpu")
     hints = [each for each in command if each.startswith("--parameters=^|^resource_hints=")]
     gpu = "resource_hints=accelerator=type:nvidia-l4;count:1;install-nvidia-driver"
     assert hints == [f"--parameters=^|^{each}" for each in own or [gpu]]
-    assert {"--worker-machine-type=g2-standard-8", "--max-workers=4"} <= {*command}
 
 
-def test_what_is_printed_is_what_is_run(scripts: Scripts) -> None:
-    launch = ["launch.sh", f"input={INPUTS}", "output=gs://b/o"]
-    printed = [*scripts.commands("build.sh"), *scripts.commands("build.sh", "--docker")]
-    printed += scripts.commands(*launch)
-    for script, *arguments in (["build.sh"], ["build.sh", "--docker"], launch):
-        assert scripts.run(script, *arguments).returncode == 0
-    commands = [each[2:] if each[0] == "env" else each for each in printed if each[0] != "cd"]
-    assert scripts.calls() == commands
+def test_each_kind_of_tpu_has_a_runtime(scripts: Scripts) -> None:
+    topologies = pytest.importorskip("benchmarks.topologies", reason="needs JAX: extra train")
+    versions = set()
+    for tpu in topologies.TPUS.values():
+        name = tpu.name(tpu.slices[1])
+        create, _ = scripts.commands("tpu/create.sh", ACCELERATOR=name)
+        assert f"--accelerator-type={name}" in create
+        versions |= {word for word in create if word.startswith("--runtime-version=")}
+    assert len(versions) == len(topologies.TPUS)
+
+
+def test_local_directories_are_mounted_and_buckets_are_not(scripts: Scripts) -> None:
+    _, train = scripts.commands("gpu/launch.sh", *GIN, PARTITIONS="2", **GPU)
+    mounted = {"--volume=/data/c4:/data/c4:ro", "--volume=/runs/one:/runs/one"}
+    assert {word for word in train if word.startswith("--volume")} == mounted
+    [train] = scripts.commands("gpu/launch.sh", *GIN, IMAGE="other", MODEL_DIR="gs://b/one")
+    assert not [word for word in train if word.startswith("--volume")]  # both are on gs://
 
 
 @pytest.mark.parametrize(
     ("script", "arguments", "settings", "says"),
     [
-        ("launch.sh", ["inptu=gs://b/a"], {}, "metadata.json has no parameter inptu"),
-        ("launch.sh", ["--verify"], {}, "write verify=VALUE"),
-        ("launch.sh", ["input"], {}, "input is not NAME=VALUE"),
-        ("launch.sh", ["input=gs://b/a|b"], {}, "separates parameters"),
-        ("build.sh", ["--gpu"], {}, "unknown argument --gpu"),
-        ("build.sh", [], {"VARIANT": "tpu"}, "VARIANT=tpu is not cpu or gpu"),
-        ("build.sh", [], {"PROJECT": ""}, "set PROJECT"),
-        ("launch.sh", ["input=gs://b/a"], {"BUCKET": ""}, "set BUCKET"),
+        ("dataflow/launch.sh", ["inptu=gs://b/a"], {}, "metadata.json has no parameter inptu"),
+        ("dataflow/launch.sh", ["input=gs://b/a|b"], {}, "separates parameters"),
+        ("dataflow/build.sh", [], {"VARIANT": "tpu"}, "VARIANT=tpu is not cpu or gpu"),
+        ("dataflow/build.sh", [], {"PROJECT": ""}, "set PROJECT"),
+        ("tpu/create.sh", [], {"ACCELERATOR": "v9-8"}, "ACCELERATOR=v9-8 is not v4-N"),
+        ("tpu/create.sh", ["--spot"], {}, "unknown argument --spot"),
+        ("tpu/launch.sh", ["--gin_file=gin/runs/no.gin"], {}, "gin/runs/no.gin is no file of gin/"),
+        ("tpu/launch.sh", [*GIN, "--gin.MODEL_DIR='x'"], {}, "is what this script sets"),
+        ("tpu/launch.sh", GIN, {"DATASET": "/data/c4"}, "DATASET=/data/c4 is not on gs://"),
+        ("gpu/launch.sh", GIN, {"MODEL_DIR": "runs/one"}, "neither gs://... nor a path from /"),
     ],
 )
 def test_mistakes_are_refused(
@@ -110,14 +177,27 @@ def test_mistakes_are_refused(
     assert scripts.calls() == []
 
 
-def test_shellcheck(repository: Path) -> None:
+def test_the_shell_reads_every_script(repository: Path) -> None:
+    found = sorted((repository / "deploy").glob("**/*.sh"))
+    assert len(found) >= 12
     shellcheck = shutil.which("shellcheck")
-    if shellcheck is None:
-        pytest.skip("needs shellcheck: apt install shellcheck")
-    found = subprocess.run(
-        [shellcheck, "--external-sources", "build.sh", "launch.sh"],
-        cwd=repository / "deploy" / "dataflow",
-        capture_output=True,
-        text=True,
-    )
-    assert found.returncode == 0, found.stdout
+    for script in found:
+        subprocess.run([str(BASH), "-n", str(script)], check=True)
+        assert os.access(script, os.X_OK) is not ("Sourced, not run." in script.read_text())
+        if shellcheck is not None:
+            command = [shellcheck, "--external-sources", script.name]
+            subprocess.run(command, cwd=script.parent, check=True)
+
+
+def test_every_file_they_name_exists(repository: Path) -> None:
+    """Also in their help, their comments and in deploy/README.md."""
+    folder = repository / "deploy"
+    files = [*folder.glob("*.sh"), *folder.glob("[tg]pu/*"), folder / "README.md"]
+    named = set()
+    for file in files:
+        text = file.read_text()
+        named |= set(re.findall(r"(?<![\w/.-])(?:deploy|gin|docs|tests)/[\w./-]*\w\.\w+", text))
+        for name in re.findall(r"(?<![\w/])(\.\./[\w./-]*\w\.\w+)", text):
+            named.add((file.parent / name).resolve().relative_to(repository).as_posix())
+    assert {"deploy/tpu/cloudbuild.yaml", "gin/runs/train_m2.gin", "docs/t5x.md"} <= named
+    assert not [name for name in sorted(named) if not (repository / name).is_file()]

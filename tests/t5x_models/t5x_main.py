@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import t5x
 from t5x import gin_utils
 from t5x.eval import evaluate as t5x_evaluate
 from t5x.infer import infer as t5x_infer
@@ -77,7 +78,9 @@ def main() -> None:
         gin.clear_config()
         built.clear()
         only_build = run["do"] == "build"
-        gin_utils.parse_gin_flags(["."], run["gin_files"], run["bindings"])
+        gin_utils.parse_gin_flags(
+            [".", str(Path(t5x.__file__).parents[1])], run["gin_files"], run["bindings"]
+        )
         configured[SCRIPTS.get(run["gin_files"][0], "train")]()
         if only_build:
             check_built()

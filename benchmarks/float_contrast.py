@@ -1,28 +1,42 @@
-"""For contrast: how often the float M1 gives other frequencies when it is run in another way."""
+"""Why M1 is frozen: how often the float one gives other frequencies when it is run in another way.
 
+    python -m benchmarks.float_contrast --text 'C4/validation/*.json.gz' --float_m1 RUN
+
+One JSON line a way; `share` of contexts whose frequencies differ from those of the first way.
+"""
+
+import argparse
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.engine_speed.float_model import NeuralModel, from_logits
-from benchmarks.engine_speed.floats import IDS
-from benchmarks.m1_matrix.texts import Ints, Numbers, numbers
+from benchmarks.engine_speed.floats import IDS, random_model, trained_model
 from equalinfo.alphabet import NUM_SYMBOLS, Symbols
 from equalinfo.lm.model import Transformer
+from equalinfo.m1.shipped import shipped_m1
+from equalinfo.text_files import read_symbols
 
+Ints = npt.NDArray[np.int64]
+Shares = npt.NDArray[np.uint32]
+
+_DEMO = str(Path(__file__).resolve().parents[1] / "demo" / "text" / "train-*.json.gz")
 _CONTEXT, _LENGTH = 64, 96
 _BATCH = 256
 
 
 class Way(NamedTuple):
-    """Name, share of the texts that are read, and int64[texts, n] -> uint64[texts, n]."""
+    """Name, share of the texts that are read, and int64[texts, n] -> shares [texts, n, 257]."""
 
     name: str
     share: float
-    read: Callable[[Ints], Numbers]
+    read: Callable[[Ints], Shares]
 
 
 def contrast(model: NeuralModel, text: Symbols, contexts: int) -> Iterator[dict[str, Any]]:
@@ -42,7 +56,7 @@ def contrast(model: NeuralModel, text: Symbols, contexts: int) -> Iterator[dict[
     expected = first.read(texts)
     for way in others:
         some = texts[: max(7, round(way.share * count))]
-        differing = int((way.read(some) != expected[: len(some)]).sum())
+        differing = int((way.read(some) != expected[: len(some)]).any(axis=-1).sum())
         line = {"float setting": f"{way.name}, against {first.name}", "contexts": some.size}
         yield line | {"differing": differing, "share": round(differing / some.size, 5)}
 
@@ -60,19 +74,19 @@ def _ways(model: NeuralModel) -> list[Way]:
         )  # fmt: skip
         return changed["cache"], logits
 
-    def whole(batch: int, jit: bool = True) -> Callable[[Ints], Numbers]:
+    def whole(batch: int, jit: bool = True) -> Callable[[Ints], Shares]:
         run = jax.jit(apply_whole) if jit else apply_whole
 
-        def read(texts: Ints) -> Numbers:
+        def read(texts: Ints) -> Shares:
             out = [run(model.params, _with_marker(some)) for some in _cut(texts, batch)]
-            return np.concatenate([_numbers(logits[:, 1:]) for logits in out])
+            return np.concatenate([_frequencies(logits[:, 1:]) for logits in out])
 
         return read
 
-    def steps(batch: int, jit: bool = True) -> Callable[[Ints], Numbers]:
+    def steps(batch: int, jit: bool = True) -> Callable[[Ints], Shares]:
         run = jax.jit(apply_step) if jit else apply_step
 
-        def read(texts: Ints) -> Numbers:
+        def read(texts: Ints) -> Shares:
             out = []
             for some in _cut(texts, batch):
                 ids = _with_marker(some)
@@ -82,7 +96,7 @@ def _ways(model: NeuralModel) -> list[Way]:
                     positions = jnp.full(len(ids), place, jnp.int32)
                     cache, logits = run(model.params, cache, ids[:, place : place + 1], positions)
                     rows.append(np.asarray(logits[:, 0]))
-                out.append(_numbers(np.stack(rows[1:], 1)))
+                out.append(_frequencies(np.stack(rows[1:], 1)))
             return np.concatenate(out)
 
         return read
@@ -99,19 +113,18 @@ def _ways(model: NeuralModel) -> list[Way]:
     ]
 
 
-def _neural(model: NeuralModel, texts: Ints) -> Numbers:
+def _neural(model: NeuralModel, texts: Ints) -> Shares:
     state = model.start(len(texts), _CONTEXT)
     columns = []
     for place in range(texts.shape[1]):
         reset = np.full(len(texts), place == 0)
-        columns.append(numbers(model.step(state, texts[:, place].astype(np.int32), reset)))
+        columns.append(model.step(state, texts[:, place].astype(np.int32), reset).copy())
     return np.stack(columns, 1)
 
 
-def _numbers(logits: Any) -> Numbers:
-    """uint64[texts, n] of the frequencies after float32[texts, n, vocabulary]."""
-    shared = from_logits(np.asarray(logits)[..., IDS[:NUM_SYMBOLS]])
-    return numbers(shared)
+def _frequencies(logits: Any) -> Shares:
+    """Frequencies after float32[texts, n, vocabulary]."""
+    return np.asarray(from_logits(np.asarray(logits)[..., IDS[:NUM_SYMBOLS]]))
 
 
 def _with_marker(texts: Ints) -> Any:
@@ -130,3 +143,24 @@ def _empty_cache(network: Transformer, params: Any, lanes: int) -> Any:
         )[1]["cache"]
     )  # fmt: skip
     return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+
+def main() -> None:
+    """Print a line for each way."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--text", nargs="+", default=[_DEMO], help="default: the demo's")
+    parser.add_argument("--float_m1", type=Path, help="run of equalinfo train; default: random")
+    parser.add_argument("--contexts", type=int, default=50_000)
+    options = parser.parse_args()
+    shape = shipped_m1().frozen.shape
+    if options.float_m1:
+        model = trained_model(options.float_m1, shape.max_context)
+    else:
+        model = random_model(shape)
+    text = read_symbols(options.text, progress=False)
+    for line in contrast(model, text, options.contexts):
+        print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()
