@@ -6,6 +6,7 @@ python -m experiments.report --config tiny --out REPORT
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from equalinfo.cli.command import exit_code
 from equalinfo.console import print_any_text
@@ -19,6 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_any_text()
     gets = "report.html, tables/, figures/ and steps/"
     parser = parser_of(NAME, __doc__, "tiny, laptop, gpu, paper", gets)
+    parser.add_argument(
+        "--study", type=Path, metavar="DIR", help="also shows what experiments.study wrote there"
+    )
     return exit_code(NAME, _report, parser.parse_args(argv))
 
 
@@ -32,11 +36,13 @@ def _report(arguments: argparse.Namespace) -> None:
         print(build.commands(config))
         return
     from experiments.report import page
+    from experiments.report.part import Part
 
+    study = Part.load(arguments.study) if arguments.study else None
     store = Store(arguments.out / "steps")
     if not arguments.only_draw:
         build.run_all(config, store)
-    print(page.write(build.gather(config, store), arguments.out))
+    print(page.write(build.gather(config, store), arguments.out, study))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """The report's files: `report.html`, and each table and figure by itself."""
 
-import base64
 from html import escape
 from pathlib import Path
 
 from experiments.report.config import Config
 from experiments.report.figures import all_figures
 from experiments.report.findings import Finding, all_findings
+from experiments.report.part import Image, Part
 from experiments.report.results import Results
 from experiments.report.table import Table, show
 from experiments.report.tables import all_tables
@@ -38,13 +38,14 @@ _UNKNOWN = (
 )
 
 
-def write(results: Results, folder: Path) -> Path:
+def write(results: Results, folder: Path, study: Part | None = None) -> Path:
     """Write all files of the report below `folder`; the page's path.
 
     Args:
       results: of the runs.
       folder: gets `report.html`, `tables/*.csv`, `tables/*.md`, `figures/*.png`, `figures/*.svg`,
         `findings.md`.
+      study: shown after the findings.
     """
     tables, figures = folder / "tables", folder / "figures"
     for directory in (tables, figures):
@@ -54,6 +55,8 @@ def write(results: Results, folder: Path) -> Path:
     sections = [
         _section("findings", "What the paper found, and whether it holds here", _findings(findings))
     ]
+    if study is not None:
+        sections += _study(study)
     for table in all_tables(results):
         (tables / f"{table.key}.csv").write_text(table.to_csv(), "utf-8")
         (tables / f"{table.key}.md").write_text(table.to_markdown(), "utf-8")
@@ -62,12 +65,27 @@ def write(results: Results, folder: Path) -> Path:
         paths = drawn.save(figures)
         body = f'<p class="note">{escape(drawn.note or drawn.empty)}</p>'
         if paths:
-            data = base64.b64encode(paths[0].read_bytes()).decode()
-            body += f'<img alt="{escape(drawn.title)}" src="data:image/png;base64,{data}">'
+            body += _image(Image.of(paths[0], drawn.title, drawn.note))
         sections.append(_section(f"f-{drawn.key}", drawn.title, body))
     page = folder / PAGE
     page.write_text(_page(results, sections), "utf-8")
     return page
+
+
+def _study(study: Part) -> list[tuple[str, str, str]]:
+    """Sections of a study: what it says, its tables, its figures."""
+    note = f'<p class="note">{escape(study.about)}</p>'
+    claims = _section("study", f"Study “{study.title}”", note + _findings(list(study.findings)))
+    tables = [_section(f"s-{table.key}", table.title, _table(table)) for table in study.tables]
+    images = [
+        _section(f"s-{one.key}", one.title, f'<p class="note">{escape(one.note)}</p>{_image(one)}')
+        for one in study.images
+    ]
+    return [claims, *tables, *images]
+
+
+def _image(one: Image) -> str:
+    return f'<img alt="{escape(one.title)}" src="data:image/png;base64,{one.png}">'
 
 
 def findings_markdown(findings: list[Finding]) -> str:

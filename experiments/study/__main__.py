@@ -19,7 +19,8 @@ NAME = "python -m experiments.study"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what a config asks for, and draw it."""
     print_any_text()
-    parser = parser_of(NAME, __doc__, "tiny, cpu, gpu", "study.md, figures/ and steps/")
+    gets = "study.md, figures/, steps/, and part.json for experiments.report --study"
+    parser = parser_of(NAME, __doc__, "tiny, cpu, gpu", gets)
     add = parser.add_argument
     add(
         "--dry_run",

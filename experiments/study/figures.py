@@ -13,6 +13,15 @@ import seaborn as sns
 
 from experiments.study.results import Results, Run
 
+TITLES = {
+    "training": "bits/byte against FLOPs of training",
+    "inference": "bits/byte against FLOPs of inference per byte",
+}
+NOTE = (
+    "FLOPs are those of all products of matrices. Points are ends of runs, a line joins the sizes "
+    "of one tokenizer; pale lines are runs on their way, whose learning rate had not fallen yet. "
+    "Hollow points saw another amount of text."
+)
 _DPI = 120
 _MARKERS = "os^DvP*Xh"
 

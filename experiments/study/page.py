@@ -1,4 +1,4 @@
-"""`study.md`: tables, claims and figures of a study."""
+"""`study.md`: tables, claims and figures of a study; `part.json`: the same for the report."""
 
 import math
 from collections.abc import Sequence
@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.report.part import Image, Part
+from experiments.report.table import Table
 from experiments.study import claims, figures
-from experiments.study.config import Job
+from experiments.study.config import Job, Tokenizer
 from experiments.study.results import Results, Run
 from experiments.study.steps import Plan
 
@@ -15,31 +17,31 @@ _VERDICTS = {True: "holds", False: "does not hold", None: "undecided"}
 
 
 def write(results: Results, out: Path) -> Path:
-    """Write the page and its figures."""
-    drawn = figures.draw(results, out / "figures")
-    sections = [
-        f"# Study: {results.study.title}",
-        results.study.about,
-        protocol(results),
-        "## Models",
-        models(results),
-        *(f"![{path.stem}](figures/{path.name})" for path in drawn if path.suffix == ".png"),
-        "## Tokenizers",
-        tokenizers(results),
-        "## Claims",
-        statements(results),
-    ]
+    """Write the page, its figures and `part.json`."""
+    drawn = [path for path in figures.draw(results, out / "figures") if path.suffix == ".png"]
+    tables = [models(results), best_codes(results), tokenizers(results)]
+    found = claims.all_claims(results)
+    about = f"{results.study.about} {protocol(results)}"
+    images = [Image.of(path, figures.TITLES[path.stem], figures.NOTE) for path in drawn]
+    Part(results.study.title, about, found, tables, images).save(out)
+    sections = [f"# Study: {results.study.title}", about]
+    sections += [f"## {tables[0].title}", tables[0].to_markdown(), tables[0].note]
+    sections += [f"![{path.stem}](figures/{path.name})" for path in drawn] + [figures.NOTE]
+    for table in tables[1:]:
+        sections += [f"## {table.title}", table.to_markdown(), table.note]
+    sections += ["## Claims", _statements(found)]
     for title, labels in (("Not run yet", results.missing), ("Diverged", results.diverged)):
         if labels:
             sections += [f"## {title}", "\n".join(f"- {label}" for label in labels)]
     path = out / "study.md"
-    path.write_text("\n\n".join(sections) + "\n")
+    path.write_text("\n\n".join(section.strip() for section in sections if section) + "\n")
     return path
 
 
 def protocol(results: Results) -> str:
     """What was done, from the config."""
     study, of_all = results.study, results.study.training
+    chosen = study.learning_rate
     rates = "; ".join(
         f"{size}: {rate:g} of "
         + ", ".join(f"{tried:g} ({_number(bits)})" for tried, bits in all_tried)
@@ -47,7 +49,7 @@ def protocol(results: Results) -> str:
     )
     spread = results.spread
     error = (
-        f"Errors are 95% intervals from the spread of seeds, pooled over all models that have "
+        "Errors are 95% intervals from the spread of seeds, pooled over all models that have "
         f"several: standard deviation {spread.std:.4f}, {spread.freedom} degrees of freedom."
         if spread.freedom
         else "No model has a second seed yet: there are no errors."
@@ -57,60 +59,89 @@ def protocol(results: Results) -> str:
         f"step {of_all.batch_rows} of them. Tokenizers and n-grams are trained on the first "
         f"{study.tokenizer_bytes:,} bytes of the training text. Optimizer {of_all.optimizer}, "
         f"constant, then falling to 0 over the last {of_all.cooldown:.0%}; its rate is chosen for "
-        f"each size on {study.learning_rate.tokenizer}, {study.learning_rate.train_bytes:,} bytes"
+        f"each size on {chosen.tokenizer}, {chosen.train_bytes:,} bytes"
         f"{f' ({rates})' if rates else ''}, then the same for all. Scored on the whole validation "
-        f"text, curves on every {of_all.evaluated_rows}th example of it. {error}"
+        f"text, curves on one in {of_all.evaluated_rows} of its examples. {error}"
     )
 
 
-def models(results: Results) -> str:
+def models(results: Results) -> Table:
     """A row for each model; seeds together."""
-    lines = [
-        "| tokenizer | size | text, MB | parameters | with embedding and logits | bytes/token "
-        "| bits/byte | seeds | training, FLOPs | inference, FLOPs/byte "
-        "| 2 × parameters, FLOPs/byte |",
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
-    ]
+    rows = []
     for runs in _groups(results):
         run = runs[0]
-        mean = float(np.mean([x.bits_per_byte for x in runs]))
         error = results.spread.error(len(runs))
-        shown = f"{mean:.4f}" + ("" if math.isnan(error) else f" ± {error:.4f}")
-        lines.append(
-            f"| {run.tokenizer} | {run.size} | {run.train_bytes / 1e6:g} | {run.parameters:,} "
-            f"| {run.all_parameters:,} | {run.bytes_per_token:.3f} | {shown} | {len(runs)} "
-            f"| {run.training_flops:.2e} | {run.flops_per_byte:.2e} "
-            f"| {run.paper_flops_per_byte:.2e} |"
+        mean = f"{_mean(runs):.4f}" + ("" if math.isnan(error) else f" ± {error:.4f}")
+        rows.append(
+            (
+                run.tokenizer,
+                run.size,
+                f"{run.train_bytes / 1e6:g}",
+                run.bytes_per_token,
+                mean,
+                len(runs),
+                f"{run.training_flops:.2e}",
+                run.flops_per_byte / 1e6,
+                run.paper_flops_per_byte / 1e6,
+                run.parameters,
+                run.all_parameters,
+            )
         )
-    return "\n".join(lines)
+    columns = (
+        *("tokenizer", "size", "text, MB", "bytes/token", "bits/byte", "seeds"),
+        *("training, FLOPs", "inference, MFLOPs/byte", "2 × parameters, MFLOPs/byte"),
+        *("parameters", "with embedding and logits"),
+    )
+    note = (
+        "FLOPs are those of all products of matrices, logits among them; 2 × parameters is the "
+        "paper's count, without. Where an M1 runs, both have its 2 × parameters a byte."
+    )
+    return Table("models", "Models", columns, list(rows), note)
 
 
-def tokenizers(results: Results) -> str:
+def best_codes(results: Results) -> Table:
+    """Of tokenizers that differ in V only: which is best for each size."""
+    families: dict[str, list[Tokenizer]] = {}
+    for one in results.study.tokenizers.values():
+        if one.codes:
+            key = f"{one.kind} {one.options or ''}{one.random_splits or ''}"
+            families.setdefault(key, []).append(one)
+    rows = []
+    for family in families.values():
+        for size in results.sizes if len(family) > 1 else ():
+            found = {
+                one.codes: _mean(runs) for one in family if (runs := results.of(one.name, size))
+            }
+            if len(found) > 1:
+                each = ", ".join(f"{codes:,}: {bits:.4f}" for codes, bits in sorted(found.items()))
+                best = min(found, key=lambda codes: found[codes])
+                rows.append((family[0].kind, size, best, each))
+    columns = ("tokenizer", "size", "best V", "bits/byte by V")
+    return Table("best_codes", "The best V of each size", columns, list(rows))
+
+
+def tokenizers(results: Results) -> Table:
     """A row for each tokenizer: density and n-grams."""
     orders = max((len(one.ngrams) for one in results.tokenizers.values()), default=0)
-    lines = [
-        "| tokenizer | ids | bytes/token | uniform | "
-        + " | ".join(f"KN-{n}" for n in range(1, orders + 1))
-        + " |",
-        "|---|--:|--:|--:|" + "--:|" * orders,
-    ]
+    rows = []
     for one in results.tokenizers.values():
-        cells = [_number(x) for x in one.ngrams] + [""] * (orders - len(one.ngrams))
-        lines.append(
-            f"| {one.name} | {one.vocab_size:,} | {one.bytes_per_token:.3f} | {one.uniform:.3f} | "
-            + " | ".join(cells)
-            + " |"
-        )
-    return "\n".join(lines) + "\n\nKN-n: bits/byte of Kneser-Ney models of order n."
+        ngrams = [f"{bits:.4f}" for bits in one.ngrams] + ["-"] * (orders - len(one.ngrams))
+        rows.append((one.name, one.vocab_size, one.bytes_per_token, one.uniform, *ngrams))
+    columns = ("tokenizer", "ids", "bytes/token", "uniform")
+    columns += tuple(f"KN-{n}" for n in range(1, orders + 1))
+    note = (
+        "Uniform: bits/byte where all ids are alike. KN-n: bits/byte of Kneser-Ney models of order "
+        "n; as many as fit 63 bits."
+    )
+    return Table("tokenizers", "Tokenizers", columns, list(rows), note)
 
 
-def statements(results: Results) -> str:
-    """A row for each claim."""
+def _statements(found: Sequence[claims.Finding]) -> str:
     lines = ["| claim | | numbers | why |", "|---|---|---|---|"]
-    for found in claims.all_claims(results):
+    for one in found:
         lines.append(
-            f"| {found.claim} ({found.source}) | **{_VERDICTS[found.holds]}** | {found.evidence} "
-            f"| {found.reason} |"
+            f"| {one.claim} ({one.source}) | **{_VERDICTS[one.holds]}** | {one.evidence} "
+            f"| {one.reason} |"
         )
     return "\n".join(lines)
 
@@ -147,6 +178,10 @@ def _groups(results: Results) -> list[list[Run]]:
             groups, key=lambda key: (results.sizes.index(key[0]), key[1], order.index(key[2]))
         )
     ]
+
+
+def _mean(runs: Sequence[Run]) -> float:
+    return float(np.mean([run.bits_per_byte for run in runs]))
 
 
 def _number(value: float | None) -> str:

@@ -1,10 +1,11 @@
 """Claims on results made by hand, whose answers are known."""
 
+import dataclasses
 import math
 
-import numpy as np
 import pytest
 
+from experiments.report.part import Part
 from experiments.study import claims, page
 from experiments.study.config import Study
 from experiments.study.results import Results, Run, Spread, Tokenized
@@ -161,4 +162,17 @@ def test_the_page_names_what_is_missing(tmp_path) -> None:
     assert "1.5500 ±" in text
     for name in ("training", "inference"):
         assert (tmp_path / "figures" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
-    assert np.isfinite(found.spread.std)
+    part = Part.load(tmp_path)
+    assert part.findings == claims.all_claims(found)
+    assert part.tables[0] == page.models(found) and len(part.images) == 2
+
+
+def test_the_best_v_of_a_size() -> None:
+    found = results(run("BPE 1k", "small", 2.0), run("Codebook 1k", "small", 2.1))
+    assert page.best_codes(found).rows == []
+    tokenizers = dict(found.study.tokenizers)
+    tokenizers["BPE 2k"] = dataclasses.replace(tokenizers["BPE 1k"], name="BPE 2k", codes=2048)
+    study = dataclasses.replace(found.study, tokenizers=tokenizers)
+    runs = (*found.runs, run("BPE 2k", "small", 1.9))
+    [row] = page.best_codes(dataclasses.replace(found, study=study, runs=runs)).rows
+    assert row == ("bpe", "small", 2048, "1,024: 2.0000, 2,048: 1.9000")
