@@ -80,7 +80,7 @@ def test_the_page_shows_a_study_as_it_was_written(tmp_path):
     )
     study.save(tmp_path)
     assert Part.load(tmp_path) == study
-    text = page.write(results(method("Bytes", 1.0, 8.0, 4.6)), tmp_path, study).read_text()
+    text = page.write(results(method("Bytes", 1.0, 8.0, 4.6, [2.0])), tmp_path, study).read_text()
     for said in ("Study “cpu”", "A beats B", "1 against 2", "<td", "base64,iVBORw0KGgo="):
         assert said in text, said
     with pytest.raises(FileNotFoundError, match="holds no finished page"):
