@@ -68,9 +68,8 @@ class _OfCodec:
         self.unit = codec.tokens_per_unit or 1
         self.runs_model = codec.runs_model
         # Of a table of texts a document is an example, else the paper's pieces of joined text.
-        self._by_document = codec.method in ("bytes", "sentencepiece", "codebook") or (
-            codec.method == "equal_info" and self.unit == 1
-        )
+        one = codec.tokens_per_unit == 1 and not codec.runs_model
+        self._by_document = one or not codec.is_bit_stream
 
     def encode(self, documents: Sequence[bytes]) -> Tokens:
         """See `Encoder`."""
