@@ -26,20 +26,6 @@ def bytes_per_token(num_bytes: int, num_tokens: int) -> float:
     return num_bytes / num_tokens
 
 
-def bytes_per_step(num_bytes: int, num_tokens: int, tokens_per_step: int = 1) -> float:
-    """Bytes of text that one sequential step of the model yields [paper 3.8].
-
-    A plain autoregressive model takes one step a token, so this is bytes/token.
-
-    Args:
-      num_bytes: bytes of text.
-      num_tokens: tokens that stand for them, padding not counted.
-      tokens_per_step: tokens that one step yields.
-    """
-    _check_positive(tokens_per_step=tokens_per_step)
-    return bytes_per_token(num_bytes, num_tokens) * tokens_per_step
-
-
 def bits_per_byte(total_nats: float, num_bytes: int) -> float:
     """A model's score: total code length of the tokens over the bytes they stand for.
 

@@ -111,6 +111,9 @@ def test_training_with_other_options_is_refused_before_the_data_is_read(road, ca
     argv = ["train", f"--dataset={road / 'equal_info'}", f"--output={road / 'm2'}", "--size=tiny"]
     assert equalinfo([*argv, "--steps=6", "--warmup_steps=20", "--batch_size=8"]) == 1
     assert "holds a run with batch_size=4, but this one has batch_size=8" in capsys.readouterr().err
+    argv[2] = f"--output={road / 'bytes'}"
+    assert equalinfo([*argv, "--batch_size=4"]) == 1
+    assert "bytes holds a data set" in capsys.readouterr().err
 
 
 def test_mistyped_options_are_errors(road, capsys):

@@ -80,11 +80,6 @@ def test_uniform_scores_equal_uniform_bits() -> None:
     )
 
 
-def test_bytes_per_step() -> None:
-    assert score.bytes_per_step(531, 100) == pytest.approx(5.31)
-    assert score.bytes_per_step(531, 100, tokens_per_step=2) == pytest.approx(10.62)
-
-
 def test_unigram_by_hand() -> None:
     # Train: a=5, b=2, c=0 of 3 ids: p = 6/10, 3/10, 1/10. Valid: a, b, c, c over 8 bytes.
     bits = -(math.log2(0.6) + math.log2(0.3) + 2 * math.log2(0.1))

@@ -12,6 +12,7 @@ import orbax.checkpoint as ocp
 from tqdm import tqdm
 
 from equalinfo.lm.config import TrainConfig
+from equalinfo.manifest import MANIFEST_FILE
 
 PyTree = Any
 
@@ -137,8 +138,11 @@ def check(
       partly: `data` is what is known before the data is read.
 
     Raises:
-      ValueError: it holds a run of another config or other data; names what differs.
+      ValueError: it holds a run of another config or other data, and it names what differs; or it
+        holds a data set.
     """
+    if (directory / MANIFEST_FILE).exists():
+        raise ValueError(f"{directory} holds a data set: give the run a directory of its own.")
     if not (directory / "config.json").exists():
         return
     there = read_identity(directory)

@@ -75,34 +75,26 @@ def at_bytes(curve: Curve, num_bytes: float) -> Point:
     Raises:
       ValueError: that was before its first evaluation, or is after its last.
     """
-    return _at(curve, curve.bytes_seen, num_bytes, "bytes")
-
-
-def at_tokens(curve: Curve, num_tokens: float) -> Point:
-    """Where a run had seen so many training tokens; raises as `at_bytes` does."""
-    return _at(curve, curve.tokens_seen, num_tokens, "tokens")
+    seen = curve.bytes_seen
+    if num_bytes < seen[0]:
+        raise ValueError(
+            f"a budget of {num_bytes:.0f} bytes ends before the first evaluation, at {seen[0]:.0f} "
+            f"bytes (step {int(curve.steps[0])}). Evaluate earlier, or allow more."
+        )
+    if num_bytes > seen[-1] * (1 + 1e-9):
+        raise ValueError(
+            f"a budget of {num_bytes:.0f} bytes is more than the run has seen: {seen[-1]:.0f} at "
+            f"its last step {int(curve.steps[-1])}. Train for more steps, or match a smaller budget."
+        )
+    return Point(
+        *(
+            float(np.interp(num_bytes, seen, values))
+            for values in (curve.steps, curve.bytes_seen, curve.tokens_seen, curve.bits_per_byte)
+        )
+    )
 
 
 def byte_matched(curves: Mapping[str, Curve]) -> dict[str, Point]:
     """Each run at the bytes of the one that saw the fewest."""
     budget = min((float(curve.bytes_seen[-1]) for curve in curves.values()), default=0.0)
     return {name: at_bytes(curve, budget) for name, curve in curves.items()}
-
-
-def _at(curve: Curve, seen: npt.NDArray[np.float64], budget: float, unit: str) -> Point:
-    if budget < seen[0]:
-        raise ValueError(
-            f"a budget of {budget:.0f} {unit} ends before the first evaluation, at {seen[0]:.0f} "
-            f"{unit} (step {int(curve.steps[0])}). Evaluate earlier, or allow more."
-        )
-    if budget > seen[-1] * (1 + 1e-9):
-        raise ValueError(
-            f"a budget of {budget:.0f} {unit} is more than the run has seen: {seen[-1]:.0f} at its "
-            f"last step {int(curve.steps[-1])}. Train for more steps, or match a smaller budget."
-        )
-    return Point(
-        *(
-            float(np.interp(budget, seen, values))
-            for values in (curve.steps, curve.bytes_seen, curve.tokens_seen, curve.bits_per_byte)
-        )
-    )

@@ -67,9 +67,8 @@ def texts_of_tokens(
     What counts as a token's text is the text of the whole window it stands in, at every place: only
     a window has a text of its own, a token in its middle completes none (`Encoded.ends`), and a
     character's bits may lie on both sides of a token's border. So in windows of two tokens an id at
-    place 1 has texts that begin alike (`shared_prefix` of all in which
-    it stood), and at place 2
-    texts with nothing in common: what that token means depends on the one before it.
+    place 1 has texts that begin alike, and at place 2 texts with nothing in common: what that token
+    means depends on the one before it.
 
     Args:
       ids: int32[tokens] of an example, which begins with a window.
@@ -99,17 +98,6 @@ def texts_of_tokens(
             counts[place][data[places[done[window]] : places[done[window + 1]]]] += 1
         out[int(token_id)] = counts
     return out
-
-
-def shared_prefix(texts: Iterable[bytes]) -> bytes:
-    """What all texts begin with: of a token's texts, what it fixes. Empty where there are none."""
-    known = list(texts)
-    if not known:
-        return b""
-    # What the first and the last in order share, all between them share too.
-    low, high = min(known), max(known)
-    same = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))
-    return low[:same]
 
 
 def character_map(symbols: Symbols, ends: Ends, token_bits: int) -> list[Segment]:

@@ -126,6 +126,3 @@ PAIRS_113M = {
 
 PARAMETERS = {"3m": 3.0e6, "25m": 25e6, "113m": 113e6, "403m": 403e6, "2b": 2e9}
 """As the paper names them [Table 4]."""
-
-M1_BITS_PER_BYTE = 1.457
-"""Of the 3m M1 [paper 3.2]."""

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from experiments.analysis.matching import Curve, at_bytes, at_tokens, byte_matched
+from experiments.analysis.matching import Curve, at_bytes, byte_matched
 
 # 100, 200, 300 tokens; 400, 800, 1200 bytes
 CURVE = Curve(np.array([10, 20, 30]), np.array([3.0, 2.0, 1.5]), 10, 4.0)
@@ -20,11 +20,6 @@ def test_a_run_is_read_off_between_its_evaluations(budget, step, score):
     point = at_bytes(CURVE, budget)
     assert (point.step, point.bytes_seen, point.tokens_seen) == (step, budget, budget / 4)
     assert point.bits_per_byte == score
-
-
-def test_tokens_and_bytes_are_told_apart():
-    assert at_tokens(CURVE, 200).bits_per_byte == 2.0
-    assert at_bytes(CURVE, 800).bits_per_byte == 2.0
 
 
 def test_budgets_outside_of_the_run_are_refused():

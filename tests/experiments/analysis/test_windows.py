@@ -12,7 +12,6 @@ from experiments.analysis.windows import (
     Segment,
     beyond_trivial,
     character_map,
-    shared_prefix,
     symbol_map,
     texts_of_tokens,
     used_codes,
@@ -39,15 +38,6 @@ def test_a_token_has_the_text_of_its_window_at_each_place():
         6: [Counter(), Counter({b"abc": 2})],
         99: [Counter(), Counter()],
     }
-    assert shared_prefix(got[5][0]) == b"ab"
-
-
-@pytest.mark.parametrize(
-    ("texts", "shared"),
-    [([], b""), ([b"the"], b"the"), ([b"then", b"the", b"that"], b"th"), ([b"a", b""], b"")],
-)
-def test_shared_prefix(texts, shared):
-    assert shared_prefix(texts) == shared
 
 
 def test_windows_that_tokens_cross_count_together():
