@@ -7,7 +7,7 @@ follows from others is left out. Bytes depend on the sources alone; a test compa
 """
 
 import ast
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
 
@@ -15,10 +15,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "figures" / "architecture.svg"
 PACKAGES = ("equalinfo", "pipelines", "tasks", "t5x_models", "experiments")
 FACE, FLOOR = "equalinfo", "equalinfo: floor"
-"""Modules of `equalinfo` in no room: those that rooms stand on, and the others."""
+"""Modules of `equalinfo` in no room: those that stand on rooms, and those that rooms stand on."""
 
-BOTTOM = "equalinfo.codecs"
-"""What this room reaches is the floor."""
+BOTTOM = "equalinfo/codecs/"
 
 WIDTH, HEIGHT = 236, 78  # of a box
 GAP, ROW = 28, 132  # between boxes of a row; from row to row
@@ -37,20 +36,14 @@ def modules(root: Path = ROOT) -> dict[str, Path]:
     return found
 
 
-def room_of(module: str, names: Mapping[str, Path], above: Collection[str]) -> str:
-    """The room of a module: its top package, or its package within `equalinfo`.
-
-    Args:
-      module: its name.
-      names: of all modules, as of `modules`.
-      above: those in no room that rooms do not stand on.
-    """
+def room_of(module: str, names: Mapping[str, Path]) -> str:
+    """The room of a module: its top package, or its package within `equalinfo`; else `FACE`."""
     top, *rest = module.split(".")
     if top != "equalinfo":
         return f"{top}/"
     if rest and names[f"equalinfo.{rest[0]}"].name == "__init__.py":
         return f"equalinfo/{rest[0]}/"
-    return FACE if module in above else FLOOR
+    return FACE
 
 
 def imports(module: str, path: Path, names: Mapping[str, Path]) -> Iterator[str]:
@@ -74,10 +67,14 @@ def module_graph(root: Path = ROOT) -> Graph:
 def rooms(root: Path = ROOT) -> dict[str, str]:
     """Module -> room."""
     names, graph = modules(root), module_graph(root)
-    bottom = {module for module in names if module.startswith(f"{BOTTOM}.")}
-    below = bottom.union(*(_reach(graph, module) for module in bottom))
-    above = names.keys() - below
-    return {module: room_of(module, names, above) for module in names}
+    room = {module: room_of(module, names) for module in names}
+    bottom = {module for module in names if room[module] == BOTTOM}
+    floor = {x for module in bottom for x in _reach(graph, module) if room[x] == FACE}
+    floor.update(*(_reach(graph, module) for module in floor))
+    for module in sorted(names, key=lambda x: len(_reach(graph, x))):
+        if room[module] == FACE != module and _reach(graph, module) <= floor:
+            floor.add(module)  # no room stands on it, but it stands on none
+    return {module: FLOOR if module in floor else room[module] for module in names}
 
 
 def room_graph(root: Path = ROOT) -> Graph:
@@ -154,8 +151,8 @@ def rows(graph: Graph) -> list[list[str]]:
 def about(room: str, root: Path = ROOT) -> str:
     """What a room is for: the first sentence of its docstring."""
     if room in (FACE, FLOOR):
-        inside = sorted(x.split(".")[1] for x, y in rooms(root).items() if y == room and "." in x)
-        return ", ".join(inside)
+        inside = sorted(x for x, y in rooms(root).items() if y == room and "." in x)
+        return ", ".join(module.partition(".")[2].replace(".", "/") for module in inside)
     path = root / room / "__init__.py"
     text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
     return " ".join(text.split("\n\n")[0].split()).split(". ")[0].rstrip(".")

@@ -46,9 +46,9 @@ def _freeze(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from equalinfo.alphabet import join
+    from equalinfo.lm.freeze import freeze, information
     from equalinfo.lm.load import load_model
     from equalinfo.m1.frozen.model import FrozenModel
-    from equalinfo.m1.frozen.quantize import freeze, information
     from equalinfo.text_files import expand, read_documents
 
     if arguments.max_context < 2:

@@ -196,8 +196,8 @@ def tiny_float() -> tuple[Any, Any]:
 
 @functools.cache
 def tiny_model() -> FrozenM1:
-    """What `quantize.freeze` makes of `tiny_float`."""
-    from equalinfo.m1.frozen.quantize import freeze
+    """What `lm.freeze` makes of `tiny_float`."""
+    from equalinfo.lm.freeze import freeze
 
     config, params = tiny_float()
     text = draw_text("calibration", 16 * 64).reshape(16, 64)

@@ -11,10 +11,10 @@ jax = pytest.importorskip("jax", reason="freezing needs JAX: pip install 'equali
 from equalinfo import frequencies  # noqa: E402
 from equalinfo.alphabet import NUM_SYMBOLS  # noqa: E402
 from equalinfo.ids import symbols_to_ids  # noqa: E402
+from equalinfo.lm.freeze import freeze  # noqa: E402
 from equalinfo.lm.model import Transformer  # noqa: E402
 from equalinfo.m1.frozen.cpu import tiles  # noqa: E402
 from equalinfo.m1.frozen.cpu.engine import CpuEngine  # noqa: E402
-from equalinfo.m1.frozen.quantize import freeze  # noqa: E402
 from m1.frozen.models import draw_text, tiny_float, tiny_model  # noqa: E402
 from m1.frozen.reading import check_steps, check_texts, read, script  # noqa: E402
 
