@@ -64,8 +64,8 @@ def at_flops(
     Returns:
       Of all comparisons the worst for us; None where there is none.
     """
-    points = [_point(results.of(ours, size), flops) for size in results.sizes]
-    points = sorted(point for point in points if point)
+    found_points = [_point(results.of(ours, size), flops) for size in results.sizes]
+    points = sorted(point for point in found_points if point)
     found = []
     for size in results.sizes:
         runs = results.of(theirs, size)

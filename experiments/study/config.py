@@ -190,17 +190,19 @@ class Study:
           ValueError: no such config, or a wrong entry; the message names it.
         """
         path, values = read(CONFIGS, name)
-        for key, kind in (("tokenizers", Tokenizer), ("sizes", Size)):
+        named: tuple[tuple[str, Any], ...] = (("tokenizers", Tokenizer), ("sizes", Size))
+        for key, kind in named:
             entries = values.get(key, {})
             values[key] = {
                 name: make(kind, {**entry, "name": name}, f"{path}: [{key}.{name}]")
                 for name, entry in entries.items()
             }
-        for key, kind in (
+        single: tuple[tuple[str, Any], ...] = (
             ("training", Training),
             ("learning_rate", LearningRate),
             ("claims", Claims),
-        ):
+        )
+        for key, kind in single:
             values[key] = make(kind, values.get(key, {}), f"{path}: [{key}]")
         groups = values.get("runs", [])
         values["runs"] = [make(Group, entry, f"{path}: [[runs]]") for entry in groups]

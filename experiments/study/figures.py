@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.figure import Figure
 
 from experiments.study.results import Results, Run
 
@@ -49,7 +50,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
 
 def _figure(
     results: Results, of_run: Callable[[Run], float], label: str, with_curves: bool
-) -> plt.Figure:
+) -> Figure:
     run_names = {run.tokenizer for run in results.runs}
     names = [name for name in results.study.tokenizers if name in run_names]
     palette = "colorblind" if len(names) <= 10 else "husl"

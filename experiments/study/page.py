@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.report.findings import Finding
 from experiments.report.part import Image, Part
-from experiments.report.table import Table
+from experiments.report.table import Cell, Table
 from experiments.study import claims, figures
 from experiments.study.config import Job, Tokenizer
 from experiments.study.results import Results, Run
@@ -123,20 +124,20 @@ def best_codes(results: Results) -> Table:
 def tokenizers(results: Results) -> Table:
     """A row for each tokenizer: density and n-grams."""
     orders = max((len(one.ngrams) for one in results.tokenizers.values()), default=0)
-    rows = []
+    rows: list[tuple[Cell, ...]] = []
     for one in results.tokenizers.values():
         ngrams = [f"{bits:.4f}" for bits in one.ngrams] + ["-"] * (orders - len(one.ngrams))
         rows.append((one.name, one.vocab_size, one.bytes_per_token, one.uniform, *ngrams))
-    columns = ("tokenizer", "ids", "bytes/token", "uniform")
-    columns += tuple(f"KN-{n}" for n in range(1, orders + 1))
+    heads = (f"KN-{n}" for n in range(1, orders + 1))
+    columns = ("tokenizer", "ids", "bytes/token", "uniform", *heads)
     note = (
         "Uniform: bits/byte where all ids are alike. KN-n: bits/byte of Kneser-Ney models of order "
         "n; as many as fit 63 bits."
     )
-    return Table("tokenizers", "Tokenizers", columns, list(rows), note)
+    return Table("tokenizers", "Tokenizers", columns, rows, note)
 
 
-def _statements(found: Sequence[claims.Finding]) -> str:
+def _statements(found: Sequence[Finding]) -> str:
     lines = ["| claim | | numbers | why |", "|---|---|---|---|"]
     for one in found:
         lines.append(

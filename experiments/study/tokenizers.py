@@ -103,7 +103,7 @@ class _Bpe:
         size = self._tokenizer.get_vocab_size()
         self.vocab_size = ID_OFFSET + size
         # In this library's alphabet one character stands for one byte.
-        names = [self._tokenizer.id_to_token(i) for i in range(size)]
+        names = [str(self._tokenizer.id_to_token(i)) for i in range(size)]
         self._lengths = np.array([len(name) for name in names], np.uint16)
 
     def encode(self, documents: Sequence[bytes]) -> Tokens:
