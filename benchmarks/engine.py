@@ -37,12 +37,12 @@ from benchmarks.engine_speed.report import Figure
 from benchmarks.engine_speed.torch_peer import TorchPeer
 from benchmarks.engine_speed.windows import MEAN_LENGTHS, Pattern, full_rings, texts, windows
 from benchmarks.engine_speed.worker import Worker
-from equalinfo.alphabet import Symbols
+from equalinfo.alphabet import Symbols, join
+from equalinfo.data.options import TextOptions
 from equalinfo.m1.frozen.cpu import tiles
 from equalinfo.m1.frozen.file import FrozenM1
 from equalinfo.m1.frozen.threads import num_threads
 from equalinfo.m1.shipped import shipped_m1
-from equalinfo.text_files import read_symbols
 
 DEMO = Path(__file__).resolve().parents[1] / "demo" / "text" / "train-*.json.gz"
 _PASS = 8192  # symbols of whole texts in a pass, at least
@@ -75,7 +75,7 @@ class _Bench:
 
     def __init__(self, options: argparse.Namespace, scratch: Path) -> None:
         self.options = options
-        self.text: Symbols = read_symbols(options.text, progress=False)
+        self.text: Symbols = join(TextOptions().documents(options.text))
         frozen = FrozenM1.load(options.m1) if options.m1 else shipped_m1().frozen
         self.shape = frozen.shape
         self.ours = Ours(frozen, options.threads)

@@ -21,7 +21,7 @@ from benchmarks.engine_speed.floats import IDS, random_model, trained_model
 from equalinfo.alphabet import NUM_SYMBOLS, Symbols
 from equalinfo.lm.model import Transformer
 from equalinfo.m1.shipped import shipped_m1
-from equalinfo.text_files import read_symbols
+from equalinfo.data.options import TextOptions
 
 Ints = npt.NDArray[np.int64]
 Shares = npt.NDArray[np.uint32]
@@ -157,7 +157,7 @@ def main() -> None:
         model = trained_model(options.float_m1, shape.max_context)
     else:
         model = random_model(shape)
-    text = read_symbols(options.text, progress=False)
+    text = join(TextOptions().documents(options.text))
     for line in contrast(model, text, options.contexts):
         print(json.dumps(line), flush=True)
 

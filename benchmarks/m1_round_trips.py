@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from equalinfo.alphabet import EOS, Symbols, cut
+from equalinfo.alphabet import EOS, Symbols, cut, join
 from equalinfo.coding.drive import decode_texts, decode_windows, encode_texts, encode_windows
 from equalinfo.coding.exact import ExactCode
+from equalinfo.data.options import TextOptions
 from equalinfo.m1.frozen.cpu.engine import CpuEngine
 from equalinfo.m1.frozen.cpu.tiles import able
 from equalinfo.m1.frozen.file import FrozenM1
 from equalinfo.m1.frozen.model import FrozenModel
 from equalinfo.m1.shipped import shipped_m1
-from equalinfo.text_files import read_symbols
 
 METHODS = ("ac", "24", "32", "64", "128")
 
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--example_bytes", type=int, default=10_240)
     arguments = parser.parse_args()
     frozen = FrozenM1.load(arguments.m1) if arguments.m1 else shipped_m1().frozen
-    symbols = read_symbols(arguments.text, progress=False)
+    symbols = join(TextOptions().documents(arguments.text))
     symbols = symbols[arguments.skip_bytes :][: arguments.bytes]
     texts = cut(symbols, arguments.example_bytes)
     num_bytes = int(np.count_nonzero(symbols != EOS))

@@ -169,9 +169,9 @@ def _beam(build: Any, workers: int) -> None:
 
 
 def _count(file: Any) -> int:
-    from pipelines import readers
+    from equalinfo.data.text import text_bytes
 
-    return sum(len(item) for item in readers.read(file) if isinstance(item, bytes))
+    return text_bytes(file)
 
 
 def run_reading(text: str, output: str, workers: int) -> None:

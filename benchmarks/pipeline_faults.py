@@ -28,7 +28,7 @@ from pathlib import Path
 from benchmarks.pipeline_fault_cases import data, disks, kills
 from benchmarks.pipeline_fault_cases.command import Tally
 from benchmarks.pipeline_identity import DEMO
-from equalinfo.text_files import read_documents
+from equalinfo.data.options import TextOptions
 
 GROUPS = ("kills", "disks", "data")
 KILL_INPUTS = 6
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             else:
                 wrong += _in_namespace(options)
         if "data" in options.cases:
-            texts = [text.decode() for file in files for text in read_documents(str(file))]
+            texts = [text.decode() for text in TextOptions().documents(list(map(str, files)))]
             wrong += _report(data.cases(texts, work / "data", options.tries, options.seed))
     return int(wrong > 0)
 

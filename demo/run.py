@@ -28,13 +28,14 @@ from tqdm import tqdm
 import pipelines.compress
 from equalinfo.cli import main as equalinfo
 from equalinfo.codecs.sentencepiece import train as train_sentencepiece
+from equalinfo.data.find import find
+from equalinfo.data.text import read
 from equalinfo.dataset import restore
 from equalinfo.lm.config import OptimizerConfig, TrainConfig, model_config
 from equalinfo.lm.data import RowBatches, TokenRows
 from equalinfo.lm.evaluate import Scores, evaluate_dataset
 from equalinfo.lm.train import train
 from equalinfo.manifest import Manifest
-from pipelines import readers, sources
 from pipelines.options import parse_compress
 from tasks.registration import register
 
@@ -111,12 +112,7 @@ def compress(directory: Path, text: str, split: str, *options: str) -> None:
 
 def documents(text: str) -> list[bytes]:
     """The texts themselves."""
-    return [
-        item
-        for file in sources.find([text])
-        for item in readers.read(file)
-        if isinstance(item, bytes)
-    ]
+    return [item for file in find([text]) for item in read(file) if isinstance(item, bytes)]
 
 
 def rate_of_m1(methods: list[Method]) -> float:

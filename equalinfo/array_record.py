@@ -9,6 +9,7 @@ SUFFIX = ".array_record-"
 """In the names of shards: `train.array_record-00000-of-00012`."""
 
 _AT_ONCE = 256
+_OPTIONS = "max_parallelism:0,readahead_buffer_size:1048576"
 
 
 def read_array_records(path: str | os.PathLike[str], name: str) -> Iterator[bytes]:
@@ -26,7 +27,7 @@ def read_array_records(path: str | os.PathLike[str], name: str) -> Iterator[byte
     from array_record.python.array_record_module import ArrayRecordReader
 
     try:
-        reader = ArrayRecordReader(os.fspath(path))
+        reader = ArrayRecordReader(os.fspath(path), _OPTIONS)
         try:
             total = reader.num_records()
             for first in range(0, total, _AT_ONCE):
@@ -34,4 +35,4 @@ def read_array_records(path: str | os.PathLike[str], name: str) -> Iterator[byte
         finally:
             reader.close()
     except (RuntimeError, ValueError, IndexError) as error:
-        raise DamagedRecordsError(f"{name}: {error}. Compress its input again.") from error
+        raise DamagedRecordsError(f"{name}: {error}") from error

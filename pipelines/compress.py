@@ -11,11 +11,13 @@ from equalinfo.alphabet import EOS
 from equalinfo.codecs.base import Codec
 from equalinfo.console import print_any_text
 from equalinfo.data import storage
+from equalinfo.data.inputs import InputError, InputFile
+from equalinfo.data.text import Limits, peek
 from equalinfo.manifest import Manifest, ManifestError
 from pipelines import output, sinks, sources
 from pipelines.estimate import Estimate, measure
 from pipelines.executors.task_array import TaskArray
-from pipelines.limits import JobFailedError, Limits
+from pipelines.limits import JobFailedError
 from pipelines.options import BATCHES, CompressOptions, parse_compress
 from pipelines.output import Job
 from pipelines.progress import shard_bar
@@ -35,7 +37,7 @@ def run(options: CompressOptions) -> Manifest:
     """Compress, and wait until it is done.
 
     Raises:
-      sources.InputError: no such input.
+      InputError: no such input.
       sinks.SinkError: the format cannot be written here.
       CodecError: no such codec.
       output.OutputError: the output directory cannot take it.
@@ -97,7 +99,10 @@ def _tasks(options: CompressOptions) -> list[ShardTask]:
         field=options.source.text_field,
         split=options.source.tfds_split,
         data_dir=options.source.data_dir,
+        limit=options.source.limit,
+        most_rejects=max(InputFile.most_rejects, options.max_reject_fraction),
     )
+    peek(files)
     return [ShardTask(file, index, len(files)) for index, file in enumerate(files)]
 
 
@@ -154,7 +159,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         manifest = run(options)
     except (
-        sources.InputError,
+        InputError,
         sinks.SinkError,
         CodecError,
         output.OutputError,

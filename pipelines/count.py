@@ -17,11 +17,12 @@ import numpy.typing as npt
 from equalinfo.alphabet import EOS, NUM_SYMBOLS
 from equalinfo.console import print_any_text
 from equalinfo.data import storage
-from equalinfo.data.text import DamagedInputError, InputFile
+from equalinfo.data.inputs import DamagedInputError, InputError, InputFile
+from equalinfo.data.text import Limits, peek, read
 from equalinfo.m1.static import StaticModel
-from pipelines import readers, sources
+from pipelines import sources
 from pipelines.executors.work import Work
-from pipelines.limits import JobFailedError, Limits, check_limits
+from pipelines.limits import JobFailedError, check_limits
 from pipelines.options import CountOptions, parse_count
 
 _SHOWN = 10
@@ -64,7 +65,7 @@ def count_file(file: InputFile) -> Counts:
     rejected = 0
     damages: tuple[str, ...] = ()
     try:
-        for item in readers.read(file):
+        for item in read(file):
             if isinstance(item, bytes):
                 symbols[:EOS] += np.bincount(np.frombuffer(item, np.uint8), minlength=EOS)
                 symbols[EOS] += 1
@@ -122,7 +123,7 @@ def run(options: CountOptions) -> Counts:
     """Count, and wait until it is done.
 
     Raises:
-      sources.InputError: no such input, or the output is one of them.
+      InputError: no such input, or the output is one of them.
       JobFailedError: a worker failed, or too much of the input could not be used; nothing is
         written, and an older output stays.
     """
@@ -131,10 +132,13 @@ def run(options: CountOptions) -> Counts:
         field=options.source.text_field,
         split=options.source.tfds_split,
         data_dir=options.source.data_dir,
+        limit=options.source.limit,
+        most_rejects=max(InputFile.most_rejects, options.max_reject_fraction),
     )
+    peek(files)
     for file in files:
         if _place(file.path) == _place(options.output):
-            raise sources.InputError(
+            raise InputError(
                 f"--output={options.output!r} is the input {file.path}: the counts would replace "
                 "the text. Choose another --output."
             )
@@ -157,7 +161,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse_count(argv)
     try:
         run(options)
-    except (sources.InputError, JobFailedError, OSError) as error:
+    except (InputError, JobFailedError, OSError) as error:
         print(f"pipelines.count: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     print(f"{options.output}: ready for `python -m pipelines.compress --method static_ac --static`")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from equalinfo.codecs.base import Codec
 from equalinfo.data import storage
-from pipelines import readers
+from equalinfo.data.text import text_bytes
 from pipelines.limits import JobFailedError
 from pipelines.shard import Batch, Layout, ShardTask, encode_batch, read_batches
 
@@ -80,7 +80,7 @@ def measure(tasks: Sequence[ShardTask], layout: Layout, codec: Codec) -> Estimat
     """
     sizes = {task.index: storage.size(task.file.path) for task in tasks}
     for task in tasks:
-        in_file = readers.text_bytes(task.file)
+        in_file = text_bytes(task.file)
         if not in_file:
             continue
         batch = next(read_batches(task, layout, runs_model=codec.runs_model))

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from equalinfo import codecs
 from equalinfo.codebook import M1_PLANS, PARSES
+from equalinfo.data.options import SUFFIXES, add_text_options, positive
 from equalinfo.m1.base import check_precision
 from pipelines import sinks
 from pipelines.executors.dask import Dask
@@ -50,6 +51,7 @@ class InputOptions:
     text_field: str
     tfds_split: str
     data_dir: str | None
+    limit: int | None
 
 
 @dataclass(frozen=True)
@@ -144,15 +146,15 @@ def parse_compress(argv: Sequence[str] | None = None) -> CompressOptions:
     )
     add("--parse", choices=PARSES, help="codebook: how text is cut (default: the codebook's own)")
     add("--plan", choices=M1_PLANS, help="equal_info: how to compile --m1 (default: best_first)")
-    add("--window_bits", type=_positive, help="W: 9..128, equal_info_ac from 14 (default: 16)")
-    add("--token_bits", type=_positive, help="N: 1..16, or W up to 20 (default: W, at most 16)")
+    add("--window_bits", type=positive, help="W: 9..128, equal_info_ac from 14 (default: 16)")
+    add("--token_bits", type=positive, help="N: 1..16, or W up to 20 (default: W, at most 16)")
     add("--delay", action="store_true", default=None, help="equal_info_ac: the paper's Delay [A.5]")
     add("--m1_reset", type=_not_negative, help="reset M1 every k-th window, 0: never (default: 1)")
-    add("--m1_context", type=_positive, help="symbols of left context that M1 sees")
+    add("--m1_context", type=positive, help="symbols of left context that M1 sees")
     add("--gzip_header", action=argparse.BooleanOptionalAction, help="gzip: header and footer")
-    add("--sequence_length", type=_positive, default=512, help="L (default: %(default)s tokens)")
-    add("--example_bytes", type=_positive, default=10_240, help="default: %(default)s")
-    add("--documents_per_sequence", type=_positive, default=128, help="default: %(default)s")
+    add("--sequence_length", type=positive, default=512, help="L (default: %(default)s tokens)")
+    add("--example_bytes", type=positive, default=10_240, help="default: %(default)s")
+    add("--documents_per_sequence", type=positive, default=128, help="default: %(default)s")
     add("--trim", choices=("none", "paper"), default="none", help="paper: L tokens per example")
     add("--verify", action="store_true", help="decode every example again and compare")
     add(
@@ -161,7 +163,6 @@ def parse_compress(argv: Sequence[str] | None = None) -> CompressOptions:
         default=sinks.TFRECORD,
         help="array_record: for Grain and MaxText (default: %(default)s)",
     )
-    _add_limits(parser)
     add("--overwrite", action="store_true", help="replace the split if it is finished already")
     add("--progress", action=argparse.BooleanOptionalAction, default=True, help="show a bar")
     add(
@@ -183,7 +184,7 @@ def parse_compress(argv: Sequence[str] | None = None) -> CompressOptions:
         "cluster, else files)",
     )
     add("--task_index", type=_not_negative, help="do this part of --num_tasks, without Beam")
-    add("--num_tasks", type=_positive, help="parts of a task array, on SLURM for example")
+    add("--num_tasks", type=positive, help="parts of a task array, on SLURM for example")
     add("--dask", metavar="ADDRESS", help="work on the cluster of this Dask scheduler, no Beam")
     options, beam_flags = parser.parse_known_args(argv)
     if not re.fullmatch(r"\w+", options.split, re.ASCII):
@@ -222,7 +223,6 @@ def parse_count(argv: Sequence[str] | None = None) -> CountOptions:
     add = parser.add_argument
     add("--output", required=True, metavar="FILE", help="frequencies, for compress --static")
     add("--precision", type=int, default=14, help="frequencies sum to 2^P (default: 14)")
-    _add_limits(parser)
     add_executor(parser)
     options, beam_flags = parser.parse_known_args(argv)
     try:
@@ -251,10 +251,10 @@ def _add_input(parser: argparse.ArgumentParser) -> None:
         required=True,
         nargs="+",
         metavar="GLOB",
-        help=".json, .jsonl or .txt (a document a line), also .gz or .zst; .parquet; or "
-        "tfds:NAME[/CONFIG][:VERSION] such as tfds:c4/en:3.1.0",
+        help=f"{SUFFIXES}; local, gs:// or s3://; or tfds:NAME[/CONFIG][:VERSION] such as "
+        "tfds:c4/en:3.1.0",
     )
-    add("--text_field", default="text", help="field or column of the text (default: %(default)s)")
+    add_text_options(parser)
     add("--tfds_split", help="split of a TFDS input (default: as --split, or train)")
     add("--data_dir", help="where TFDS data sets are prepared")
 
@@ -265,28 +265,14 @@ def _input(options: argparse.Namespace, split: str) -> InputOptions:
         text_field=options.text_field,
         tfds_split=options.tfds_split or split,
         data_dir=options.data_dir,
-    )
-
-
-def _add_limits(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "--max_reject_fraction",
-        type=_fraction,
-        default=0.001,
-        help="fail if more of the documents are bad (default: %(default)s)",
-    )
-    add(
-        "--allow_damaged_files",
-        action="store_true",
-        help="keep the documents before the damage in files that break off, instead of failing",
+        limit=options.limit,
     )
 
 
 def add_executor(parser: argparse.ArgumentParser) -> None:
     """Add the options that every command has."""
     add = parser.add_argument
-    add("--workers", type=_positive, default=1, help="local processes (default: %(default)s)")
+    add("--workers", type=positive, default=1, help="local processes (default: %(default)s)")
     add(
         "--runner",
         metavar="NAME",
@@ -370,22 +356,8 @@ def _missing_model(method: str, flag: str, options: argparse.Namespace) -> str:
     return message
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not positive")
-    return value
-
-
 def _not_negative(text: str) -> int:
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{value} is negative")
-    return value
-
-
-def _fraction(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{value} is not in 0..1")
     return value

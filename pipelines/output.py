@@ -16,10 +16,11 @@ from typing import Any
 
 from equalinfo.codecs.base import CODEC_FILE, EOS_ID, PAD_ID, Codec, file_sha256
 from equalinfo.data import storage
+from equalinfo.data.text import Limits
 from equalinfo.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, ManifestError, Shard, Split
 from equalinfo.version import __version__
 from pipelines import sinks
-from pipelines.limits import JobFailedError, Limits, check_limits
+from pipelines.limits import JobFailedError, check_limits
 from pipelines.resume import REPORT_PREFIX, report_name
 from pipelines.shard import Layout, ShardReport, ShardTask
 

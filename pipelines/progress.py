@@ -14,7 +14,9 @@ from tqdm import tqdm
 
 from equalinfo.codecs.base import Codec
 from equalinfo.data import storage
-from pipelines import coded, readers
+from equalinfo.data.inputs import ChangedInputError
+from equalinfo.data.text import text_bytes
+from pipelines import coded
 from pipelines.output import Job
 from pipelines.shard import ShardTask
 
@@ -74,8 +76,8 @@ class _Shard:
     def _text_bytes(self) -> int:
         """Reading them takes a hundredth of the time that M1 needs for them, or less."""
         try:
-            return max(1, readers.text_bytes(self._task.file))
-        except (OSError, readers.ChangedInputError):  # whoever compresses it says so
+            return max(1, text_bytes(self._task.file))
+        except (OSError, ChangedInputError):  # whoever compresses it says so
             return max(1, self.size)
 
     def read(self, symbols: int) -> int:

@@ -32,7 +32,7 @@ def fingerprint(head: Manifest, layout: Layout, codec_sha256: str, task: ShardTa
         "version": head.equalinfo_version,
         "codec": codec_sha256,
         "layout": asdict(layout),
-        "input": [task.file.name, task.file.format, task.file.field],
+        "input": [task.file.name, task.file.format, task.file.field, task.file.limit],
         "input_version": storage.version(task.file.path),
         "place": [task.index, task.count],
     }

@@ -17,10 +17,11 @@ import numpy as np
 from equalinfo.alphabet import EOS
 from equalinfo.codecs.base import Codec, Encoded
 from equalinfo.data import storage
-from equalinfo.data.text import DamagedInputError, InputFile
+from equalinfo.data.inputs import DamagedInputError, InputFile
+from equalinfo.data.text import read
 from equalinfo.manifest import COUNTS, Shard
 from equalinfo.record_packing import PackedRecords, pack_records
-from pipelines import coded, readers, sinks
+from pipelines import coded, sinks
 from pipelines.examples import Example, batches, cut_documents
 
 TRIMS = ("none", "paper")
@@ -197,7 +198,7 @@ class _Documents:
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            for item in readers.read(self._file):
+            for item in read(self._file):
                 if isinstance(item, bytes):
                     self._total += 1
                     self._documents += 1

@@ -1,21 +1,18 @@
-"""Which input files a job reads, in which order, and how each is read.
+"""Which input files a job reads, in which order: those of `equalinfo.data.find`, and TFDS.
 
-One input file becomes one shard, so the order here is the order of the shards. Files are sorted by
-base name: the output depends on the files, not on where they lie.
+One input file becomes one shard, so the order here is the order of the shards.
 """
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
+from equalinfo.data import find as files_on_disk
 from equalinfo.data import storage
-from equalinfo.data.text import InputFile, format_of
+from equalinfo.data.inputs import InputError, InputFile
 
 TFDS_PREFIX = "tfds:"
 TFDS_FORMATS = ("tfrecord", "array_record", "parquet")
-
-
-class InputError(ValueError):
-    """There is no such input, or this input cannot be read as asked."""
 
 
 def find(
@@ -24,6 +21,8 @@ def find(
     field: str = "text",
     split: str = "train",
     data_dir: str | None = None,
+    limit: int | None = None,
+    most_rejects: float = InputFile.most_rejects,
 ) -> list[InputFile]:
     """The input files that `patterns` mean, in shard order.
 
@@ -32,59 +31,20 @@ def find(
       field: field, column or feature that holds the text.
       split: of a TFDS data set.
       data_dir: where TFDS data sets lie; TFDS's own default if None.
+      limit: documents of all files together, at most.
+      most_rejects: see `InputFile`.
 
     Raises:
-      InputError: a pattern fits nothing, a suffix is not known, two files share a base name, or a
-        name is not UTF-8.
+      InputError: a pattern fits nothing, a suffix is not known, or a name is not UTF-8.
     """
-    found: dict[str, InputFile] = {}
+    found: list[InputFile] = []
     for pattern in patterns:
         if pattern.startswith(TFDS_PREFIX):
-            files = _find_tfds(pattern, field, split, data_dir)
+            found += _find_tfds(pattern, field, split, data_dir)
         else:
-            # A name may look like a glob that fits other files: a[1].txt.
-            named = storage.is_local(pattern) and os.path.isfile(pattern)
-            paths = [pattern] if named else storage.match(pattern)
-            files = [InputFile(path, _format(path), field, _size(path)) for path in paths]
-            if not files:
-                if os.path.isdir(pattern):
-                    raise InputError(f"--input={pattern!r} is a directory: name its files, DIR/*.")
-                raise InputError(
-                    f"--input={pattern!r} fits no file (looked from {os.getcwd()!r}). "
-                    "Quote globs, and check the path."
-                )
-        found.update({file.path: file for file in files})
-    names: dict[str, str] = {}
-    for path, file in sorted(found.items()):
-        try:
-            name = file.name
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"the name of the input {path!r} is not UTF-8. Records name their input: rename it."
-            ) from error
-        if name in names:
-            raise InputError(
-                f"two inputs are called {name!r}: {names[name]} and {path}. Records name "
-                "their input by its base name: rename one, or compress them as two splits."
-            )
-        names[name] = path
-    return sorted(found.values(), key=lambda file: file.name)
-
-
-def _size(path: str) -> int | None:
-    if not storage.is_local(path):
-        return None
-    try:
-        return storage.size(path)
-    except OSError as error:
-        raise InputError(f"{path} is an input, and cannot be read: {error.strerror}.") from error
-
-
-def _format(path: str) -> str:
-    try:
-        return format_of(path)
-    except ValueError as error:
-        raise InputError(f"{error} Rename it, or narrow --input.") from error
+            found += files_on_disk.find([pattern], field)
+    files = files_on_disk.limited(files_on_disk.in_order(found), limit)
+    return [replace(file, most_rejects=most_rejects) for file in files]
 
 
 def _find_tfds(pattern: str, field: str, split: str, data_dir: str | None) -> list[InputFile]:
@@ -138,6 +98,6 @@ def _find_tfds(pattern: str, field: str, split: str, data_dir: str | None) -> li
         )
     lengths = info.splits[split].shard_lengths or [None] * len(paths)
     return [
-        InputFile(path, f"tfds_{file_format}", field, _size(path), records)
+        files_on_disk.listed(path, f"tfds_{file_format}", field, records)
         for path, records in zip(paths, lengths, strict=True)
     ]

@@ -19,7 +19,7 @@ from equalinfo import alphabet
 from equalinfo.alphabet import EOS, Symbols
 from equalinfo.codecs.base import CODEC_FILE, EOS_ID, Codec, check_ids
 from equalinfo.data import storage
-from equalinfo.data.text import InputFile
+from equalinfo.data.inputs import InputFile
 from equalinfo.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, Shard
 from equalinfo.record_parsing import parse
 from equalinfo.records import Record, symbols_checksum

@@ -13,6 +13,8 @@ from typing import Any
 
 from equalinfo.console import print_any_text
 from equalinfo.data import storage
+from equalinfo.data.inputs import InputError
+from equalinfo.data.options import positive
 from equalinfo.manifest import Manifest, ManifestError, Shard
 from pipelines import output, sources
 from pipelines.executors.work import Executor, Work
@@ -55,6 +57,7 @@ class VerifyOptions:
     splits: tuple[str, ...]
     input: tuple[str, ...]
     text_field: str
+    limit: int | None
     tfds_split: str
     data_dir: str | None
     show: int
@@ -74,7 +77,8 @@ def parse_verify(argv: Sequence[str] | None = None) -> VerifyOptions:
     add("--dataset", required=True, metavar="DIR", help="dataset directory (local or gs://)")
     add("--split", nargs="+", default=[], metavar="NAME", help="only these (default: all)")
     add("--input", nargs="+", default=[], metavar="GLOB", help="as for compress: the source text")
-    add("--text_field", default="text", help="field or column of the text (default: %(default)s)")
+    add("--text_field", default="text", help="as for compress (default: %(default)s)")
+    add("--limit", type=positive, metavar="N", help="as for compress")
     add("--tfds_split", default="train", help="split of a TFDS input (default: %(default)s)")
     add("--data_dir", help="where TFDS data sets are prepared")
     add("--show", type=int, default=10, help="differences shown of a shard (default: %(default)s)")
@@ -94,6 +98,7 @@ def parse_verify(argv: Sequence[str] | None = None) -> VerifyOptions:
         splits=tuple(options.split),
         input=tuple(options.input),
         text_field=options.text_field,
+        limit=options.limit,
         tfds_split=options.tfds_split,
         data_dir=options.data_dir,
         show=options.show,
@@ -211,7 +216,7 @@ def run(options: VerifyOptions) -> Report:
     """Verify, and wait until it is done.
 
     Raises:
-      sources.InputError: no such input.
+      InputError: no such input.
       UsageError: no such split.
       ManifestError: no manifest, or it is damaged.
       DatasetError: the shards cannot be looked at, or a worker failed.
@@ -233,6 +238,8 @@ def run(options: VerifyOptions) -> Report:
             field=options.text_field,
             split=options.tfds_split,
             data_dir=options.data_dir,
+            limit=options.limit,
+            most_rejects=1,
         )
     findings = Findings(options.show)
     checks = check_dataset(options.dataset, manifest, splits, inputs, findings)
@@ -256,7 +263,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse_verify(argv)
     try:
         report = run(options)
-    except (sources.InputError, UsageError) as error:
+    except (InputError, UsageError) as error:
         print(f"pipelines.verify: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
     except (ManifestError, DatasetError) as error:

@@ -1,17 +1,14 @@
 """Where text comes from: SeqIO sources whose examples have `text`.
 
-  json_lines({"train": "c4-train.*.json.gz", "validation": "c4-validation.*.json.gz"})
+  text_files({"train": "c4-train.*.json.gz", "validation": "c4-validation.*.json.gz"})
   tfds_text("c4/en:3.1.0", {"train": "train", "validation": "validation"})
 
 Any other `seqio.DataSource` with a string `text` does as well.
 """
 
-import functools
-import gzip
-import json
-import re
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -19,61 +16,42 @@ import numpy.typing as npt
 import seqio
 import tensorflow as tf
 
+from equalinfo.data.find import find
+from equalinfo.data.formats import format_of
+from equalinfo.data.inputs import InputFile
+from equalinfo.data.text import DEFAULT_LIMITS, Documents, Limits, peek
+
 DOCUMENTS_PER_SEQUENCE = 128
 """Documents joined before examples are cut [paper 3.3]."""
 
-_CHUNK_BYTES = 1 << 22
-
-
-def json_lines(
-    splits: Mapping[str, str | Iterable[str]],
-    documents_per_sequence: int = DOCUMENTS_PER_SEQUENCE,
-    verify: bool = True,
-) -> seqio.DataSource:
-    """Text in the AllenAI C4 layout: a JSON object with a string "text" per line, .gz or plain.
-
-    Sequences are made within a file, in its order. Blank lines are skipped. A line without text is
-    an error, and names the file and the line; a `.gz` that breaks off is one too.
-
-    Args:
-      splits: from the name of a split to file patterns, local or remote.
-      documents_per_sequence: documents joined before pieces are cut.
-      verify: decompress each `.gz` once before it is read. TensorFlow takes the end of a truncated
-        one for the end of the text, without a word; this notices.
-    """
-    return seqio.FileDataSource(
-        functools.partial(_sequences_of_file, documents_per_sequence, verify), dict(splits)
-    )
+_OPEN_FILES = 256
+"""Kept where their last sequence ended; SeqIO reads 16 at a time, for each iterator."""
 
 
 def text_files(
-    splits: Mapping[str, str], documents_per_sequence: int = DOCUMENTS_PER_SEQUENCE
+    splits: Mapping[str, str | Iterable[str]],
+    documents_per_sequence: int = DOCUMENTS_PER_SEQUENCE,
+    field: str = "text",
+    limits: Limits = DEFAULT_LIMITS,
 ) -> seqio.DataSource:
-    """`json_lines` where patterns end in .json or .jsonl; in .txt, a line is a document; also .gz.
+    """The documents that `pipelines.compress` reads from files: see `equalinfo.data.text`.
 
-    The documents of a .txt are those of `pipelines.compress`: lines end in LF or CRLF, blank ones
-    are skipped, and one that is not UTF-8 is an error. Such a file is in memory as a whole.
+    Sequences are made within a file, in its order. What cannot be used is left out within the
+    limits, which hold for each file; beyond them it is an error, and names the place.
 
     Args:
-      splits: from the name of a split to a file pattern, local or remote.
-      documents_per_sequence: documents that an element holds.
+      splits: from the name of a split to names or globs of files, local or remote.
+      documents_per_sequence: documents joined before pieces are cut.
+      field: field or column that holds the text.
+      limits: of what cannot be used; default: a document in a thousand, no damaged file.
     """
-    is_json = set()
-    for pattern in splits.values():
-        suffix = re.search(r"\.(jsonl?|txt)(\.gz)?$", pattern)
-        if suffix is None:
-            raise ValueError(
-                f"{pattern!r} does not end in .json, .jsonl or .txt, with or without .gz, so its "
-                "format is not known. Rename the files, decompress them, or end the pattern so."
-            )
-        is_json.add(suffix[1] != "txt")
-    if len(is_json) > 1:
-        raise ValueError(f"{dict(splits)}: some patterns end in .json, some in .txt. Use one kind.")
-    if is_json == {True}:
-        return json_lines(splits, documents_per_sequence)
-    return seqio.FileDataSource(
-        functools.partial(_sequences_of_text_file, documents_per_sequence), dict(splits)
-    )
+    patterns = {
+        split: [given] if isinstance(given, str) else list(given) for split, given in splits.items()
+    }
+    return _TextFiles(patterns, documents_per_sequence, field, limits)
+
+
+json_lines = text_files  # its name when it read JSON only
 
 
 def tfds_text(
@@ -97,115 +75,63 @@ def join_documents(dataset: tf.data.Dataset, *, documents: int) -> tf.data.Datas
     return dataset.batch(documents) if dataset.element_spec["text"].shape.rank == 0 else dataset
 
 
-def _sequences_of_text_file(documents: int, file: tf.Tensor) -> tf.data.Dataset:
-    """File name -> {"text": string[<= documents]}, one element per sequence."""
+class _TextFiles(seqio.FileDataSource):
+    def __init__(
+        self, patterns: dict[str, list[str]], documents: int, field: str, limits: Limits
+    ) -> None:
+        for pattern in (one for of_split in patterns.values() for one in of_split):
+            if "*" not in pattern:
+                format_of(pattern)  # an unknown suffix is refused now, not when it is read
+        self._field = field
+        self._read = _Sequences(documents, field, limits)
+        super().__init__(self._sequences, patterns)
 
-    def read(name: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"text": _strings(_lines_of_file, [name])}
+    def list_shards(self, split: str) -> list[str]:
+        files = find(self._split_to_filepattern[split], self._field, option=f"split {split!r}:")
+        peek(files)
+        return [file.path for file in files]
 
-    return tf.data.Dataset.from_tensors(file).map(read).rebatch(documents)
+    def _sequences(self, file: tf.Tensor) -> tf.data.Dataset:
+        """File name -> {"text": string[<= documents]}, one element per sequence."""
 
+        def sequence(number: tf.Tensor) -> tf.Tensor:
+            texts = tf.numpy_function(self._read, [file, number], tf.string, stateful=False)
+            texts.set_shape([None])
+            return texts
 
-def _sequences_of_file(documents: int, verify: bool, file: tf.Tensor) -> tf.data.Dataset:
-    """File name -> {"text": string[<= documents]}, one element per sequence."""
-
-    def texts(sequence: tf.Tensor, lines: tf.Tensor) -> dict[str, tf.Tensor]:
-        # A sequence a call: a call a line would take longer than all that follows.
-        first = sequence * documents + 1
-        return {"text": _strings(_texts_of_json, [file, first, lines])}
-
-    def lines(name: tf.Tensor, compression: str) -> tf.data.Dataset:
-        checked = tf.data.Dataset.from_tensors(name)
-        if verify and compression:
-            checked = checked.map(_checked)
-        return checked.flat_map(
-            lambda path: tf.data.TextLineDataset(path, compression_type=compression)
-        )
-
-    # The name is a tensor: both readers are built, and one of them gets the file.
-    is_gzip = tf.strings.regex_full_match(file, r".*\.gz")
-    packed = tf.data.Dataset.from_tensors(file).filter(lambda _: is_gzip)
-    plain = tf.data.Dataset.from_tensors(file).filter(lambda _: tf.logical_not(is_gzip))
-    everything = packed.flat_map(lambda name: lines(name, "GZIP")).concatenate(
-        plain.flat_map(lambda name: lines(name, ""))
-    )
-    sequences = everything.batch(documents).enumerate()
-    # `rebatch` passes full sequences on, and fills up those that blank lines were skipped in.
-    return sequences.map(texts, num_parallel_calls=tf.data.AUTOTUNE).rebatch(documents)
+        numbers = tf.data.Dataset.range(np.iinfo(np.int64).max)
+        sequences = numbers.map(sequence).take_while(lambda texts: tf.size(texts) > 0)
+        return sequences.map(lambda texts: {"text": texts})
 
 
-def _strings(function: Callable[..., npt.NDArray[Any]], inputs: list[tf.Tensor]) -> tf.Tensor:
-    """What a Python function gives: string[n]."""
-    found = tf.numpy_function(function, inputs, tf.string, stateful=False)
-    found.set_shape([None])
-    return found
+class _Sequences:
+    """(file, number) -> the documents of a sequence of a file; none after its end.
 
+    A function of both, so that TensorFlow can checkpoint what calls it; what makes it fast is that
+    files stay open, each where its last sequence ended.
+    """
 
-def _checked(file: tf.Tensor) -> tf.Tensor:
-    name = tf.numpy_function(_check_gzip, [file], tf.string, stateful=False)
-    name.set_shape([])
-    return name
+    def __init__(self, documents: int, field: str, limits: Limits) -> None:
+        self._documents = documents
+        self._field = field
+        self._limits = limits
+        self._open: dict[tuple[bytes, int], Iterator[bytes]] = {}
+        self._lock = threading.Lock()
 
-
-def _check_gzip(file: bytes) -> bytes:
-    """The name of a .gz that can be read to its end, checksums included."""
-    for _ in _decompressed(file):
-        pass
-    return file
-
-
-def _decompressed(file: bytes) -> Iterator[bytes]:
-    with tf.io.gfile.GFile(file, "rb") as stream, gzip.GzipFile(fileobj=stream) as text:
-        try:
-            while chunk := text.read(_CHUNK_BYTES):
-                yield chunk
-        except (EOFError, OSError, zlib.error) as error:
-            raise ValueError(
-                f"{file.decode()} is damaged: {error} Copy it again, or leave it out."
-            ) from error
-
-
-def _lines_of_file(file: bytes) -> npt.NDArray[Any]:
-    """The documents of a .txt or .txt.gz."""
-    if file.endswith(b".gz"):
-        content = b"".join(_decompressed(file))
-    else:
-        with tf.io.gfile.GFile(file, "rb") as stream:
-            content = stream.read()
-    return _texts(file, 1, content.split(b"\n"), _text_of_line)
-
-
-def _texts_of_json(file: bytes, first: int, lines: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return _texts(file, first, lines.tolist(), _text_of_json)
-
-
-def _texts(
-    file: bytes, first: int, lines: list[bytes], text_of: Callable[[bytes], bytes]
-) -> npt.NDArray[Any]:
-    """The texts of lines `first`, `first` + 1, ... of a file, as UTF-8, without blank lines."""
-    texts = []
-    for number, line in enumerate(lines, first):
-        if not line or line.isspace():
-            continue
-        try:
-            texts.append(text_of(line))
-        except (ValueError, KeyError) as error:  # UnicodeError is a ValueError
-            raise ValueError(
-                f"{file.decode()}, line {number} has no text: {error}. "
-                "Repair the line or remove it."
-            ) from error
-    # dtype=object: NumPy's own strings would drop NUL at the end.
-    return np.array(texts, object)
-
-
-def _text_of_json(line: bytes) -> bytes:
-    content = json.loads(line.decode("utf-8"))
-    text = content["text"] if isinstance(content, dict) else None
-    if not isinstance(text, str):
-        raise ValueError('it is not an object with a string "text"')
-    return text.encode("utf-8")
-
-
-def _text_of_line(line: bytes) -> bytes:
-    line.decode("utf-8")
-    return line.removesuffix(b"\r")
+    def __call__(self, file: bytes, number: int) -> npt.NDArray[Any]:
+        with self._lock:
+            documents = self._open.pop((file, number), None)
+        if documents is None:
+            path = file.decode("utf-8")
+            listed = InputFile(path, format_of(path), self._field)
+            documents = iter(Documents([listed], self._limits))
+            for _ in islice(documents, number * self._documents):
+                pass
+        texts = list(islice(documents, self._documents))
+        if texts:
+            with self._lock:
+                self._open[file, number + 1] = documents
+                while len(self._open) > _OPEN_FILES:
+                    del self._open[next(iter(self._open))]
+        # dtype=object: NumPy's own strings would drop NUL at the end.
+        return np.array(texts, object)

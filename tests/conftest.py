@@ -61,10 +61,11 @@ def size(request: pytest.FixtureRequest) -> int:
 @pytest.fixture(scope="session")
 def much_text(request: pytest.FixtureRequest) -> Any:
     """Symbols of documents joined with EOS, uint16[n], for tests at size."""
-    from equalinfo.text_files import read_symbols
+    from equalinfo.alphabet import join
+    from equalinfo.data.options import TextOptions
 
     pattern = request.config.getoption("--text") or str(ROOT / "demo" / "text" / "train-*.json.gz")
-    return read_symbols([pattern], progress=False)
+    return join(TextOptions().documents([pattern]))
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from equalinfo.cli.command import add_command
 from equalinfo.codebook.limits import BEST_FIRST, PLANS, UNIGRAM, check_num_codes
+from equalinfo.data.options import SUFFIXES, TextOptions, add_text_options
 
 if TYPE_CHECKING:
     from equalinfo.codebook import Codebook
@@ -23,9 +24,9 @@ def add(commands: Any) -> None:
         *("--from-text", "--from_text"),
         nargs="+",
         metavar="GLOB",
-        help="in place of M1: files of text, .json or .jsonl with a field `text`, .txt of a "
-        "document a line, also .gz or .zst, or .parquet",
+        help=f"in place of M1: files of text, {SUFFIXES}",
     )
+    add_text_options(parser)
     add(
         "-o",
         "--output",
@@ -112,7 +113,7 @@ def _compile(arguments: argparse.Namespace) -> None:
         from equalinfo.evaluation.token_scores import Texts, evaluate
         from equalinfo.evaluation.vocabularies import load
 
-        texts = Texts.load(arguments.evaluate, arguments.from_text or ())
+        texts = Texts.load(arguments.evaluate, arguments.from_text or (), TextOptions.of(arguments))
         print_scores([evaluate(load(str(output)), texts) for output in outputs], texts.about)
 
 
@@ -148,18 +149,13 @@ def _codebooks(arguments: argparse.Namespace, plan: str) -> "list[Codebook]":
     precision = 16 if arguments.precision is None else arguments.precision
     if plan == UNIGRAM:
         from equalinfo.codebook.from_text import train_on_documents
-        from equalinfo.text_files import expand, read_documents
 
-        weighed = [(name, 1) for name in expand(arguments.from_text)]
+        options = TextOptions.of(arguments)
+        weighed = [(options.documents(arguments.from_text, "--from-text"), 1)]
         for number, *patterns in arguments.weight:
-            weighed += [(name, int(number)) for name in expand(patterns)]
+            weighed.append((options.documents(patterns, "--weight"), int(number)))
         return train_on_documents(
-            (
-                document
-                for name, number in weighed
-                for document in read_documents(name)
-                for _ in range(number)
-            ),
+            (text for texts, number in weighed for text in texts for _ in range(number)),
             arguments.codes,
             max_words=8 if arguments.max_words is None else arguments.max_words,
             token_cost=12.0 if arguments.token_cost is None else arguments.token_cost,
@@ -170,12 +166,15 @@ def _codebooks(arguments: argparse.Namespace, plan: str) -> "list[Codebook]":
         )
     (num_codes,) = arguments.codes
     if arguments.from_text:
+        from equalinfo.alphabet import join
         from equalinfo.codebook.from_text import compile_from_text
-        from equalinfo.text_files import read_symbols
 
+        documents = TextOptions.of(arguments).documents(
+            arguments.from_text, "--from-text", progress=progress
+        )
         return [
             compile_from_text(
-                read_symbols(arguments.from_text, progress),
+                join(documents),
                 num_codes,
                 plan=plan,
                 rounds=3 if arguments.rounds is None else arguments.rounds,

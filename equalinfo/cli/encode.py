@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from equalinfo.cli.command import add_command
 from equalinfo.codebook.limits import PARSES
+from equalinfo.data.options import add_text_options
 
 if TYPE_CHECKING:
     from equalinfo.tokenizer import Ids, Tokenizer
@@ -51,7 +52,7 @@ def add(commands: Any) -> None:
         default="line",
         help="what one text is in plain text: a line (default), or the whole file",
     )
-    add("--text_field", default="text", help="field or column of the text; default: text")
+    add_text_options(parser)
     add("--num_threads", type=int, default=1, help="default: 1")
 
     parser = add_command(commands, "decode", _decode, "the text of token ids: undoes encode")
@@ -114,21 +115,20 @@ def _pieces(tokenizer: "Tokenizer", arguments: argparse.Namespace) -> Iterator["
     """Ids of all files; a text ends where a file does, and the last one as its file has it."""
     import numpy as np
 
-    from equalinfo.data import token_files
-    from equalinfo.data.text import FORMATS
+    from equalinfo.data import formats, token_files
+    from equalinfo.data.options import TextOptions
     from equalinfo.ids import EOS_ID
-    from equalinfo.text_files import expand, read_documents
 
     is_open = False
     for name in [
         file
         for given in arguments.files or ["-"]
-        for file in (["-"] if given == "-" else expand([given]))
+        for file in (["-"] if given == "-" else token_files.expand(given))
     ]:
         if is_open:
             yield np.array([EOS_ID], np.int32)
-        if name.lower().endswith(FORMATS["json"] + FORMATS["parquet"]):
-            documents = read_documents(name, arguments.text_field)
+        if name.lower().endswith(formats.suffixes("json") + formats.suffixes("parquet")):
+            documents = TextOptions.of(arguments).documents([name])
             found = token_files.encode_documents(tokenizer, documents, arguments.num_threads)
         else:
             blocks = _blocks(name)
@@ -143,12 +143,12 @@ def _pieces(tokenizer: "Tokenizer", arguments: argparse.Namespace) -> Iterator["
 
 
 def _blocks(name: str) -> Iterator[bytes]:
-    from equalinfo.data import token_files
+    from equalinfo.data import storage, token_files
 
     if name == "-":
         yield from token_files.plain_blocks(sys.stdin.buffer, "standard input")
         return
-    with token_files.open_file(name) as file:
+    with storage.open_read(name) as file:
         yield from token_files.plain_blocks(file, name)
 
 
@@ -195,7 +195,7 @@ def _decode(arguments: argparse.Namespace) -> None:
 
 
 def _ids(name: str, form: str, dtype: str, vocab_size: int) -> Iterator["Ids"]:
-    from equalinfo.data import token_files
+    from equalinfo.data import storage, token_files
 
     def read(stream: BinaryIO, shown: str) -> Iterator["Ids"]:
         if form == "raw":
@@ -205,7 +205,7 @@ def _ids(name: str, form: str, dtype: str, vocab_size: int) -> Iterator["Ids"]:
     if name == "-":
         yield from read(sys.stdin.buffer, "standard input")
         return
-    with token_files.open_file(name) as file:
+    with storage.open_read(name) as file:
         if form == "npy":
             yield from token_files.read_npy(name, vocab_size)
         else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from equalinfo.cli.command import add_command
 from equalinfo.codebook.limits import PARSES
+from equalinfo.data.options import TextOptions, add_text_options
 
 if TYPE_CHECKING:
     from equalinfo.evaluation.token_scores import TokenScores
@@ -45,7 +46,7 @@ def add(commands: Any) -> None:
     add("--parse", choices=PARSES, help="of all codebooks; default: each one's own")
     add("--max_bytes", type=int, default=20_000_000, help="of FILE; default: 20,000,000")
     add("--train_bytes", type=int, default=60_000_000, help="to train on; default: 60,000,000")
-    add("--text_field", default="text", help="field or column of the text; default: text")
+    add_text_options(parser)
     add("--cache", type=Path, metavar="DIR", help="keeps the ids of tokenizers that are slow")
     add("--json", action="store_true", help="print one JSON object")
 
@@ -62,9 +63,9 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     texts = Texts.load(
         arguments.files,
         arguments.train,
+        TextOptions.of(arguments),
         max_bytes=arguments.max_bytes,
         train_bytes=arguments.train_bytes,
-        field=arguments.text_field,
     )
     scores = [evaluate(vocabulary, texts, arguments.cache) for vocabulary in found]
     if arguments.json:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from equalinfo.cli.command import add_command
+from equalinfo.data.options import SUFFIXES, TextOptions, add_text_options
 
 _EXAMPLES, _LENGTH = 128, 256  # of text; half of them choose the scales, half measure the loss
 _FEWEST_SYMBOLS = 4096
@@ -31,8 +32,9 @@ def add(commands: Any) -> None:
         nargs="+",
         required=True,
         metavar="GLOB",
-        help="typical text, 32 kB are enough, to choose scales: .json, .jsonl or .txt, also .gz",
+        help=f"typical text, 32 kB are enough, to choose scales: {SUFFIXES}",
     )
+    add_text_options(parser)
     add(
         "--max_context",
         type=int,
@@ -49,7 +51,6 @@ def _freeze(arguments: argparse.Namespace) -> None:
     from equalinfo.lm.freeze import freeze, information
     from equalinfo.lm.load import load_model
     from equalinfo.m1.frozen.model import FrozenModel
-    from equalinfo.text_files import expand, read_documents
 
     if arguments.max_context < 2:
         raise ValueError(f"--max_context={arguments.max_context} must be at least 2.")
@@ -61,7 +62,7 @@ def _freeze(arguments: argparse.Namespace) -> None:
             f"{arguments.checkpoint} is a model of {config.vocab_size} ids; an M1 has 259 or more: "
             "train it on a data set of method bytes."
         )
-    documents = (text for name in expand(arguments.text) for text in read_documents(name))
+    documents = TextOptions.of(arguments).documents(arguments.text, "--text")
     # Enough for examples from many places, if there is so much.
     symbols = join(itertools.islice(documents, 2000))
     if len(symbols) < _FEWEST_SYMBOLS:

@@ -1,10 +1,12 @@
-"""Documents of one text file, in order: plain bytes, or a `Reject` with place and reason.
+"""Documents of text files, in order: the one reader of all that reads text.
 
 What cannot be used is never dropped in silence:
-- a bad line (no JSON, no text, not UTF-8) is a `Reject`, and reading goes on;
+- a bad line or row (no JSON, no text, not UTF-8) is a `Reject`, and reading goes on;
 - a file that breaks off (cut off, wrong checksum) raises `DamagedInputError` after the documents
   before the damage. Where the checksum of a whole gzip file or zstd frame fails, that is only known
   at its end, and any document of it may be wrong;
+- a file that is not what it is taken for (UTF-16, an error page, a JSON array, another column), or
+  whose first documents are rejects, raises `InputError`: there is nothing to be had from it;
 - a file that cannot be read (gone, no permission, a fault of the disk or the network) raises an
   `OSError`: the file may be sound.
 
@@ -12,321 +14,243 @@ What no reader can see: a changed bit in a format without checksums (plain text,
 Parquet pages written without); plain text, or a file of several gzip members or zstd frames, that
 had been cut between two lines, or two of them, before it was listed.
 
-Formats:
-- json: one object a line, the text in one of its fields; blank lines are skipped;
-- text: one document a line, without its line end; blank lines are skipped;
-- parquet: one document a row;
-- tfds: records of tf.train.Example, as `tfds build` writes them (`c4/en:3.1.0` and others), in
-  TFRecord, ArrayRecord or Parquet files.
-
-An empty text is a document. A file of no bytes has no documents, but one that is called .gz or .zst
-is cut off: both write a few bytes for nothing.
-
-Files are opened by the caller's function: remote ones are the pipelines' business.
+An empty text is a document. A file of no bytes has no documents, but one that is called .gz or the
+like is cut off: all of these write a few bytes for nothing. Formats: `equalinfo.data.formats`.
 """
 
-import os
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from itertools import accumulate
-from typing import BinaryIO
+from itertools import islice
 
-import orjson
+from tqdm import tqdm
 
-from equalinfo.data import decompress
-from equalinfo.records import parse_example
-from equalinfo.tfrecord import DamagedRecordsError, read_records
+from equalinfo.data import storage
+from equalinfo.data.formats import reader_of
+from equalinfo.data.inputs import (
+    ChangedInputError,
+    DamagedInputError,
+    InputError,
+    InputFile,
+    Reject,
+)
 
-_PACKED = ("", *decompress.SUFFIXES)
+_HEAD_BYTES = 16
+_FIRST = 100
+"""Documents after which a file that gives mostly rejects is given up."""
+_FEW = 10
+"""A shorter file may have nothing but rejects: what it is worth, all files together decide."""
+_REASONS = 3
+_PEEKED_FILES = 256
+_PEEKS_AT_ONCE = 16
+_SHOWN = 10
 
-FORMATS: dict[str, tuple[str, ...]] = {
-    "json": tuple(name + packed for name in (".json", ".jsonl") for packed in _PACKED),
-    "text": tuple(".txt" + packed for packed in _PACKED),
-    "parquet": (".parquet",),
-}
-"""Suffixes of each format. TFDS files have none: their data set says what they are."""
-
-Open = Callable[[str], BinaryIO]
-"""Opens a path for reading bytes."""
-
-_BUFFER_BYTES = 1 << 20
-_ROWS = 64  # read together
-_PARQUET_BUFFER_BYTES = 1 << 20
-_ARRAY_RECORD_OPTIONS = "max_parallelism:0,readahead_buffer_size:1048576"
-_TFDS_PARQUET_COLUMN = "data"
+_log = logging.getLogger(__name__)
 
 
-class DamagedInputError(ValueError):
-    """An input file breaks off: what follows cannot be read."""
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """One input file.
-
-    Attributes:
-      path: where it lies.
-      format: "json", "text", "parquet", "tfds_tfrecord", "tfds_array_record" or "tfds_parquet".
-      field: field (JSON), column (Parquet) or feature (TFDS) that holds the text; unused for text.
-      size: bytes when it was listed, if it is local; it must not change.
-      records: how many TFDS says there are, if it does.
-    """
-
-    path: str
-    format: str
-    field: str = "text"
-    size: int | None = None
-    records: int | None = None
-
-    @property
-    def name(self) -> str:
-        """Base name: names the input in records, rejects and manifest.
-
-        Raises:
-          UnicodeDecodeError: it is not UTF-8, in which it is read whatever the locale.
-        """
-        base = self.path.replace(os.sep, "/").rsplit("/", 1)[-1]
-        return base.encode("utf-8", "surrogateescape").decode("utf-8")
-
-
-@dataclass(frozen=True)
-class Reject:
-    """A place ("file:line", counted from 1) that gave no document, and why."""
-
-    place: str
-    reason: str
-
-
-def format_of(path: str) -> str:
-    """The format that a path's suffix names; a ValueError where it names none."""
-    for name, suffixes in FORMATS.items():
-        if path.lower().endswith(suffixes):
-            return name
-    known = ", ".join(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-    raise ValueError(f"{path} has none of the suffixes {known}, so its format is not known.")
-
-
-def open_local(path: str) -> BinaryIO:
-    """A local file's bytes as they are."""
-    return open(path, "rb", buffering=_BUFFER_BYTES)
-
-
-def read(file: InputFile, open_file: Open = open_local) -> Iterator[bytes | Reject]:
+def read(file: InputFile) -> Iterator[bytes | Reject]:
     """The documents of an input file in order.
 
     Raises:
+      InputError: it is not what it is taken for, or more than `most_rejects` of its first
+        documents are rejects; gives the first reasons.
       DamagedInputError: the file breaks off; documents before the damage have been given.
+      ChangedInputError: it is not as long as it was when it was listed: something writes to it, and
+        what is kept of it must not depend on the moment.
       OSError: it cannot be read.
     """
-    yield from _READERS[file.format](file, open_file)
-
-
-def _read_json(file: InputFile, open_file: Open) -> Iterator[bytes | Reject]:
-    for number, line in _lines(file, open_file):
-        try:
-            content = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            line = bytes(line)
-            if line and not line.isspace():
-                yield Reject(f"{file.name}:{number}", _json_reason(line, error))
-            continue
-        text = content.get(file.field) if isinstance(content, dict) else None
-        if isinstance(text, str):
-            yield text.encode("utf-8")
-        else:
-            yield Reject(f"{file.name}:{number}", _content_reason(content, file.field))
-
-
-def _json_reason(line: bytes, error: ValueError) -> str:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError as encoding_error:
-        return f"invalid UTF-8: {encoding_error.reason} at byte {encoding_error.start} of the line"
-    return f"invalid JSON: {error}"
-
-
-def _content_reason(content: object, field: str) -> str:
-    if not isinstance(content, dict):
-        return f"JSON {type(content).__name__}, expected an object"
-    if field not in content:
-        return f"no field {field!r}, only {sorted(content)[:10]}"
-    return f"field {field!r} is {type(content[field]).__name__}, expected text"
-
-
-def _read_text(file: InputFile, open_file: Open) -> Iterator[bytes | Reject]:
-    for number, line in _lines(file, open_file):
-        text = bytes(line)
-        if not text or text.isspace():
-            continue
-        text = text.removesuffix(b"\r")
-        if fault := _utf8_fault(text):
-            yield Reject(f"{file.name}:{number}", fault)
-        else:
-            yield text
-
-
-def _utf8_fault(text: bytes) -> str:
-    """Why `text` is not UTF-8; empty where it is."""
-    try:
-        text.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return f"invalid UTF-8: {error.reason} at byte {error.start} of the text"
-    return ""
-
-
-def _lines(file: InputFile, open_file: Open) -> Iterator[tuple[int, bytes | memoryview]]:
-    """The lines of a file, plain or compressed, without their ends, with their numbers from 1."""
-    number = 0
-    parts: list[bytes] = []
-    try:
-        with open_file(file.path) as raw:
-            for chunk in decompress.chunks(raw, file.path):
-                start = chunk.find(b"\n") + 1
-                if not start:
-                    parts.append(chunk)
-                    continue
-                number += 1
-                yield number, b"".join((*parts, chunk[: start - 1]))
-                view = memoryview(chunk)  # bytes.split would copy every line
-                while (end := chunk.find(b"\n", start)) >= 0:
-                    number += 1
-                    yield number, view[start:end]
-                    start = end + 1
-                parts = [chunk[start:]]
-    except decompress.DamagedStreamError as error:
-        raise DamagedInputError(f"{error} (after line {number})") from error
-    if last := b"".join(parts):
-        yield number + 1, last
-
-
-def _read_parquet(file: InputFile, open_file: Open) -> Iterator[bytes | Reject]:
-    row = 0
-    for texts in _column(file, open_file, file.field, "string"):
-        for text in texts:
-            row += 1
-            if text is None:
-                yield Reject(f"{file.name}:row {row}", "no text (null)")
-            elif fault := _utf8_fault(text):  # pyarrow does not check it
-                yield Reject(f"{file.name}:row {row}", fault)
-            else:
-                yield text
-
-
-def _column(
-    file: InputFile, open_file: Open, column: str, expected: str
-) -> Iterator[list[bytes | None]]:
-    """A Parquet column, some rows at a time.
-
-    Args:
-      file: the Parquet file.
-      open_file: opens it.
-      column: its name.
-      expected: its type, "string" or "binary".
-    """
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    row = 0
-    try:
-        with (
-            open_file(file.path) as raw,
-            parquet.ParquetFile(
-                raw,
-                page_checksum_verification=True,
-                # Else it holds whole row groups.
-                buffer_size=_PARQUET_BUFFER_BYTES,
-                pre_buffer=False,
-            ) as table,
-        ):
-            names = table.schema_arrow.names
-            if column not in names:
-                raise DamagedInputError(f"it has no column {column!r}, only {names}")
-            kind = table.schema_arrow.field(column).type
-            if pa.types.is_dictionary(kind):
-                kind = kind.value_type
-            if str(kind) not in (expected, f"large_{expected}"):
-                raise DamagedInputError(f"column {column!r} is {kind}, expected {expected}")
-            as_bytes = pa.large_binary() if str(kind).startswith("large") else pa.binary()
-            metadata = table.metadata
-            rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-            if sum(rows) != metadata.num_rows:
-                raise DamagedInputError(
-                    f"its row groups have {sum(rows)} rows, and it {metadata.num_rows}"
-                )
-            # One row group at a time: a damaged one must not take those before it along.
-            for group, end in enumerate(accumulate(rows)):
-                for batch in table.iter_batches(
-                    _ROWS, [group], columns=[column], use_threads=False
-                ):
-                    yield batch.column(0).cast(kind).cast(as_bytes).to_pylist()
-                    row += len(batch)
-                # A page is passed over where a damaged header makes it of no known kind.
-                if row != end:
-                    raise DamagedInputError(f"row group {group} ends after row {row}, not {end}")
-    # UnicodeDecodeError: a column's name.
-    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
-        # pyarrow's own are plain OSErrors without a number; others are faults of disk or network.
-        if isinstance(error, OSError) and (error.errno or type(error) is not OSError):
-            raise
-        raise DamagedInputError(f"{type(error).__name__}: {error} (after row {row})") from error
-
-
-def _read_examples(
-    file: InputFile, open_file: Open, records: Callable[[InputFile, Open], Iterator[bytes]]
-) -> Iterator[bytes | Reject]:
-    """The documents of a TFDS file, whose records are serialised tf.train.Examples."""
-    number = 0
-    try:
-        for data in records(file, open_file):
+    _check_size(file)
+    with storage.open_read(file.path) as raw:
+        head = raw.read(_HEAD_BYTES)
+        raw.seek(0)
+        items = reader_of(file, head).read(file, raw)
+        if file.limit is not None:
+            items = _limited(items, file.limit)
+        number = 0
+        rejects: list[Reject] = []
+        for item in islice(items, _FIRST):
             number += 1
-            place = f"{file.name}:record {number}"
-            features = parse_example(data, place)
-            texts = features[file.field].bytes_list.value if file.field in features else []
-            if len(texts) != 1:
-                yield Reject(place, f"feature {file.field!r} has {len(texts)} texts, not 1")
-            elif fault := _utf8_fault(text := texts[0]):
-                yield Reject(place, fault)
-            else:
-                yield text
-    except DamagedRecordsError as error:
-        raise DamagedInputError(f"{error} (after record {number})") from error
-    if file.records not in (None, number):
-        raise DamagedInputError(f"it has {number} records, and TFDS wrote {file.records} to it")
+            if isinstance(item, Reject):
+                rejects.append(item)
+            yield item
+        if number >= _FEW and len(rejects) > file.most_rejects * number:
+            raise InputError(
+                f"{file.path}: {len(rejects)} of its first {number} documents cannot be used: "
+                f"{reasons(rejects)}. If the text is in another field, name it with --text_field; "
+                "to go on all the same, raise --max_reject_fraction."
+            )
+        yield from items
+    _check_size(file)
 
 
-def _tfrecords(file: InputFile, open_file: Open) -> Iterator[bytes]:
-    with open_file(file.path) as raw:
-        yield from read_records(raw, file.name)
+def reasons(rejects: Sequence[Reject]) -> str:
+    """The first three, in words."""
+    return "; ".join(f"{reject.place}: {reject.reason}" for reject in rejects[:_REASONS])
 
 
-def _array_records(file: InputFile, open_file: Open) -> Iterator[bytes]:
-    from array_record.python.array_record_module import ArrayRecordReader
+def _limited(items: Iterator[bytes | Reject], documents: int) -> Iterator[bytes | Reject]:
+    for item in items:
+        documents -= isinstance(item, bytes)
+        yield item
+        if documents == 0:
+            return
 
-    open_file(file.path).close()  # an OSError where it is gone
+
+def text_bytes(file: InputFile) -> int:
+    """Bytes of all documents of an input file; of a damaged one, those before the damage."""
+    total = 0
+    with suppress(DamagedInputError):
+        for item in read(file):
+            total += len(item) if isinstance(item, bytes) else 0
+    return total
+
+
+def _check_size(file: InputFile) -> None:
+    """A plain text that is cut between two lines looks whole."""
+    if file.size is not None and (size := storage.size(file.path)) != file.size:
+        raise ChangedInputError(
+            f"{file.path} has {size} bytes, and had {file.size} when it was listed. Wait until "
+            "nothing writes to it, and start again."
+        )
+
+
+def peek(files: Sequence[InputFile]) -> None:
+    """Read the beginning of the first files, so that what cannot succeed fails before the work.
+
+    Warns of files without text. What a worker will meet and say (damage, a file that is gone) is
+    left to it.
+
+    Raises:
+      InputError: a file is not what it is taken for (see `read`), or there is no text in any.
+    """
+    peeked = files[:_PEEKED_FILES]
+    with ThreadPoolExecutor(_PEEKS_AT_ONCE) as threads:
+        has_text = list(threads.map(_has_text, peeked))
+    empty = [file.path for file, found in zip(peeked, has_text, strict=True) if not found]
+    empty += [file.path for file in files[_PEEKED_FILES:] if file.size == 0]
+    if not empty:
+        return
+    shown = ", ".join(empty[:_SHOWN]) + (", ..." if len(empty) > _SHOWN else "")
+    if len(empty) == len(files):
+        raise InputError(f"there is no text in the input: {shown}. Is it the right file?")
+    _log.warning("no text in %d of %d files: %s", len(empty), len(files), shown)
+
+
+def _has_text(file: InputFile) -> bool:
+    """False for a file that was read to its end, and has neither text nor anything to reject."""
     try:
-        reader = ArrayRecordReader(file.path, _ARRAY_RECORD_OPTIONS)
-        number = reader.num_records()
-        for start in range(0, number, _ROWS):
-            yield from reader.read(start, min(start + _ROWS, number))
-        reader.close()  # raises what it met, also in the file's end when it was opened
-    except RuntimeError as error:
-        raise DamagedRecordsError(str(error)) from error
+        first = list(islice(read(file), _FIRST + 1))  # one more: `read` looks back at the first
+    except (DamagedInputError, ChangedInputError, OSError):
+        return True
+    return any(first) or len(first) > _FIRST
 
 
-def _parquet_records(file: InputFile, open_file: Open) -> Iterator[bytes]:
-    for records in _column(file, open_file, _TFDS_PARQUET_COLUMN, "binary"):
-        for record in records:
-            if record is None:
-                raise DamagedRecordsError("a record is null")
-            yield record
+@dataclass(frozen=True)
+class Limits:
+    """How much of the input may be unusable.
+
+    Attributes:
+      max_reject_fraction: of the documents, 0..1.
+      allow_damaged_files: keep what a damaged file gave before it broke off.
+    """
+
+    max_reject_fraction: float = 0.001
+    allow_damaged_files: bool = False
+
+    def fault(
+        self, *, documents: int, rejected: int, rejects: str, damages: Sequence[str] = ()
+    ) -> str:
+        """Why an input is refused; empty where it is borne.
+
+        Args:
+          documents: that could be used.
+          rejected: that could not.
+          rejects: the first reasons, or where all are.
+          damages: "file: why" of each file that broke off.
+        """
+        if damages and not self.allow_damaged_files:
+            return (
+                f"{len(damages)} input files are damaged; the first is {damages[0]}. Fetch them "
+                "again, or pass --allow_damaged_files to keep the documents before the damage"
+            )
+        if damages and not documents:
+            return (
+                f"there is no document: {len(damages)} input files are damaged; the first is "
+                f"{damages[0]}"
+            )
+        fraction = rejected / max(1, documents + rejected)
+        if fraction > self.max_reject_fraction:
+            return (
+                f"{rejected} of {documents + rejected} documents were rejected ({fraction:.4%}), "
+                f"the limit is {self.max_reject_fraction:.4%}: {rejects}. Mend the input, or raise "
+                "--max_reject_fraction"
+            )
+        return ""
 
 
-_READERS: dict[str, Callable[[InputFile, Open], Iterator[bytes | Reject]]] = {
-    "json": _read_json,
-    "text": _read_text,
-    "parquet": _read_parquet,
-    "tfds_tfrecord": partial(_read_examples, records=_tfrecords),
-    "tfds_array_record": partial(_read_examples, records=_array_records),
-    "tfds_parquet": partial(_read_examples, records=_parquet_records),
-}
+DEFAULT_LIMITS = Limits()
+
+
+class Documents:
+    """The documents of some files, one after the other, and an account of what was left out.
+
+    Iterating raises what `read` raises; and an InputError at the end where too much was left out.
+    What is left out within the limits is warned of.
+
+    Attributes:
+      documents: given so far.
+      bytes: of them.
+      rejected: left out.
+      rejects: the first of them.
+      damages: "file: why" of each file that broke off.
+    """
+
+    def __init__(
+        self, files: Sequence[InputFile], limits: Limits = DEFAULT_LIMITS, *, progress: bool = False
+    ) -> None:
+        """Take files as `find` gives them; `progress` draws a bar over them."""
+        self._files = files
+        self._limits = limits
+        self._progress = progress
+        self.documents = self.bytes = self.rejected = 0
+        self.rejects: list[Reject] = []
+        self.damages: list[str] = []
+
+    def __iter__(self) -> Iterator[bytes]:
+        for file in tqdm(self._files, "read", unit="file", disable=not self._progress):
+            try:
+                yield from self._of(file)
+            except DamagedInputError as error:
+                self.damages.append(f"{file.path}: {error}")
+                if not self._limits.allow_damaged_files:
+                    break
+        fault = self._limits.fault(
+            documents=self.documents,
+            rejected=self.rejected,
+            rejects=reasons(self.rejects),
+            damages=self.damages,
+        )
+        if fault:
+            raise InputError(f"{fault}.")
+        if self.rejected:
+            _log.warning(
+                "%d of %d documents cannot be used, and are left out: %s",
+                self.rejected,
+                self.rejected + self.documents,
+                reasons(self.rejects),
+            )
+        for damage in self.damages:
+            _log.warning("damaged, and only read up to there: %s", damage)
+
+    def _of(self, file: InputFile) -> Iterator[bytes]:
+        for item in read(file):
+            if isinstance(item, bytes):
+                self.documents += 1
+                self.bytes += len(item)
+                yield item
+            else:
+                self.rejected += 1
+                if len(self.rejects) < _REASONS:
+                    self.rejects.append(item)

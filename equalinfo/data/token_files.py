@@ -14,8 +14,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from equalinfo.data import decompress
-from equalinfo.data.text import open_local
+from equalinfo.data import decompress, storage
 from equalinfo.ids import EOS_ID, PAD_ID
 from equalinfo.tokenizer import Ids, Tokenizer
 
@@ -282,13 +281,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         unfinished.unlink(missing_ok=True)
 
 
-def open_file(path: str) -> BinaryIO:
-    """A local file, opened for reading bytes; an OSError that says what is wrong with it."""
-    if os.path.isdir(path):
-        raise IsADirectoryError(f"{path} is a directory: name its files.")
-    try:
-        return open_local(path)
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"there is no file {path!r} (looked from {os.getcwd()!r})."
-        ) from None
+def expand(pattern: str) -> list[str]:
+    """The files that a name or glob stands for; a FileNotFoundError where there are none."""
+    found = [pattern] if storage.exists(pattern) else storage.match(pattern)
+    if not found:
+        if os.path.isdir(pattern):
+            raise IsADirectoryError(f"{pattern} is a directory: name its files.")
+        raise FileNotFoundError(f"there is no file {pattern!r} (looked from {os.getcwd()!r}).")
+    return found

@@ -17,9 +17,10 @@ import numpy as np
 
 from equalinfo import score
 from equalinfo.alphabet import EOS
+from equalinfo.data.find import find
+from equalinfo.data.options import TextOptions
 from equalinfo.evaluation.ngram import KneserNey
 from equalinfo.evaluation.vocabularies import Ids, Vocabulary
-from equalinfo.text_files import expand, read_documents
 
 ORDERS = (2, 3)
 SPLIT = 10  # without training files, each tenth document is scored
@@ -46,10 +47,10 @@ class Texts:
         cls,
         files: Sequence[str],
         train_files: Sequence[str] = (),
+        options: TextOptions | None = None,
         *,
         max_bytes: int = 20_000_000,
         train_bytes: int = 60_000_000,
-        field: str = "text",
     ) -> "Texts":
         """Documents of files.
 
@@ -59,24 +60,23 @@ class Texts:
             is scored, and the other nine are trained on.
           max_bytes: the first documents of `files` that hold so much are scored.
           train_bytes: the same, of what is trained on.
-          field: of the text.
+          options: how they are read; None: by default.
 
         Raises:
           OSError, ValueError: a file that cannot be read to the end, or too few documents.
         """
+        options = options or TextOptions()
         if train_files:
-            if both := set(map(os.path.realpath, expand(files))) & set(
-                map(os.path.realpath, expand(train_files))
-            ):
+            if both := _places(files) & _places(train_files):
                 raise ValueError(
                     f"{min(both)} is to be trained on and scored: n-grams would know it by heart. "
                     "Leave it out of one."
                 )
-            scored = list(_first(_documents(files, field), max_bytes))
-            train = list(_first(_documents(train_files, field), train_bytes))
+            scored = list(_first(options.documents(files), max_bytes))
+            train = list(_first(options.documents(train_files), train_bytes))
             about = f"n-grams trained on {_size(train)} of other files, scored on {_size(scored)}"
         else:
-            documents = list(_first(_documents(files, field), train_bytes))
+            documents = list(_first(options.documents(files), train_bytes))
             train = [text for place, text in enumerate(documents, 1) if place % SPLIT]
             scored = documents[SPLIT - 1 :: SPLIT]
             about = (
@@ -184,9 +184,8 @@ def _encode(vocabulary: Vocabulary, documents: list[bytes], cache: Path | None) 
     return ids
 
 
-def _documents(files: Sequence[str], field: str) -> Iterator[bytes]:
-    for name in expand(files):
-        yield from read_documents(name, field)
+def _places(patterns: Sequence[str]) -> set[str]:
+    return {os.path.realpath(file.path) for file in find(patterns)}
 
 
 def _first(documents: Iterable[bytes], size: int) -> Iterator[bytes]:

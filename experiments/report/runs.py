@@ -15,10 +15,10 @@ from typing import Any
 from equalinfo.cli import main as equalinfo
 from equalinfo.codecs.base import FORMAT_VERSION, file_sha256
 from equalinfo.codecs.sentencepiece import train as train_sentencepiece
+from equalinfo.data.options import TextOptions
 from equalinfo.lm import metrics
 from equalinfo.lm.evaluate import evaluate_dataset
 from equalinfo.manifest import MANIFEST_FILE, Manifest
-from equalinfo.text_files import expand, read_documents
 from experiments.report.config import Config, Method
 from experiments.report.store import Store, key_of
 from pipelines.compress import main as compress
@@ -77,16 +77,11 @@ def first_documents(patterns: Sequence[str], limit: int, split: str) -> list[byt
         )
     found: list[bytes] = []
     size = 0
-    for name in expand(patterns):
-        for document in read_documents(name):
-            try:
-                document.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise ValueError(f"{name}: document {len(found)} is not UTF-8: {error}.") from None
-            found.append(document)
-            size += len(document)
-            if size >= limit:
-                return found
+    for document in TextOptions().documents(patterns, f"--{split}"):
+        found.append(document)
+        size += len(document)
+        if size >= limit:
+            return found
     raise ValueError(
         f"the {split} text has {size:,} bytes, and the config takes {limit:,}. "
         f"Give more files, or set a smaller {split}_bytes."
@@ -95,8 +90,7 @@ def first_documents(patterns: Sequence[str], limit: int, split: str) -> list[byt
 
 def documents(text_folder: Path, split: str) -> list[bytes]:
     """The documents of a split."""
-    names = expand([str(text_folder / f"{split}-*.json.gz")])
-    return [document for name in names for document in read_documents(name)]
+    return list(TextOptions().documents([str(text_folder / f"{split}-*.json.gz")]))
 
 
 def dataset(store: Store, config: Config, text_folder: Path, method: Method) -> Path:

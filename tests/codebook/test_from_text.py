@@ -1,20 +1,17 @@
 """Counts in place of M1: they must count what is there, and lead to longer windows."""
 
-import gzip
-import json
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from equalinfo.alphabet import NUM_SYMBOLS, join
+from equalinfo.alphabet import join
 from equalinfo.codebook import Codebook
 from equalinfo.codebook.from_text import compile_from_text
 from equalinfo.coding.drive import encode_windows
 from equalinfo.coding.exact import ExactCode
 from equalinfo.frequencies import check
 from equalinfo.m1.counts import CountModel
-from equalinfo.text_files import read_documents, read_symbols
 
 TEXT = join([b"the cat sat on the mat. " * 20, b"", bytes(range(256)) * 3, b"the rat sat. " * 30])
 
@@ -95,33 +92,3 @@ def test_what_cannot_be_counted():
         compile_from_text(TEXT, rounds=0)
     with pytest.raises(ValueError, match="m1_context=1"):
         CountModel.from_symbols(TEXT, min_count=2).start(1, 1)
-
-
-def test_text_files(tmp_path):
-    lines = [json.dumps({"text": text}) for text in ("a", "", "é\n")]
-    (tmp_path / "a.json.gz").write_bytes(gzip.compress("\n\n".join(lines).encode()))
-    (tmp_path / "b.txt").write_bytes(b"one\r\n\r\n two \n\xc3\xa9")
-    assert list(read_documents(str(tmp_path / "a.json.gz"))) == [b"a", b"", "é\n".encode()]
-    assert list(read_documents(str(tmp_path / "b.txt"))) == [b"one", b" two ", "é".encode()]
-    symbols = read_symbols([str(tmp_path / "*.json*"), str(tmp_path / "b.txt")], progress=False)
-    assert int(np.count_nonzero(symbols == NUM_SYMBOLS - 1)) == 6
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.json", b'{"text": "a"}\n{"txt": "b"}\n', r"a\.json:2: no field 'text', only \['txt'\]"),
-        ("a.json", b'{"text": 3}', r"a\.json:1: field 'text' is int"),
-        ("a.jsonl", b"[1]", r"a\.jsonl:1: JSON list"),
-        ("a.json.gz", gzip.compress(b'{"text": "a"}' * 99)[:-9], "damaged: .* cut off"),
-        ("a.json.gz", b"no gzip", r"a\.json\.gz:1: invalid JSON"),
-        ("a.txt.zst", b"one\n\xff", r"a\.txt\.zst:2: invalid UTF-8"),
-        ("a.csv", b"", "none of the suffixes"),
-    ],
-)
-def test_text_files_that_cannot_be_read(tmp_path, name, content, message):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=message):
-        read_symbols([str(tmp_path / name)], progress=False)
-    with pytest.raises(FileNotFoundError, match="no file matches"):
-        read_symbols([str(tmp_path / "*.none")], progress=False)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from equalinfo.data.text import DamagedInputError
+from equalinfo.data.inputs import DamagedInputError
+from equalinfo.data.text import read
 from equalinfo.dataset import restore
 from pipelines.compress import run
 from pipelines.options import parse_compress
-from pipelines.readers import read
 from pipelines.sources import InputError, find
 
 tfds = pytest.importorskip("tensorflow_datasets", reason="needs tensorflow-datasets")

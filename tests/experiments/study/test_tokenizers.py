@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from equalinfo.alphabet import EOS, join
+from equalinfo.data.options import TextOptions
 from equalinfo.ids import EOS_ID, ID_OFFSET
-from equalinfo.text_files import read_documents
 from experiments.study import splits, steps, superbpe, tokenizers
 from experiments.study.config import Study, Tokenizer
 from experiments.study.tokenizers import Tokens
 
 TEXT = Path(__file__).resolve().parents[3] / "demo" / "text"
-DOCUMENTS = list(read_documents(str(next(iter(sorted(TEXT.glob("train-*")))))))[:60]
+DOCUMENTS = list(TextOptions().documents([str(min(TEXT.glob("train-*")))]))[:60]
 ENTRIES = Study.load("tiny").tokenizers
 
 

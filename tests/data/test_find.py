@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from equalinfo.data import storage
-from equalinfo.data.text import InputFile
-from pipelines.sources import InputError, find
+from equalinfo.data.find import find, limited
+from equalinfo.data.inputs import InputError, InputFile
+from equalinfo.data.text import read
 
 
 def test_order_is_by_base_name_not_by_directory(tmp_path: Path) -> None:
@@ -38,13 +39,13 @@ def test_unknown_suffix_is_an_error(tmp_path: Path) -> None:
 
 
 def test_suffixes(tmp_path: Path) -> None:
-    for name in ("json", "jsonl", "txt"):
-        for packed in ("", ".gz", ".zst", ".GZ"):
-            path = tmp_path / f"{name}.{name}{packed}"
+    for name in ("json", "jsonl", "ndjson", "txt"):
+        for packed in ("", ".gz", ".zst", ".bz2", ".xz", ".GZ"):
+            path = tmp_path / f"{name}.{name.upper()}{packed}"
             path.write_bytes(b"123")
             (file,) = find([str(path)])
             assert (file.format, file.size) == ("text" if name == "txt" else "json", 3)
-    for name in ("a.zst", "a.json.xz", "a.parquet.gz", "a.json.gz.tmp"):
+    for name in ("a.zst", "a.json.zip", "a.parquet.gz", "a.json.gz.tmp"):
         (tmp_path / name).touch()
         with pytest.raises(InputError, match="has none of the suffixes"):
             find([str(tmp_path / name)])
@@ -59,12 +60,27 @@ def test_a_file_that_goes_while_it_is_listed_is_an_error(
         find([gone])
 
 
-def test_two_inputs_of_one_name_are_an_error(tmp_path: Path) -> None:
-    for name in ("x", "y"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "a.json").touch()
-    with pytest.raises(InputError, match=r"two inputs are called 'a\.json'"):
-        find([str(tmp_path / "*/a.json")])
+def test_inputs_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    """As Hive and Spark write them; what is above the folder in common plays no part."""
+    for name in ("x/day=1/a.json", "x/day=2/a.json", "y/b.json"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    below = [file.name for file in find([str(tmp_path / "x/*/a.json")])]
+    assert below == ["day=1/a.json", "day=2/a.json"]
+    every = [file.name for file in find([str(tmp_path / "**/*.json")])]
+    assert every == ["x/day=1/a.json", "x/day=2/a.json", "y/b.json"]
+    alone = [file.name for file in find([str(tmp_path / "x/day=1/*"), str(tmp_path / "y/*")])]
+    assert alone == ["a.json", "b.json"]
+
+
+@pytest.mark.parametrize(("limit", "shares"), [(1, [1]), (3, [1, 1, 1]), (8, [3, 3, 2])])
+def test_a_limit_is_shared_out(tmp_path: Path, limit: int, shares: list[int]) -> None:
+    for name in ("a.txt", "b.txt", "c.txt"):
+        (tmp_path / name).write_bytes(b"one\ntwo\nthree\nfour\n")
+    files = limited(find([str(tmp_path / "*")]), limit)
+    assert [file.limit for file in files] == shares
+    assert [len(list(read(file))) for file in files] == shares
 
 
 def test_names_with_brackets_are_found(tmp_path: Path) -> None:

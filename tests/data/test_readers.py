@@ -9,9 +9,9 @@ import pytest
 import zstandard
 
 from equalinfo.data import decompress
-from equalinfo.data.text import DamagedInputError, InputFile, Reject
-from pipelines.readers import read
-from pipelines.sources import find
+from equalinfo.data.find import find
+from equalinfo.data.inputs import DamagedInputError, InputFile, Reject
+from equalinfo.data.text import read
 
 
 def _file(directory: Path, name: str, data: bytes) -> InputFile:
@@ -171,16 +171,6 @@ def test_parquet(tmp_path: Path) -> None:
         Reject("a.parquet:row 2", "invalid UTF-8: invalid start byte at byte 0 of the text"),
         Reject("a.parquet:row 3", "no text (null)"),
     ]
-
-
-def test_parquet_without_such_texts(tmp_path: Path) -> None:
-    pa = pytest.importorskip("pyarrow")
-    path = tmp_path / "a.parquet"
-    assert (
-        "no column 'text', only ['body'"
-        in _until_damage(_parquet(path, pa.array(["x"]), name="body"))[1]
-    )
-    assert "is int64, expected string" in _until_damage(_parquet(path, pa.array([1])))[1]
 
 
 def test_parquet_is_damaged_from_a_row_group_on(tmp_path: Path) -> None:
