@@ -120,11 +120,7 @@ def _pieces(tokenizer: "Tokenizer", arguments: argparse.Namespace) -> Iterator["
     from equalinfo.ids import EOS_ID
 
     is_open = False
-    for name in [
-        file
-        for given in arguments.files or ["-"]
-        for file in (["-"] if given == "-" else token_files.expand(given))
-    ]:
+    for name in token_files.expand(arguments.files):
         if is_open:
             yield np.array([EOS_ID], np.int32)
         if name.lower().endswith(formats.suffixes("json") + formats.suffixes("parquet")):
@@ -167,7 +163,7 @@ def _decode(arguments: argparse.Namespace) -> None:
     from equalinfo.evaluation.vocabularies import load_tokenizer
 
     tokenizer = load_tokenizer(arguments.codebook)
-    files = arguments.files or ["-"]
+    files = token_files.expand(arguments.files)
     forms = [
         arguments.input_format
         if arguments.input_format != "auto"

@@ -89,5 +89,5 @@ def positive(text: str) -> int:
 def fraction(text: str) -> float:
     """A number of the command line, from 0 to 1."""
     if not 0 <= (value := float(text)) <= 1:
-        raise argparse.ArgumentTypeError(f"{value} is not within 0..1")
+        raise argparse.ArgumentTypeError(f"{value} is not in 0..1")
     return value

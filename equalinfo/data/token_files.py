@@ -6,7 +6,7 @@ it was. (Data sets have the end of a document as a symbol *inside* windows; thes
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -281,11 +281,18 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         unfinished.unlink(missing_ok=True)
 
 
-def expand(pattern: str) -> list[str]:
-    """The files that a name or glob stands for; a FileNotFoundError where there are none."""
-    found = [pattern] if storage.exists(pattern) else storage.match(pattern)
-    if not found:
-        if os.path.isdir(pattern):
+def expand(patterns: Sequence[str]) -> list[str]:
+    """The files that names and globs stand for; "-", standard input, where there are none.
+
+    Raises:
+      OSError: one stands for no file.
+    """
+    names: list[str] = []
+    for pattern in patterns or ["-"]:
+        found = [pattern] if pattern == "-" or storage.exists(pattern) else storage.match(pattern)
+        if not found and os.path.isdir(pattern):
             raise IsADirectoryError(f"{pattern} is a directory: name its files.")
-        raise FileNotFoundError(f"there is no file {pattern!r} (looked from {os.getcwd()!r}).")
-    return found
+        if not found:
+            raise FileNotFoundError(f"there is no file {pattern!r} (looked from {os.getcwd()!r}).")
+        names += found
+    return names

@@ -198,5 +198,5 @@ def text() -> str:
 def codebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A `.eqi` file of 1,500 codes; some hold EOS."""
     path = tmp_path_factory.mktemp("codebook") / "tiny.eqi"
-    Codebook.compile(static_model(16), 1500, quiet=True).save(path)
+    Codebook.compile(static_model(16), 1500, progress=False).save(path)
     return path
