@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from benchmarks.engine_speed.float_model import NeuralModel, from_logits
 from benchmarks.engine_speed.floats import IDS, random_model, trained_model
-from equalinfo.alphabet import NUM_SYMBOLS, Symbols
+from equalinfo.alphabet import NUM_SYMBOLS, Symbols, join
+from equalinfo.data.options import TextOptions
 from equalinfo.lm.model import Transformer
 from equalinfo.m1.shipped import shipped_m1
-from equalinfo.data.options import TextOptions
 
 Ints = npt.NDArray[np.int64]
 Shares = npt.NDArray[np.uint32]

@@ -224,8 +224,8 @@ def run(options: VerifyOptions) -> Report:
     manifest = output.read_manifest(options.dataset)
     if manifest is None:
         raise ManifestError(
-            f"{options.dataset}/manifest.json does not exist: the directory is no dataset, or the job that "
-            "wrote it did not finish. Run `python -m pipelines.compress` (again)."
+            f"{options.dataset}/manifest.json does not exist: the directory is no dataset, or the "
+            "job that wrote it did not finish. Run `python -m pipelines.compress` (again)."
         )
     splits = tuple(dict.fromkeys(options.splits or sorted(manifest.splits)))
     for split in splits:
