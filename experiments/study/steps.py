@@ -209,7 +209,8 @@ def model(store: Store, study: Study, job: Job, rate: float) -> Path:
     inputs = {
         "version": _VERSION,
         "tokens": key_of(folder),
-        "model": planned.model.to_json(),
+        "shape": {**dataclasses.asdict(job.size), "name": ""},
+        "dtype": of_all.dtype,
         "length": planned.length,
         "seed": job.seed,
         "rate": rate,
