@@ -84,7 +84,7 @@ def at_bytes(curve: Curve, num_bytes: float) -> Point:
     if num_bytes > seen[-1] * (1 + 1e-9):
         raise ValueError(
             f"a budget of {num_bytes:.0f} bytes is more than the run has seen: {seen[-1]:.0f} at "
-            f"its last step {int(curve.steps[-1])}. Train for more steps, or match a smaller budget."
+            f"its last step {int(curve.steps[-1])}. Train for more, or match a smaller budget."
         )
     return Point(
         *(

@@ -58,11 +58,10 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _axes(columns: int = 1, width: float = 6.0, height: float = 4.2) -> tuple[Figure, Any]:
-    figure, axes = plt.subplots(
-        1, columns, figsize=(width * columns, height), squeeze=False, layout="constrained"
-    )
-    return figure, axes[0]
+def _axes(columns: int, width: float, height: float, rows: int = 1) -> tuple[Figure, Any]:
+    """A figure and its panels [rows, columns], each of this size in inches."""
+    size = (width * columns, height * rows)
+    return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
 
 
 def _colors(names: list[str]) -> dict[str, Any]:
@@ -109,7 +108,7 @@ def _against(
     ours: Callable[[MethodResults, dict[str, Any]], float],
     theirs: Callable[[str], list[float]],
 ) -> Drawn:
-    figure, (left, right) = _axes(2, 6.4, 5.0)
+    figure, ((left, right),) = _axes(2, 6.4, 5.0)
     names = [one.name for one in results.methods if one.models]
     colors = _colors([*paper.BITS_PER_BYTE, *names])
     markers = {"12": "P", "16": "o", "32": "s", "64": "^", "128": "D", "24": "v"}
@@ -155,7 +154,7 @@ def training(results: Results) -> Drawn:
     sizes = list(dict.fromkeys(size for one in trained for size in one.models))
     figure, axes = _axes(len(sizes), 6.4, 4.6)
     palette = sns.color_palette("husl", len(trained))
-    for panel, size in zip(axes, sizes, strict=True):
+    for panel, size in zip(axes[0], sizes, strict=True):
         for one, color, marker in zip(trained, palette, itertools.cycle("osv^DPX*"), strict=False):
             for number, (seed, run) in enumerate(sorted(one.models.get(size, {}).items())):
                 lines = [x for x in run["curve"] if "eval/bits_per_byte" in x]
@@ -180,7 +179,7 @@ def training(results: Results) -> Drawn:
 def ratio_by_window(results: Results) -> Drawn:
     """Bytes/token over W, ours and the paper's [Table 2 as a figure]."""
     key, title = "ratios-by-window", "Table 2 as a figure: bytes/token over window bits"
-    figure, (axes,) = _axes()
+    figure, ((axes,),) = _axes(1, 6.0, 4.2)
     widths = (16, 24, 32, 64, 128)
     for vocabulary, marker in (("256", "o"), ("65k", "s")):
         for family, style in (("EqualInfo", "-"), ("EqualInfoAC", ":")):
@@ -209,11 +208,7 @@ def stability(results: Results) -> Drawn:
     found = [one for one in results.methods if one.measures_folder]
     if not found:
         return Drawn(key, title, None, "", "No data set was measured.")
-    columns = 4
-    rows = -(-len(found) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(3.4 * columns, 2.9 * rows), squeeze=False, layout="constrained"
-    )
+    figure, axes = _axes(4, 3.4, 2.9, rows=-(-len(found) // 4))
     for panel, one in zip(axes.flat, found, strict=False):
         assert one.measures_folder is not None and one.measures is not None
         distances = measures.distances(one.measures_folder)
@@ -238,9 +233,7 @@ def character_map(results: Results) -> Drawn:
     found = [one for one in results.methods if one.name in names and one.measures]
     if not found:
         return Drawn(key, title, None, "", "No data set was measured.")
-    figure, axes = plt.subplots(
-        len(found), 1, figsize=(12, 1.5 * len(found)), squeeze=False, layout="constrained"
-    )
+    figure, axes = _axes(1, 12, 1.5, rows=len(found))
     shades = sns.color_palette("pastel")
     for panel, one in zip(axes[:, 0], found, strict=True):
         assert one.measures is not None
@@ -286,25 +279,19 @@ def accuracy(results: Results) -> Drawn:
     wanted = []
     for one in results.methods:
         for size, found in one.models.items():
-            if found:
-                seed = min(found)
-                steps, positions = one.accuracy_by_position(size, seed)
-                if steps:
-                    wanted.append((f"{one.name} {size}", steps, np.array(positions)))
+            steps, positions = one.accuracy_by_position(size, min(found))
+            if steps:
+                wanted.append((f"{one.name} {size}", steps, np.array(positions)))
     if not wanted:
         return Drawn(key, title, None, "", "No M2 was trained on windows of several tokens.")
-    figure, axes = plt.subplots(
-        2, len(wanted), figsize=(3.6 * len(wanted), 6), squeeze=False, layout="constrained"
-    )
+    figure, axes = _axes(len(wanted), 3.6, 3, rows=2)
     for column, (name, steps, rows) in enumerate(wanted):
         palette = sns.color_palette("viridis", rows.shape[1])
         trivial = steps[max(0, len(steps) // 5 - 1)]
         above = beyond_trivial(np.array(steps), rows, trivial)
-        for position in range(rows.shape[1]):
+        for position, color in enumerate(palette):
             for panel, values in ((axes[0, column], rows), (axes[1, column], above)):
-                panel.plot(
-                    steps, 100 * values[:, position], color=palette[position], label=position + 1
-                )
+                panel.plot(steps, 100 * values[:, position], color=color, label=position + 1)
         axes[0, column].set(title=name, ylabel="accuracy, %")
         axes[1, column].set(xlabel="steps", ylabel=f"minus the best until step {trivial}")
         axes[0, column].legend(title="token", fontsize=6, title_fontsize=6)
@@ -324,7 +311,7 @@ def divergence(results: Results) -> Drawn:
     ]
     if not found or results.random is None:
         return Drawn(key, title, None, "", "No bitstream was measured.")
-    figure, axes = plt.subplots(2, 2, figsize=(12, 8), squeeze=False, layout="constrained")
+    figure, axes = _axes(2, 6, 4, rows=2)
     palette = sns.color_palette("husl", len(found))
     for row, kind in enumerate(("ngrams", "tokens")):
         for column, estimator in enumerate(("plug_in", "miller_madow")):

@@ -92,15 +92,14 @@ def equal_info_learns(results: Results) -> Finding:
 def large_vocabulary_helps(results: Results) -> Finding:
     """One token a window against two."""
     compared = _after_the_same_bytes(results, VOCABULARIES)
+    holds = all(one.large < one.small for one in compared)
     return Finding(
         "one token a window beats two (v=65k and v=256 at b=16; v=4k and v=64 at b=12), after the "
         "same bytes of text, hence with half the tokens",
         "[paper 5.3, Table 6]",
-        all(one.large < one.small for one in compared) if compared else None,
+        holds if compared else None,
         "; ".join(map(str, compared)) or _NOT_RUN,
-        ""
-        if all(one.large < one.small for one in compared)
-        else "Few tokens for each of many codes: their embeddings are hardly trained.",
+        "" if holds else "Few tokens for each of many codes: their embeddings are hardly trained.",
     )
 
 

@@ -1,7 +1,7 @@
 """The report's tables: ours, and the paper's beside them."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from equalinfo.lm.config import SIZES, model_config
@@ -11,6 +11,8 @@ from experiments.report import findings, paper
 from experiments.report.results import MethodResults, Results
 from experiments.report.table import NOT_RUN, Cell, Table
 
+Row = tuple[Cell, ...]
+
 
 def all_tables(results: Results) -> list[Table]:
     """In the order of the report."""
@@ -19,65 +21,29 @@ def all_tables(results: Results) -> list[Table]:
     return [table(results) for table in (*before, *after, stability)]
 
 
-def _table(
-    key: str,
-    title: str,
-    items: Iterable[tuple[Any, ...]],
-    columns: dict[str, Callable[..., Cell]],
-    note: str = "",
-) -> Table:
-    """A row an item; a column by its head, made of the item's parts."""
-    rows: list[tuple[Cell, ...]] = [tuple(cell(*x) for cell in columns.values()) for x in items]
-    return Table(key, title, tuple(columns), rows, note)
+def _table(key: str, title: str, heads: str, rows: Iterable[Row], note: str = "") -> Table:
+    """A table whose heads are written as "head | head"."""
+    return Table(key, title, tuple(heads.split(" | ")), list(rows), note)
 
 
-def _methods(
-    key: str,
-    title: str,
-    methods: Iterable[MethodResults],
-    columns: dict[str, Callable[[MethodResults], Cell]],
-    note: str = "",
-) -> Table:
-    """A row a method."""
-    columns = {"method": lambda one: one.name, **columns}
-    return _table(key, title, ((one,) for one in methods), columns, note)
-
-
-def _measure(*path: str | int) -> Callable[[MethodResults], Any]:
-    """A number of `measures`, by its path; None where it was not run."""
-    return lambda one: one.measure(*path)
-
-
-def _bytes_per_token(one: MethodResults) -> Any:
+def _ratio(one: MethodResults) -> Any:
     return one.measure("scores", "bytes_per_token")
-
-
-def _papers(values: dict[str, Any]) -> Callable[[MethodResults], Any]:
-    """What the paper has for a method; "-" where it has not."""
-    return lambda one: values.get(one.method.paper, "-")
 
 
 def ratios(results: Results) -> Table:
     """Bytes of text per token, and the same in bits."""
 
-    def of_paper(one: MethodResults) -> Cell:
-        ours, theirs = _bytes_per_token(one), paper.TOKEN_RATIO.get(one.method.paper)
-        return ours / theirs if ours and theirs else "-"
+    def row(one: MethodResults) -> Row:
+        ours, theirs = _ratio(one), paper.TOKEN_RATIO.get(one.method.paper)
+        relative = ours / theirs if ours and theirs else "-"
+        in_bits = 8 * ours / one.measure("token_bits") if ours else None
+        return one.name, one.measure("lossless"), ours, theirs or "-", relative, in_bits
 
-    def in_bits(one: MethodResults) -> Cell:
-        return 8 * _bytes_per_token(one) / one.measure("token_bits") if one.measures else None
-
-    return _methods(
+    return _table(
         "table-02-10-12-ratios",
         "Tables 2, 10, 12: compression ratios on validation text",
-        results.methods,
-        {
-            "lossless": _measure("lossless"),
-            "bytes/token": _bytes_per_token,
-            "paper": _papers(paper.TOKEN_RATIO),
-            "ours / paper": of_paper,
-            "bits in / bits out": in_bits,
-        },
+        "method | lossless | bytes/token | paper | ours / paper | bits in / bits out",
+        map(row, results.methods),
         "Ratios depend on M1: the paper's reaches 1.457 bits/byte on C4, ours about 2.0 "
         "(equalinfo/models/README.md). The paper's EqualInfoAC is not lossless, EqualInfo is.",
     )
@@ -86,20 +52,16 @@ def ratios(results: Results) -> Table:
 def uniform_unigram(results: Results) -> Table:
     """Bits/byte before anything is learned."""
 
-    def theirs(place: int) -> Callable[[MethodResults], Cell]:
-        return lambda one: paper.UNIFORM_UNIGRAM.get(one.method.paper, ("-", "-"))[place]
+    def row(one: MethodResults) -> Row:
+        names = ("uniform", "unigram", "unigram_entropy")
+        theirs = paper.UNIFORM_UNIGRAM.get(one.method.paper, ("-", "-"))
+        return one.name, *(one.measure("scores", name) for name in names), *theirs
 
-    return _methods(
+    return _table(
         "table-03-uniform-unigram",
         "Table 3: bits/byte of a uniform and of a unigram model",
-        results.methods,
-        {
-            "uniform": _measure("scores", "uniform"),
-            "unigram": _measure("scores", "unigram"),
-            "unigram entropy": _measure("scores", "unigram_entropy"),
-            "paper: uniform": theirs(0),
-            "paper: unigram": theirs(1),
-        },
+        "method | uniform | unigram | unigram entropy | paper: uniform | paper: unigram",
+        map(row, results.methods),
         "Unigram: frequencies of the training split, scored on validation ('not run' where only "
         "validation text was coded). Unigram entropy: of the validation tokens themselves, which "
         "is too low where the vocabulary is large and the text short.",
@@ -108,83 +70,70 @@ def uniform_unigram(results: Results) -> Table:
 
 def sizes(_: Results) -> Table:
     """M1 and M2 by shape."""
+
+    def row(size: str) -> Row:
+        config = model_config(size, 256)
+        shape = (config.embed_dim, config.num_heads, config.num_layers, config.head_dim)
+        known = "yes" if size in paper.PARAMETERS else "no"
+        return size, *shape, config.mlp_dim, config.num_parameters / 1e6, known
+
     return _table(
         "table-04-sizes",
         "Table 4: sizes of models",
-        ((size, model_config(size, 256)) for size in SIZES),
-        {
-            "size": lambda size, config: size,
-            "embed": lambda size, config: config.embed_dim,
-            "heads": lambda size, config: config.num_heads,
-            "layers": lambda size, config: config.num_layers,
-            "head dim": lambda size, config: config.head_dim,
-            "MLP": lambda size, config: config.mlp_dim,
-            "M parameters": lambda size, config: config.num_parameters / 1e6,
-            "in the paper": lambda size, config: "yes" if size in paper.PARAMETERS else "no",
-        },
+        "size | embed | heads | layers | head dim | MLP | M parameters | in the paper",
+        map(row, SIZES),
         "Parameters without embeddings.",
     )
+
+
+def _m2s(results: Results) -> Iterator[tuple[MethodResults, str]]:
+    return ((one, size) for one in results.methods for size in one.method.m2)
 
 
 def models(results: Results) -> Table:
     """M2s that were trained here."""
 
-    def from_uniform(one: MethodResults, size: str) -> Cell:
+    def row(one: MethodResults, size: str) -> Row:
         score, uniform = one.bits_per_byte(size), one.model_score(size, "uniform")
-        return 100 * (score.mean / uniform - 1) if score and uniform else None
-
-    def million_flops(one: MethodResults, size: str) -> Cell:
         flops = one.model_score(size, "flops_per_byte")
-        return None if flops is None else flops / 1e6
-
-    def million_tokens(one: MethodResults, size: str) -> Cell:
-        if size not in one.models:
-            return None
-        return float(results.curve(one, size).tokens_seen[-1]) / 1e6
+        tokens = results.curve(one, size).tokens_seen[-1] if size in one.models else None
+        return (
+            one.name,
+            size,
+            ", ".join(map(str, sorted(one.models.get(size, {})))) or NOT_RUN,
+            score,
+            100 * (score.mean / uniform - 1) if score and uniform else None,
+            one.over_seeds(size, "accuracy"),
+            None if flops is None else flops / 1e6,
+            one.model_score(size, "bytes_per_token"),
+            None if tokens is None else float(tokens) / 1e6,
+        )
 
     return _table(
         "table-15-16-17-models",
         "Tables 15, 16, 17: M2s",
-        _sizes_of(results),
-        {
-            "method": lambda one, size: one.name,
-            "size": lambda one, size: size,
-            "seeds": lambda one, size: (
-                ", ".join(map(str, sorted(one.models.get(size, {})))) or NOT_RUN
-            ),
-            "bits/byte": lambda one, size: one.bits_per_byte(size),
-            "% from uniform": from_uniform,
-            "accuracy": lambda one, size: one.over_seeds(size, "accuracy"),
-            "M FLOPs/byte": million_flops,
-            "bytes/step": lambda one, size: one.model_score(size, "bytes_per_token"),
-            "M tokens seen": million_tokens,
-        },
+        "method | size | seeds | bits/byte | % from uniform | accuracy | M FLOPs/byte | bytes/step "
+        "| M tokens seen",
+        (row(*m2) for m2 in _m2s(results)),
         "On the whole validation split; mean ± standard deviation over seeds. FLOPs/byte holds "
         "M1's wherever M1 runs: for AC, and for windows above 20 bits. A compiled codebook (b=16) "
         "runs none.",
     )
 
 
-def _sizes_of(results: Results) -> Iterable[tuple[MethodResults, str]]:
-    return ((one, size) for one in results.methods for size in one.method.m2)
-
-
 def paper_models(_: Results) -> Table:
     """The paper's M2s."""
     none = ("-",) * len(paper.SIZES)
-    rows: list[tuple[Cell, ...]] = [
+    rows: list[Row] = [
         (name, *bits, *paper.MFLOPS_PER_BYTE[name]) for name, bits in paper.BITS_PER_BYTE.items()
     ]
     for name, value in paper.BITS_PER_BYTE_403M.items():
         rows.append((name, *(value if size == "403m" else "-" for size in paper.SIZES), *none))
-    return Table(
+    kinds = ("bits/byte", "M FLOPs/byte")
+    return _table(
         "table-15-16-17-paper",
         "Tables 9, 10, 15, 16, 17: the paper's M2s, to compare with",
-        (
-            "method",
-            *(f"bits/byte {size}" for size in paper.SIZES),
-            *(f"M FLOPs/byte {size}" for size in paper.SIZES),
-        ),
+        " | ".join(["method", *(f"{kind} {size}" for kind in kinds for size in paper.SIZES)]),
         rows,
         "Trained on 26.2 billion tokens, M1 at 1.457 bits/byte. Not run here.",
     )
@@ -192,7 +141,7 @@ def paper_models(_: Results) -> Table:
 
 def byte_matched(results: Results) -> Table:
     """v=256 and v=65k after the same bytes of text, read off their runs."""
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[Row] = []
     for pair in (*findings.VOCABULARIES, *findings.GZIP_VOCABULARIES):
         methods = [one for one in map(results.__getitem__, pair) if one is not None]
         for size in dict.fromkeys(size for one in methods for size in one.method.m2):
@@ -208,10 +157,10 @@ def byte_matched(results: Results) -> Table:
                 ]
     for name, value in paper.BYTE_MATCHED_25M.items():
         rows.append((f"paper: {name}", "25m", "-", "-", "-", value))
-    return Table(
+    return _table(
         "table-06-byte-matched",
         "Table 6: vocabularies compared after the same bytes of text",
-        ("method", "size", "step", "M tokens seen", "M bytes seen", "bits/byte"),
+        "method | size | step | M tokens seen | M bytes seen | bits/byte",
         rows,
         "Read off the runs of the lowest seed where both have seen as many bytes of text; between "
         "two evaluations, on the line through them.",
@@ -222,27 +171,19 @@ def seeds(results: Results) -> Table:
     """Spread over seeds, and whether methods differ by more than that."""
     base = results["Bytes"]
 
-    def p_value(one: MethodResults, size: str) -> Cell:
-        sample = one.bits_per_byte(size)
-        other = base.bits_per_byte(size) if base else None
-        compared = sample and other and one is not base and min(sample.n, other.n) > 1
-        return welch(sample, other) if compared and sample and other else "-"
-
-    def theirs(one: MethodResults, size: str) -> Cell:
-        found = paper.SEEDS_25M.get(one.method.paper)
-        return f"{found[0]:.4f} ± {found[1]:.4f}" if found else "-"
+    def row(one: MethodResults, size: str) -> Row:
+        sample, other = one.bits_per_byte(size), base.bits_per_byte(size) if base else None
+        p: Cell = "-"
+        if sample and other and one is not base and min(sample.n, other.n) > 1:
+            p = welch(sample, other)
+        theirs = paper.SEEDS_25M.get(one.method.paper)
+        return one.name, size, sample, p, f"{theirs[0]:.4f} ± {theirs[1]:.4f}" if theirs else "-"
 
     return _table(
         "table-11-seeds",
         "Table 11: spread over seeds",
-        _sizes_of(results),
-        {
-            "method": lambda one, size: one.name,
-            "size": lambda one, size: size,
-            "bits/byte": lambda one, size: one.bits_per_byte(size),
-            "p (Welch, against Bytes)": p_value,
-            "paper: 25m, five seeds": theirs,
-        },
+        "method | size | bits/byte | p (Welch, against Bytes) | paper: 25m, five seeds",
+        (row(*m2) for m2 in _m2s(results)),
     )
 
 
@@ -250,46 +191,38 @@ def ablations(results: Results) -> Table:
     """M1's resets, and Delay."""
     wanted = ("EqualInfoAC[16, 256]", "M1 reset every other", "M1 never reset", "Delay")
     of_403m = {name: bits[2] for name, bits in paper.BITS_PER_BYTE.items()}
-    return _methods(
+    of_403m |= paper.BITS_PER_BYTE_403M
+
+    def row(one: MethodResults) -> Row:
+        ours = next(map(one.bits_per_byte, one.method.m2), None)
+        ratio = paper.TOKEN_RATIO.get(one.method.paper, "-")
+        theirs = of_403m.get(one.method.paper, "-")
+        return one.name, _ratio(one), ratio, one.wrong_windows(), ours, theirs
+
+    return _table(
         "table-09-17-ablations",
         "Tables 9, 17: when M1 is reset, and Delay (v=256, b=16)",
-        (one for one in results.methods if one.name.startswith(wanted)),
-        {
-            "bytes/token": _bytes_per_token,
-            "paper: bytes/token": _papers(paper.TOKEN_RATIO),
-            "windows that decode wrongly": MethodResults.wrong_windows,
-            "bits/byte": lambda one: next(map(one.bits_per_byte, one.method.m2), None),
-            "paper: bits/byte, 403m": _papers(of_403m | paper.BITS_PER_BYTE_403M),
-        },
+        "method | bytes/token | paper: bytes/token | windows that decode wrongly | bits/byte | "
+        "paper: bits/byte, 403m",
+        (row(one) for one in results.methods if one.name.startswith(wanted)),
     )
 
 
 def pairs(results: Results) -> Table:
     """Compression and decompression as sequence-to-sequence tasks."""
 
-    def percent(value: float | None) -> Cell:
-        return None if value is None else 100 * value
-
-    def theirs(place: int) -> Callable[[dict[str, Any]], Cell]:
-        def cell(one: dict[str, Any]) -> Cell:
-            found = paper.PAIRS_113M.get((one["paper"], one["task"]), ("-", "-"))[place]
-            return "-" if found is None else found
-
-        return cell
+    def row(one: dict[str, Any]) -> Row:
+        byte_lm = None if one["byte_lm"] is None else 100 * one["byte_lm"]
+        theirs = paper.PAIRS_113M.get((one["paper"], one["task"]), ("-", "-"))
+        shown = ("-" if value is None else value for value in theirs)
+        return one["method"], one["task"], 100 * one["accuracy"], byte_lm, *shown, one["steps"]
 
     return _table(
         "table-05-pairs",
         "Table 5: compressing and decompressing, learned from pairs",
-        ((one,) for one in results.pairs),
-        {
-            "method": lambda one: one["method"],
-            "task": lambda one: one["task"],
-            "accuracy %": lambda one: percent(one["accuracy"]),
-            "byte LM on the same targets %": lambda one: percent(one["byte_lm"]),
-            "paper: accuracy %": theirs(0),
-            "paper: byte LM %": theirs(1),
-            "steps": lambda one: one["steps"],
-        },
+        "method | task | accuracy % | byte LM on the same targets % | paper: accuracy % | "
+        "paper: byte LM % | steps",
+        map(row, results.pairs),
         "Accuracy of the targets' tokens, given those before. Decompression is learned where it is "
         "above that of a byte LM, which does not see the compressed text.",
     )
@@ -297,10 +230,10 @@ def pairs(results: Results) -> Table:
 
 def spelling(_: Results) -> Table:
     """Not run at any scale here."""
-    return Table(
+    return _table(
         "figure-13-spelling",
         "Figure 13: spelling after 200 steps of fine-tuning [A.3]",
-        ("method", "accuracy"),
+        "method | accuracy",
         [("all", None)],
         "Not run by this report: an M2 must know words first. With T5X: "
         "gin/runs/finetune_spelling.gin; as a library: equalinfo.lm.pairs.spelling_pairs.",
@@ -310,35 +243,34 @@ def spelling(_: Results) -> Table:
 def sentence(results: Results) -> Table:
     """One sentence, tokenized by each method."""
 
-    def pieces(one: MethodResults) -> Cell:
-        found = one.measure("sentence", "pieces")
-        return None if found is None else "".join(f"[{piece}]" for piece in found)
+    def row(one: MethodResults) -> Row:
+        found = one.measure("sentence")
+        if found is None:
+            return one.name, None, None
+        return one.name, len(found["ids"]), "".join(f"[{piece}]" for piece in found["pieces"])
 
-    return _methods(
+    return _table(
         "table-07-sentence",
         "Table 7: one sentence by each method",
-        results.methods,
-        {
-            "tokens": lambda one: len(one.measure("sentence", "ids")) if one.measures else None,
-            "where tokens complete characters": pieces,
-        },
+        "method | tokens | where tokens complete characters",
+        map(row, results.methods),
         "A bracket is the shortest run of characters that whole tokens complete.",
     )
 
 
 def token_texts(results: Results) -> Table:
     """What stands behind one id."""
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[Row] = []
     for one in results.methods:
         for id_, places in (one.measure("texts_of_tokens") or {}).items():
             for place, counts in enumerate(places, 1):
                 texts = ", ".join(f"“{text}” {number}" for text, number in counts["texts"])
                 seen = counts["occurrences"], counts["different"]
                 rows.append((one.name, id_, place, *seen, texts))
-    return Table(
+    return _table(
         "table-08-14-texts",
         "Tables 8, 14: texts of the windows in which one id stands",
-        ("method", "id", "position", "occurrences", "different texts", "most frequent"),
+        "method | id | position | occurrences | different texts | most frequent",
         rows,
         "With v=65k a window is one token: an id is one text. With v=256 the first token of a "
         "window narrows its text down, the second depends on the first.",
@@ -348,24 +280,19 @@ def token_texts(results: Results) -> Table:
 def code_space(results: Results) -> Table:
     """How many codes occur, and how evenly; whether ids are always the same."""
 
-    def share(name: str, of: Callable[[int], float]) -> Callable[[MethodResults], Cell]:
-        def cell(one: MethodResults) -> Cell:
-            space = one.measure("code_space")
-            return None if space is None else space[name] / of(space["codes"])
+    def row(one: MethodResults) -> Row:
+        space = one.measure("code_space")
+        if space is None:
+            return one.name, None, None, None, None, None
+        codes, used = space["codes"], space["used"]
+        evenly = space["entropy_bits"] / math.log2(codes)
+        return one.name, codes, used, used / codes, evenly, one.measure("deterministic")
 
-        return cell
-
-    return _methods(
+    return _table(
         "code-space",
         "Not in the paper: use of the code space, determinism",
-        results.methods,
-        {
-            "codes": _measure("code_space", "codes"),
-            "occur": _measure("code_space", "used"),
-            "share": share("used", float),
-            "entropy / log2(codes)": share("entropy_bits", math.log2),
-            "deterministic": _measure("deterministic"),
-        },
+        "method | codes | occur | share | entropy / log2(codes) | deterministic",
+        map(row, results.methods),
         "Codes that occur in the training split, or in validation where only that was coded (a "
         "short text cannot hold all of 65,536). Deterministic: the same ids for texts coded alone, "
         "together and in reverse order.",
@@ -374,16 +301,17 @@ def code_space(results: Results) -> Table:
 
 def window_errors(results: Results) -> Table:
     """The paper's window decoding against the exact code, by W."""
-    return _methods(
+
+    def row(one: MethodResults) -> Row:
+        windows = one.measure("totals", "validation", "windows")
+        wide, lossless = one.measure("window_bits"), one.measure("lossless")
+        return one.name, wide, lossless, windows, one.wrong_windows()
+
+    return _table(
         "window-errors",
         "Not in the paper: windows that decode to other text",
-        (one for one in results.methods if one.measure("window_bits") is not None),
-        {
-            "W": _measure("window_bits"),
-            "lossless": _measure("lossless"),
-            "windows": _measure("totals", "validation", "windows"),
-            "share wrong": MethodResults.wrong_windows,
-        },
+        "method | W | lossless | windows | share wrong",
+        (row(one) for one in results.methods if one.measure("window_bits") is not None),
         "EqualInfoAC is the paper's encoder and decoder. Counted by decoding every record of the "
         "validation split (`pipelines.compress --verify`).",
     )
@@ -392,19 +320,17 @@ def window_errors(results: Results) -> Table:
 def stability(results: Results) -> Table:
     """How far a word before a sentence moves its tokens."""
 
-    def per_token(one: MethodResults) -> Cell:
+    def row(one: MethodResults) -> Row:
         found = one.measure("stability")
-        return None if found is None else found["mean"] / found["tokens"]
+        if found is None:
+            return one.name, None, None, None, None
+        tokens, mean = found["tokens"], found["mean"]
+        return one.name, tokens, mean, found["percentiles"][2], mean / tokens
 
-    return _methods(
+    return _table(
         "figure-08-stability",
         "Figure 8: Levenshtein distance between one sentence after different words",
-        results.methods,
-        {
-            "tokens of the sentence": _measure("stability", "tokens"),
-            "mean": _measure("stability", "mean"),
-            "95th percentile": _measure("stability", "percentiles", 2),
-            "mean / tokens": per_token,
-        },
+        "method | tokens of the sentence | mean | 95th percentile | mean / tokens",
+        map(row, results.methods),
         "0 to 2 where only the word's own tokens differ; as many as the sentence has where all do.",
     )
