@@ -322,6 +322,28 @@ def _find_all_ways(table: Table, text: Text, block: Texts, states: Codes, ways: 
         _find_ways(table.firsts, table.links, states[: len(source)], start, ways)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _try(
+    entries: Entries,
+    state: np.uint64,
+    text: Texts,
+    states: Codes,
+    index: np.uint64,
+    kept: np.uint64,
+) -> tuple[np.uint64, np.uint64, np.uint64]:
+    """Read the symbol at `index`; or go to the failure and stay there, where no child is found.
+
+    That is no branch, and `kept` keeps LLVM from making one.
+    """
+    symbol = np.uint64(text[index])
+    child = entries[(state >> _BASE) + symbol]
+    instead = entries[np.uint64(np.uint32(state) >> _FAILURE)]
+    follows = (child & _SYMBOL) == symbol
+    state = child if follows else instead
+    states[index] = np.uint32(state >> _BASE)
+    return state, index + np.uint64(follows), kept ^ instead
+
+
 @njit(cache=True, nogil=True)
 def _find_states(entries: Entries, state: np.uint64, text: Texts, states: Codes) -> np.uint64:
     """Fill `states` with the base of the node behind each symbol; the entry of the last.
@@ -354,9 +376,7 @@ def _find_states(entries: Entries, state: np.uint64, text: Texts, states: Codes)
     state5, index5 = _ROOT, _ZERO
     state6, index6 = _ROOT, _ZERO
     state7, index7 = _ROOT, _ZERO
-    # What follows comes eight times. Written as a loop over arrays of states it runs at half the
-    # speed. A step that finds no child goes to the failure and stays at its symbol: no branch, and
-    # `kept` keeps LLVM from making one.
+    # Written as a loop over arrays of states it runs at half the speed.
     kept = _ZERO
     while (
         index0 < size
@@ -368,78 +388,14 @@ def _find_states(entries: Entries, state: np.uint64, text: Texts, states: Codes)
         and index6 < size
         and index7 < size
     ):
-        symbol = np.uint64(text0[index0])
-        child = entries[(state0 >> _BASE) + symbol]
-        instead = entries[np.uint64(np.uint32(state0) >> _FAILURE)]
-        follows = (child & _SYMBOL) == symbol
-        state0 = child if follows else instead
-        states0[index0] = np.uint32(state0 >> _BASE)
-        index0 += np.uint64(follows)
-        kept ^= instead
-
-        symbol = np.uint64(text1[index1])
-        child = entries[(state1 >> _BASE) + symbol]
-        instead = entries[np.uint64(np.uint32(state1) >> _FAILURE)]
-        follows = (child & _SYMBOL) == symbol
-        state1 = child if follows else instead
-        states1[index1] = np.uint32(state1 >> _BASE)
-        index1 += np.uint64(follows)
-        kept ^= instead
-
-        symbol = np.uint64(text2[index2])
-        child = entries[(state2 >> _BASE) + symbol]
-        instead = entries[np.uint64(np.uint32(state2) >> _FAILURE)]
-        follows = (child & _SYMBOL) == symbol
-        state2 = child if follows else instead
-        states2[index2] = np.uint32(state2 >> _BASE)
-        index2 += np.uint64(follows)
-        kept ^= instead
-
-        symbol = np.uint64(text3[index3])
-        child = entries[(state3 >> _BASE) + symbol]
-        instead = entries[np.uint64(np.uint32(state3) >> _FAILURE)]
-        follows = (child & _SYMBOL) == symbol
-        state3 = child if follows else instead
-        states3[index3] = np.uint32(state3 >> _BASE)
-        index3 += np.uint64(follows)
-        kept ^= instead
-
-        symbol = np.uint64(text4[index4])
-        child = entries[(state4 >> _BASE) + symbol]
-        instead = entries[np.uint64(np.uint32(state4) >> _FAILURE)]
-        follows = (child & _SYMBOL) == symbol
-        state4 = child if follows else instead
-        states4[index4] = np.uint32(state4 >> _BASE)
-        index4 += np.uint64(follows)
-        kept ^= instead
-
-        symbol = np.uint64(text5[index5])
-        child = entries[(state5 >> _BASE) + symbol]
-        instead = entries[np.uint64(np.uint32(state5) >> _FAILURE)]
-        follows = (child & _SYMBOL) == symbol
-        state5 = child if follows else instead
-        states5[index5] = np.uint32(state5 >> _BASE)
-        index5 += np.uint64(follows)
-        kept ^= instead
-
-        symbol = np.uint64(text6[index6])
-        child = entries[(state6 >> _BASE) + symbol]
-        instead = entries[np.uint64(np.uint32(state6) >> _FAILURE)]
-        follows = (child & _SYMBOL) == symbol
-        state6 = child if follows else instead
-        states6[index6] = np.uint32(state6 >> _BASE)
-        index6 += np.uint64(follows)
-        kept ^= instead
-
-        symbol = np.uint64(text7[index7])
-        child = entries[(state7 >> _BASE) + symbol]
-        instead = entries[np.uint64(np.uint32(state7) >> _FAILURE)]
-        follows = (child & _SYMBOL) == symbol
-        state7 = child if follows else instead
-        states7[index7] = np.uint32(state7 >> _BASE)
-        index7 += np.uint64(follows)
-        kept ^= instead
-
+        state0, index0, kept = _try(entries, state0, text0, states0, index0, kept)
+        state1, index1, kept = _try(entries, state1, text1, states1, index1, kept)
+        state2, index2, kept = _try(entries, state2, text2, states2, index2, kept)
+        state3, index3, kept = _try(entries, state3, text3, states3, index3, kept)
+        state4, index4, kept = _try(entries, state4, text4, states4, index4, kept)
+        state5, index5, kept = _try(entries, state5, text5, states5, index5, kept)
+        state6, index6, kept = _try(entries, state6, text6, states6, index6, kept)
+        state7, index7, kept = _try(entries, state7, text7, states7, index7, kept)
     states[len(text)] = np.uint32(kept)
     state0 = _walk(entries, state0, text0, index0, states0)
     state1 = _walk(entries, state1, text1, index1, states1)

@@ -291,6 +291,31 @@ def _step(
             return table.entries[read], count
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _try(
+    entries: Entries,
+    state: np.uint64,
+    read: int,
+    out: Codes,
+    count: np.uint64,
+    wrong: np.uint64,
+    kept: np.uint64,
+) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+    """Read a symbol, where the node or its failure's has a child by it; else `wrong` shows.
+
+    Both entries are loaded, that of the child and that of the failure's child, and one is chosen: a
+    branch would be mispredicted once a token, and `kept` keeps LLVM from making one. That neither
+    says the symbol is rare: what remains after a failure is short, and most often nothing.
+    """
+    symbol, base = np.uint64(read), state >> _BASE
+    child = entries[base + symbol]
+    instead = entries[np.uint64(np.uint32(state) >> _FAILURE) + symbol]
+    out[count] = np.uint32(base)
+    fails = ((child ^ symbol) & _SYMBOL) != _ZERO
+    state = instead if fails else child
+    return state, count + np.uint64(fails), wrong | (state ^ symbol), kept ^ instead
+
+
 @njit(cache=True, nogil=True)
 def _segments(
     table: Table, state: np.uint64, text: Text, scratch: Codes, failed: Codes, count: np.int64
@@ -316,95 +341,35 @@ def _segments(
     state5, count5 = entries[np.uint64(text5[0])], _ZERO
     state6, count6 = entries[np.uint64(text6[0])], _ZERO
     state7, count7 = entries[np.uint64(text7[0])], _ZERO
-    # What follows comes eight times. Written as a loop over arrays of states it runs at half the
-    # speed. Both entries are loaded, that of the child and that of the failure's child, and one is
-    # chosen: a branch would be mispredicted once a token, and `kept` keeps LLVM from making one.
-    # That neither says the symbol is rare: what remains after a failure is short, and most often
-    # nothing.
+    # Written as a loop over arrays of states it runs at half the speed.
     kept, index = _ZERO, _ONE
     while index < size:
         wrong = _ZERO
         while index < size:
-            symbol, base = np.uint64(text0[index]), state0 >> _BASE
-            child = entries[base + symbol]
-            instead = entries[np.uint64(np.uint32(state0) >> _FAILURE) + symbol]
-            out0[count0] = np.uint32(base)
-            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
-            count0 += np.uint64(fails)
-            state0 = instead if fails else child
-            wrong |= state0 ^ symbol
-            kept ^= instead
-
-            symbol, base = np.uint64(text1[index]), state1 >> _BASE
-            child = entries[base + symbol]
-            instead = entries[np.uint64(np.uint32(state1) >> _FAILURE) + symbol]
-            out1[count1] = np.uint32(base)
-            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
-            count1 += np.uint64(fails)
-            state1 = instead if fails else child
-            wrong |= state1 ^ symbol
-            kept ^= instead
-
-            symbol, base = np.uint64(text2[index]), state2 >> _BASE
-            child = entries[base + symbol]
-            instead = entries[np.uint64(np.uint32(state2) >> _FAILURE) + symbol]
-            out2[count2] = np.uint32(base)
-            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
-            count2 += np.uint64(fails)
-            state2 = instead if fails else child
-            wrong |= state2 ^ symbol
-            kept ^= instead
-
-            symbol, base = np.uint64(text3[index]), state3 >> _BASE
-            child = entries[base + symbol]
-            instead = entries[np.uint64(np.uint32(state3) >> _FAILURE) + symbol]
-            out3[count3] = np.uint32(base)
-            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
-            count3 += np.uint64(fails)
-            state3 = instead if fails else child
-            wrong |= state3 ^ symbol
-            kept ^= instead
-
-            symbol, base = np.uint64(text4[index]), state4 >> _BASE
-            child = entries[base + symbol]
-            instead = entries[np.uint64(np.uint32(state4) >> _FAILURE) + symbol]
-            out4[count4] = np.uint32(base)
-            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
-            count4 += np.uint64(fails)
-            state4 = instead if fails else child
-            wrong |= state4 ^ symbol
-            kept ^= instead
-
-            symbol, base = np.uint64(text5[index]), state5 >> _BASE
-            child = entries[base + symbol]
-            instead = entries[np.uint64(np.uint32(state5) >> _FAILURE) + symbol]
-            out5[count5] = np.uint32(base)
-            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
-            count5 += np.uint64(fails)
-            state5 = instead if fails else child
-            wrong |= state5 ^ symbol
-            kept ^= instead
-
-            symbol, base = np.uint64(text6[index]), state6 >> _BASE
-            child = entries[base + symbol]
-            instead = entries[np.uint64(np.uint32(state6) >> _FAILURE) + symbol]
-            out6[count6] = np.uint32(base)
-            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
-            count6 += np.uint64(fails)
-            state6 = instead if fails else child
-            wrong |= state6 ^ symbol
-            kept ^= instead
-
-            symbol, base = np.uint64(text7[index]), state7 >> _BASE
-            child = entries[base + symbol]
-            instead = entries[np.uint64(np.uint32(state7) >> _FAILURE) + symbol]
-            out7[count7] = np.uint32(base)
-            fails = ((child ^ symbol) & _SYMBOL) != _ZERO
-            count7 += np.uint64(fails)
-            state7 = instead if fails else child
-            wrong |= state7 ^ symbol
-            kept ^= instead
-
+            state0, count0, wrong, kept = _try(
+                entries, state0, text0[index], out0, count0, wrong, kept
+            )
+            state1, count1, wrong, kept = _try(
+                entries, state1, text1[index], out1, count1, wrong, kept
+            )
+            state2, count2, wrong, kept = _try(
+                entries, state2, text2[index], out2, count2, wrong, kept
+            )
+            state3, count3, wrong, kept = _try(
+                entries, state3, text3[index], out3, count3, wrong, kept
+            )
+            state4, count4, wrong, kept = _try(
+                entries, state4, text4[index], out4, count4, wrong, kept
+            )
+            state5, count5, wrong, kept = _try(
+                entries, state5, text5[index], out5, count5, wrong, kept
+            )
+            state6, count6, wrong, kept = _try(
+                entries, state6, text6[index], out6, count6, wrong, kept
+            )
+            state7, count7, wrong, kept = _try(
+                entries, state7, text7[index], out7, count7, wrong, kept
+            )
             index += _ONE
             if wrong & _SYMBOL:
                 break
