@@ -375,22 +375,14 @@ def _segments(
                 break
         if wrong & _SYMBOL:
             last = index - _ONE
-            if (state0 ^ np.uint64(text0[last])) & _SYMBOL:
-                state0, count0 = _fail_again(table, text0[last], out0, count0)
-            if (state1 ^ np.uint64(text1[last])) & _SYMBOL:
-                state1, count1 = _fail_again(table, text1[last], out1, count1)
-            if (state2 ^ np.uint64(text2[last])) & _SYMBOL:
-                state2, count2 = _fail_again(table, text2[last], out2, count2)
-            if (state3 ^ np.uint64(text3[last])) & _SYMBOL:
-                state3, count3 = _fail_again(table, text3[last], out3, count3)
-            if (state4 ^ np.uint64(text4[last])) & _SYMBOL:
-                state4, count4 = _fail_again(table, text4[last], out4, count4)
-            if (state5 ^ np.uint64(text5[last])) & _SYMBOL:
-                state5, count5 = _fail_again(table, text5[last], out5, count5)
-            if (state6 ^ np.uint64(text6[last])) & _SYMBOL:
-                state6, count6 = _fail_again(table, text6[last], out6, count6)
-            if (state7 ^ np.uint64(text7[last])) & _SYMBOL:
-                state7, count7 = _fail_again(table, text7[last], out7, count7)
+            state0, count0 = _retry(table, state0, text0[last], out0, count0)
+            state1, count1 = _retry(table, state1, text1[last], out1, count1)
+            state2, count2 = _retry(table, state2, text2[last], out2, count2)
+            state3, count3 = _retry(table, state3, text3[last], out3, count3)
+            state4, count4 = _retry(table, state4, text4[last], out4, count4)
+            state5, count5 = _retry(table, state5, text5[last], out5, count5)
+            state6, count6 = _retry(table, state6, text6[last], out6, count6)
+            state7, count7 = _retry(table, state7, text7[last], out7, count7)
     scratch[0, -1] = np.uint32(kept)
     count += np.int64(count0)
     state = state0
@@ -405,10 +397,12 @@ def _segments(
 
 
 @njit(cache=True, nogil=True)
-def _fail_again(
-    table: Table, symbol: int, failed: Codes, count: np.uint64
+def _retry(
+    table: Table, state: np.uint64, symbol: int, failed: Codes, count: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
-    """Go on from the failure written last, whose node has no child by `symbol` either."""
+    """Where `_try` found no child, go on from the failure that it wrote."""
+    if not (state ^ np.uint64(symbol)) & _SYMBOL:
+        return state, count
     state = table.failures[np.uint64(failed[count - _ONE])]
     state, number = _step(table, state, symbol, failed[count:], np.int64(0))
     return state, count + np.uint64(number)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import NUM_SYMBOLS
+from equalinfo.codebook import costs
 from equalinfo.codebook.limits import BEST_FIRST
 from equalinfo.coding.exact import child_points
 from equalinfo.jit import njit
@@ -228,30 +229,7 @@ def _child_weight(weight: int, frequency: int, precision: int) -> Any:
     return (np.uint64(weight) * np.uint64(frequency)) >> np.uint64(precision)
 
 
-@njit(cache=True, nogil=True)
 def information_of(weights: Weights, precision: int) -> npt.NDArray[np.uint16]:
-    """-log2 of a weight's probability in 1/256 bit, rounded up: uint16[n]; 65535 for weight 0.
-
-    In integers: a float logarithm may round differently elsewhere.
-    """
-    out = np.empty(len(weights), np.uint16)
-    for i in range(len(weights)):
-        weight = weights[i]
-        if weight == np.uint64(0):
-            out[i] = 65535
-            continue
-        bits = 63 - precision
-        # Into [2^31, 2^32): `bits` becomes 63 - P - floor(log2 weight).
-        whole = 63
-        while not (weight >> np.uint64(whole)) & np.uint64(1):
-            whole -= 1
-        mantissa = (weight << np.uint64(63 - whole)) >> np.uint64(32)
-        fraction = 0
-        for _ in range(8):  # binary digits of log2: square, and see whether it passes 2
-            mantissa = (mantissa * mantissa) >> np.uint64(31)
-            fraction <<= 1
-            if mantissa >> np.uint64(32):
-                mantissa >>= np.uint64(1)
-                fraction |= 1
-        out[i] = (bits - whole) * 256 - fraction
-    return out
+    """-log2 of a weight's probability in 1/256 bit, rounded up: uint16[n]; 65535 for weight 0."""
+    bits = costs.bits(np.maximum(weights, 1).astype(np.int64), root_weight(precision))
+    return np.where(weights == 0, 65535, bits).astype(np.uint16)

@@ -28,11 +28,11 @@ from equalinfo.codecs.base import (
     file_sha256,
     option,
 )
+from equalinfo.codecs.bytes import BytesCodec
 from equalinfo.codecs.codebook import CodebookCodec
 from equalinfo.codecs.equal_info import EqualInfoCodec
 from equalinfo.codecs.equal_info_ac import EqualInfoAcCodec
 from equalinfo.codecs.gzip import GzipCodec
-from equalinfo.codecs.plain import BytesCodec
 from equalinfo.codecs.sentencepiece import SentencePieceCodec
 
 __all__ = [

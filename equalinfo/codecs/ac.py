@@ -23,8 +23,6 @@ from equalinfo.codecs.base import (
     Ids,
     check_examples,
     check_ids,
-    check_lengths,
-    check_number_of_lengths,
     check_token_bits,
     codes_to_ids,
     m1_facts,
@@ -80,20 +78,8 @@ class _ArithmeticCodec(Codec):
             encoded.append(Encoded(ids, ends, 0))
         return encoded
 
-    def decode(
-        self,
-        ids: Sequence[Ids],
-        lengths: Sequence[int] | None = None,
-        *,
-        allow_errors: bool = False,
-    ) -> list[Symbols]:
-        """See `Codec.decode`. `lengths` cannot be left out."""
-        if lengths is None:
-            raise ValueError(
-                f"method {self.method!r} has no end mark: give lengths, the symbols of each "
-                "example (bytes + EOS)."
-            )
-        check_number_of_lengths(ids, lengths)
+    def _decode(self, ids: Sequence[Ids], lengths: Sequence[int] | None) -> list[Symbols]:
+        assert lengths is not None  # `needs_lengths`
         bits = []
         for index, example in enumerate(check_ids(ids, self.vocab_size)):
             if (len(example) == 0) != (lengths[index] == 0):
@@ -102,9 +88,7 @@ class _ArithmeticCodec(Codec):
                     "ids of the example and its own length."
                 )
             bits.append(tokens_to_bits(example - ID_OFFSET, self.token_bits))
-        decoded = self._decode_bits(bits, [int(length) for length in lengths])
-        check_lengths(decoded, lengths)
-        return decoded
+        return self._decode_bits(bits, [int(length) for length in lengths])
 
 
 @dataclass(kw_only=True, eq=False)

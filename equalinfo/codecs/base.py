@@ -123,6 +123,9 @@ class Codec(ABC):
     library: ClassVar[str] = ""
     """The library whose version decides ids, too; empty: they are the same with any."""
 
+    why_lossy: ClassVar[str] = ""
+    """Where it is not lossless."""
+
     progress: Callable[[int], object] | None = None
     """Where encoding runs a neural M1, it calls this with the symbols coded since the last call."""
 
@@ -208,7 +211,6 @@ class Codec(ABC):
           ValueError: a symbol above 256, an array that is not one-dimensional or not of integers.
         """
 
-    @abstractmethod
     def decode(
         self,
         ids: Sequence[Ids],
@@ -228,6 +230,25 @@ class Codec(ABC):
           LossyCodecError: the method is not lossless and `allow_errors` is False.
           ValueError: an id out of range, or ids that this codec does not produce.
         """
+        if not self.lossless and not allow_errors:
+            raise LossyCodecError(
+                f"method {self.method!r} cannot restore its text: {self.why_lossy} "
+                "Pass allow_errors=True to get what its decoder gives all the same."
+            )
+        if lengths is None and self.needs_lengths:
+            raise ValueError(
+                f"method {self.method!r} has no end mark: give lengths, the symbols of each "
+                "example (bytes + EOS)."
+            )
+        _check_number_of_lengths(ids, lengths)
+        decoded = self._decode(ids, lengths)
+        if self.lossless:
+            _check_lengths(decoded, lengths)
+        return decoded
+
+    @abstractmethod
+    def _decode(self, ids: Sequence[Ids], lengths: Sequence[int] | None) -> list[Symbols]:
+        """Undo `encode`; there is one length for each example, and `decode` compares them."""
 
     def whole(self, ids: Ids) -> Ids:
         """Ids that were cut off anywhere, without the bits of a last window that is not whole."""
@@ -323,13 +344,6 @@ class Codec(ABC):
             )
         return codec
 
-    def _refuse_if_lossy(self, allow_errors: bool, why: str) -> None:
-        if not self.lossless and not allow_errors:
-            raise LossyCodecError(
-                f"method {self.method!r} cannot restore its text: {why} "
-                "Pass allow_errors=True to get what its decoder gives all the same."
-            )
-
 
 def neural(model: FrequencyModel) -> FrequencyModel | None:
     """The model where it has context, and steps of it cost time; None for a static one."""
@@ -384,7 +398,7 @@ def check_ids(ids: Sequence[Ids], vocab_size: int, lowest: int = ID_OFFSET) -> l
     return checked
 
 
-def check_number_of_lengths(ids: Sequence[Any], lengths: Sequence[int] | None) -> None:
+def _check_number_of_lengths(ids: Sequence[Any], lengths: Sequence[int] | None) -> None:
     """Raise a ValueError unless there is one length for each example."""
     if lengths is not None and len(lengths) != len(ids):
         raise ValueError(
@@ -396,7 +410,7 @@ def check_number_of_lengths(ids: Sequence[Any], lengths: Sequence[int] | None) -
             raise ValueError(f"example {index}: length {length} is negative.")
 
 
-def check_lengths(decoded: Sequence[Symbols], lengths: Sequence[int] | None) -> None:
+def _check_lengths(decoded: Sequence[Symbols], lengths: Sequence[int] | None) -> None:
     """Raise a ValueError where a decoded example does not have the length it was said to have."""
     if lengths is None:
         return

@@ -15,8 +15,6 @@ from equalinfo.codecs.base import (
     Codec,
     Encoded,
     Ids,
-    check_lengths,
-    check_number_of_lengths,
     option,
     size_in_name,
 )
@@ -75,15 +73,9 @@ class CodebookCodec(Codec):
         """See `Codec.encode`. The arrays are views, of one array for all examples."""
         return encode_tokens(self.codebook, examples, self.parse, windows=False)
 
-    def decode(
-        self,
-        ids: Sequence[Ids],
-        lengths: Sequence[int] | None = None,
-        *,
-        allow_errors: bool = False,
-    ) -> list[Symbols]:
-        """See `Codec.decode`. The arrays are views, of one array for all examples."""
-        return decode_tokens(self.codebook, ids, lengths)
+    def _decode(self, ids: Sequence[Ids], lengths: Sequence[int] | None) -> list[Symbols]:
+        """The arrays are views, of one array for all examples."""
+        return decode_tokens(self.codebook, ids)
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -111,12 +103,7 @@ def encode_tokens(
     ]
 
 
-def decode_tokens(
-    book: Codebook, ids: Sequence[Ids], lengths: Sequence[int] | None
-) -> list[Symbols]:
-    """Undo `encode_tokens`, and check the lengths if there are any."""
-    check_number_of_lengths(ids, lengths)
+def decode_tokens(book: Codebook, ids: Sequence[Ids]) -> list[Symbols]:
+    """Undo `encode_tokens`."""
     joined = join_ids(ids, ID_OFFSET + book.num_codes, ID_OFFSET)
-    decoded = parts(*book.decode_texts(*joined, ID_OFFSET))
-    check_lengths(decoded, lengths)
-    return decoded
+    return parts(*book.decode_texts(*joined, ID_OFFSET))

@@ -168,18 +168,12 @@ class EqualInfoCodec(WindowCodec):
             return super().encode(examples)
         return encode_tokens(book, examples, LONGEST, windows=True)
 
-    def decode(
-        self,
-        ids: Sequence[Ids],
-        lengths: Sequence[int] | None = None,
-        *,
-        allow_errors: bool = False,
-    ) -> list[Symbols]:
-        """See `Codec.decode`. The arrays are views, of one array for all examples."""
+    def _decode(self, ids: Sequence[Ids], lengths: Sequence[int] | None) -> list[Symbols]:
+        """The arrays are views, of one array for all examples."""
         book = self._book_of_tokens
         if book is None:
-            return super().decode(ids, lengths, allow_errors=allow_errors)
-        return decode_tokens(book, ids, lengths)
+            return super()._decode(ids, lengths)
+        return decode_tokens(book, ids)
 
     def _facts(self) -> dict[str, Any]:
         if self.codebook is None:

@@ -27,6 +27,12 @@ class EqualInfoAcCodec(WindowCodec):
     """
 
     method: ClassVar[str] = "equal_info_ac"
+    why_lossy: ClassVar[str] = (
+        "its greedy windows are padded with zeros, and a decoder that takes the longest text "
+        "of a code may read a symbol the encoder did not write (about 23% of windows of "
+        "English at window_bits=16; count_window_errors measures it). Use delay=True or method "
+        "'equal_info', which are exact."
+    )
 
     model: FrequencyModel = option(None, asset=M1_ASSET, flag="m1", help=M1_HELP)
     window_bits: int = option(16, help="W, bits of a window: 14..128 (default: 16)")
@@ -92,14 +98,6 @@ class EqualInfoAcCodec(WindowCodec):
     def m1(self) -> FrequencyModel | None:
         """See `Codec.m1`."""
         return neural(self.model)
-
-    def _why_lossy(self) -> str:
-        return (
-            "its greedy windows are padded with zeros, and a decoder that takes the longest text "
-            "of a code may read a symbol the encoder did not write (about 23% of windows of "
-            "English at window_bits=16; count_window_errors measures it). Use delay=True or method "
-            "'equal_info', which are exact."
-        )
 
     def _facts(self) -> dict[str, Any]:
         return m1_facts(self.model)

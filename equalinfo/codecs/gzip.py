@@ -21,8 +21,6 @@ from equalinfo.codecs.base import (
     Ids,
     check_examples,
     check_ids,
-    check_lengths,
-    check_number_of_lengths,
     check_token_bits,
     codes_to_ids,
     option,
@@ -83,15 +81,7 @@ class GzipCodec(Codec):
             encoded.append(Encoded(ids, ends, 0))
         return encoded
 
-    def decode(
-        self,
-        ids: Sequence[Ids],
-        lengths: Sequence[int] | None = None,
-        *,
-        allow_errors: bool = False,
-    ) -> list[Symbols]:
-        """See `Codec.decode`."""
-        check_number_of_lengths(ids, lengths)
+    def _decode(self, ids: Sequence[Ids], lengths: Sequence[int] | None) -> list[Symbols]:
         decoded = []
         for index, example in enumerate(check_ids(ids, self.vocab_size)):
             if not len(example):
@@ -101,7 +91,6 @@ class GzipCodec(Codec):
             # An escape takes two bytes: a longer output than that is damage, not worth the memory.
             limit = 0 if lengths is None else 2 * lengths[index] + 1
             decoded.append(self._inflate(bits, index, limit))
-        check_lengths(decoded, lengths)
         return decoded
 
     def _inflate(self, bits: np.ndarray, index: int, limit: int) -> Symbols:

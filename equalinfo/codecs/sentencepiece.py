@@ -26,8 +26,6 @@ from equalinfo.codecs.base import (
     Ids,
     check_examples,
     check_ids,
-    check_lengths,
-    check_number_of_lengths,
     option,
     size_in_name,
 )
@@ -59,6 +57,10 @@ class SentencePieceCodec(Codec):
     """Ids are those of the model; EOS is its eos id, which must be 1 (pad 0 and unk 2 likewise)."""
 
     method: ClassVar[str] = "sentencepiece"
+    why_lossy: ClassVar[str] = (
+        "the model normalises text (T5's changes spaces, newlines and many characters) or lacks "
+        "byte fallback."
+    )
     library: ClassVar[str] = "sentencepiece"
     eos_is_id: ClassVar[bool] = True
     beginnings_decode: ClassVar[bool] = True
@@ -190,20 +192,7 @@ class SentencePieceCodec(Codec):
             done = end
         return ids, spans
 
-    def decode(
-        self,
-        ids: Sequence[Ids],
-        lengths: Sequence[int] | None = None,
-        *,
-        allow_errors: bool = False,
-    ) -> list[Symbols]:
-        """See `Codec.decode`."""
-        self._refuse_if_lossy(
-            allow_errors,
-            "the model normalises text (T5's changes spaces, newlines and many characters) or "
-            "lacks byte fallback.",
-        )
-        check_number_of_lengths(ids, lengths)
+    def _decode(self, ids: Sequence[Ids], lengths: Sequence[int] | None) -> list[Symbols]:
         decoded = []
         for index, example in enumerate(check_ids(ids, self.vocab_size, lowest=EOS_ID)):
             parts = []
@@ -215,8 +204,6 @@ class SentencePieceCodec(Codec):
                     parts.append(np.array([EOS], np.uint16))
                 start = end + 1
             decoded.append(np.concatenate(parts))
-        if self._lossless:
-            check_lengths(decoded, lengths)
         return decoded
 
     def _decode_document(self, ids: list[int], index: int) -> bytes:

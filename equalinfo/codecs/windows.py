@@ -19,8 +19,6 @@ from equalinfo.codecs.base import (
     Ids,
     check_examples,
     check_ids,
-    check_lengths,
-    check_number_of_lengths,
     codes_to_ids,
     option,
 )
@@ -189,20 +187,8 @@ class WindowCodec(Codec):
             encoded.append(Encoded(ids, ends, len(codes)))
         return encoded
 
-    def decode(
-        self,
-        ids: Sequence[Ids],
-        lengths: Sequence[int] | None = None,
-        *,
-        allow_errors: bool = False,
-    ) -> list[Symbols]:
-        """See `Codec.decode`."""
-        self._refuse_if_lossy(allow_errors, self._why_lossy())
-        check_number_of_lengths(ids, lengths)
-        decoded = [symbols for symbols, _ in self._windows.decode(self._codes(ids))]
-        if self.lossless:
-            check_lengths(decoded, lengths)
-        return decoded
+    def _decode(self, ids: Sequence[Ids], lengths: Sequence[int] | None) -> list[Symbols]:
+        return [symbols for symbols, _ in self._windows.decode(self._codes(ids))]
 
     def count_window_errors(
         self, examples: Sequence[Symbols], encoded: Sequence[Encoded] | None = None
@@ -234,6 +220,3 @@ class WindowCodec(Codec):
             except ValueError as error:
                 raise ValueError(f"example {index}: {error}") from error
         return codes
-
-    def _why_lossy(self) -> str:
-        return ""

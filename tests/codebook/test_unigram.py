@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from equalinfo.codebook import unigram
-from equalinfo.codebook.unigram import candidates, corpus, costs, lattice, training
+from equalinfo.codebook import costs, unigram
+from equalinfo.codebook.unigram import candidates, corpus, lattice, training
 from equalinfo.codebook.unigram.words import word_end
 
 NOUNS = ["cat", "dog", "rat", "hen", "fox", "owl", "bee", "ant", "elk", "cow", "pig", "emu"]

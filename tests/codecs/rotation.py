@@ -8,7 +8,7 @@ import numpy as np
 
 from equalinfo.alphabet import NUM_SYMBOLS, Symbols
 from equalinfo.codecs import Codec, Encoded, option
-from equalinfo.codecs.base import check_examples, check_ids, check_lengths, codes_to_ids
+from equalinfo.codecs.base import check_examples, check_ids, codes_to_ids
 from equalinfo.ids import ID_OFFSET
 
 
@@ -43,16 +43,6 @@ class RotationCodec(Codec):
             for symbols in check_examples(examples)
         ]
 
-    def decode(
-        self,
-        ids: Sequence[Any],
-        lengths: Sequence[int] | None = None,
-        *,
-        allow_errors: bool = False,
-    ) -> list[Symbols]:
+    def _decode(self, ids: Sequence[Any], lengths: Sequence[int] | None) -> list[Symbols]:
         checked = check_ids(ids, ID_OFFSET + NUM_SYMBOLS)
-        decoded = [
-            ((one - ID_OFFSET - self.turn) % NUM_SYMBOLS).astype(np.uint16) for one in checked
-        ]
-        check_lengths(decoded, lengths)
-        return decoded
+        return [((one - ID_OFFSET - self.turn) % NUM_SYMBOLS).astype(np.uint16) for one in checked]

@@ -23,7 +23,8 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from equalinfo.alphabet import EOS, NUM_SYMBOLS
-from equalinfo.codebook.unigram import candidates, costs
+from equalinfo.codebook import costs
+from equalinfo.codebook.unigram import candidates
 from equalinfo.codebook.unigram.corpus import Corpus, Integers, read
 from equalinfo.codebook.unigram.lattice import Lattice
 

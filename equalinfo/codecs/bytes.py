@@ -14,8 +14,6 @@ from equalinfo.codecs.base import (
     Codec,
     Encoded,
     Ids,
-    check_lengths,
-    check_number_of_lengths,
 )
 from equalinfo.codecs.batch import join_examples, join_ids, parts
 
@@ -62,15 +60,7 @@ class BytesCodec(Codec):
         ends.flags.writeable = False
         return [Encoded(part, ends[: len(part)], 0) for part in parts(ids, places)]
 
-    def decode(
-        self,
-        ids: Sequence[Ids],
-        lengths: Sequence[int] | None = None,
-        *,
-        allow_errors: bool = False,
-    ) -> list[Symbols]:
-        """See `Codec.decode`."""
-        check_number_of_lengths(ids, lengths)
+    def _decode(self, ids: Sequence[Ids], lengths: Sequence[int] | None) -> list[Symbols]:
         joined, places = join_ids(ids, self.vocab_size, EOS_ID)
         special = np.flatnonzero(joined < ID_OFFSET)
         if np.any(joined[special] != EOS_ID):
@@ -78,9 +68,7 @@ class BytesCodec(Codec):
         symbols = joined.astype(np.uint16)
         symbols -= ID_OFFSET
         symbols[special] = EOS
-        decoded = parts(symbols, places)
-        check_lengths(decoded, lengths)
-        return decoded
+        return parts(symbols, places)
 
 
 def _unk_error(ids: Sequence[Ids]) -> ValueError:
