@@ -31,7 +31,7 @@ import tensorflow as tf
 
 from tasks.sources import json_lines
 from tasks.text import register_text_task
-from tasks.tokenizer_vocabulary import TokenizerVocabulary
+from tasks.vocabulary import TokenizerVocabulary
 
 DEMO = Path(__file__).resolve().parents[1] / "demo" / "text" / "train-*.json.gz"
 ROWS_PER_BATCH = 64

@@ -11,7 +11,7 @@ from absl import logging
 from t5x.infer import Inferences, write_inferences_to_file
 
 from equalinfo.data import storage
-from tasks.base_vocabulary import BaseVocabulary
+from tasks.vocabulary import CodecVocabulary
 
 
 class TextWriter:
@@ -49,6 +49,6 @@ class TextWriter:
 
 def _num_bytes(vocabulary: seqio.Vocabulary | None, line: dict[str, Any]) -> int:
     """Bytes of a prediction's documents; of text that was no UTF-8 as they were sampled."""
-    if isinstance(vocabulary, BaseVocabulary):
+    if isinstance(vocabulary, CodecVocabulary):
         return sum(map(len, vocabulary.documents(np.asarray(line["prediction_tokens"], np.int64))))
     return len(line["prediction"].encode())

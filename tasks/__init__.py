@@ -9,7 +9,7 @@
 * `tasks.prompts`: prompts for `t5x.infer`.
 * `tasks.sources`: where text comes from, C4 files or TFDS.
 * `tasks.batches.task_batches(NAME, ...)`: any of these for the local trainer, streamed.
-* `tasks.vocabulary` (a codec directory), `tasks.tokenizer_vocabulary` (a `.eqi` file),
+* `tasks.vocabulary` (a codec directory, or a `.eqi` file),
   `tasks.metrics`, `tasks.features`: what the tasks are made of.
 
 With T5X:

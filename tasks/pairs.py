@@ -20,7 +20,6 @@ import tensorflow as tf
 
 from equalinfo import alphabet
 from equalinfo.lm import pairs
-from tasks.base_vocabulary import BaseVocabulary
 from tasks.metrics import LanguageModelScores
 from tasks.sources import text_files
 from tasks.vocabulary import CodecVocabulary
@@ -93,10 +92,10 @@ def register_spelling(
     if module is not None:
         importlib.import_module(module)
     vocabulary = seqio.get_mixture_or_task(task).output_features["targets"].vocabulary
-    if not isinstance(vocabulary, BaseVocabulary):
+    if not isinstance(vocabulary, CodecVocabulary):
         raise ValueError(
             f"task {task!r} has the vocabulary {vocabulary}; spelling needs one of "
-            "tasks.vocabulary or tasks.tokenizer_vocabulary."
+            "tasks.vocabulary."
         )
 
     def encode(texts: Sequence[bytes]) -> list[npt.NDArray[np.int32]]:

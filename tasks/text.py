@@ -26,11 +26,10 @@ import numpy.typing as npt
 import seqio
 import tensorflow as tf
 
-from equalinfo.ids import EOS_ID, ID_OFFSET
-from tasks.base_vocabulary import Ids
+from equalinfo.ids import EOS_ID, ID_OFFSET, Ids
 from tasks.metrics import LanguageModelScores
 from tasks.sources import DOCUMENTS_PER_SEQUENCE, join_documents
-from tasks.tokenizer_vocabulary import TokenizerVocabulary
+from tasks.vocabulary import TokenizerVocabulary
 
 Counts = npt.NDArray[np.int64]
 

@@ -1,4 +1,4 @@
-"""A SeqIO vocabulary over a codec directory: text <-> the token ids of any compression method.
+"""SeqIO vocabularies: text <-> the token ids of any compression method, or of a codebook.
 
 The codec is loaded when text is first encoded or decoded, not before: registering tasks, and
 training on records, load none.
@@ -7,17 +7,23 @@ training on records, load none.
 import hashlib
 import json
 import logging
+import os
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import seqio
+import tensorflow as tf
 
 from equalinfo import alphabet, codecs
-from equalinfo.codecs.base import CODEC_FILE, Codec
+from equalinfo.codebook.shipped import resolve_codebook, shipped_file
+from equalinfo.codecs.base import CODEC_FILE, Codec, Ids
 from equalinfo.data import storage
 from equalinfo.ids import EOS_ID, ID_OFFSET, UNK_ID
-from tasks.base_vocabulary import BaseVocabulary, Ids
+from equalinfo.tokenizer import Tokenizer
 
 _log = logging.getLogger(__name__)
 
@@ -42,17 +48,28 @@ def read_codec_json(directory: str) -> dict[str, Any]:
 
 
 def codec_fingerprint(description: Mapping[str, Any]) -> str:
-    """sha256 of a codec's description: equal for codecs that give the same tokens."""
-    return hashlib.sha256(json.dumps(description, sort_keys=True).encode("utf-8")).hexdigest()
+    """sha256 of what a codec's ids mean, of its description: equal where they mean the same."""
+    codec = codecs.codec_of(description["method"])
+    meaning = codec.meaning(description["options"], description["assets"])
+    return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode("utf-8")).hexdigest()
 
 
-class CodecVocabulary(BaseVocabulary[Codec]):
+class CodecVocabulary(seqio.Vocabulary):
     """Ids of a codec: 0 pad, 1 eos, 2 unk, then the codes.
 
+    A text is one document. `encode` adds no EOS, neither as a symbol nor as an id (a SeqIO feature
+    with add_eos=True appends the id). `decode` goes up to the first id 1, as in every SeqIO
+    vocabulary; `documents` reads on. Both read bytes as UTF-8, and U+FFFD where they are not. What
+    a model may sample decodes too: pad, unk and ids out of range stand for nothing.
+
     Ids may be cut anywhere: of a window without all of its tokens nothing is decoded. What cannot
-    be decoded so: `ac` and `static_ac` (they need the number of symbols), the middle of a `gzip`
-    stream, and, to the right text, the middle of an example where M1 is not reset at every window.
+    be decoded so: methods that need the number of symbols (`ac`), the middle of a stream (`gzip`),
+    and, to the right text, the middle of an example where M1 is not reset at every window.
     Methods that are not lossless give their decoder's best guess.
+
+    The Python and the TensorFlow path run the same code. TensorFlow reaches it through
+    `tf.numpy_function`, where a call takes longer than encoding a page of text: `encode_tf` takes
+    batches of documents, too. A graph with such a call runs in this process only.
     """
 
     def __init__(
@@ -70,13 +87,14 @@ class CodecVocabulary(BaseVocabulary[Codec]):
           extra_ids: ids added after the codec's, for sentinels.
           document_separator: what `decode` writes between documents.
         """
+        self._codec: Codec | None = None
+        self._lock = threading.Lock()
         self._directory = str(directory)
-        description = read_codec_json(self._directory)
-        super().__init__(codec_fingerprint(description), extra_ids, document_separator)
-        self._method = str(description["method"])
-        self._options: Mapping[str, Any] = description.get("options", {})
-        self._assets: Mapping[str, str] = description.get("assets", {})
+        self._separator = document_separator
         self._vocab_size = vocab_size
+        self._description = self._describe()
+        self._sha256 = codec_fingerprint(self._description)
+        super().__init__(extra_ids=extra_ids)
 
     @property
     def _base_vocab_size(self) -> int:
@@ -90,71 +108,268 @@ class CodecVocabulary(BaseVocabulary[Codec]):
     @property
     def assets(self) -> Mapping[str, str]:
         """sha256 of each file of the codec, such as its M1."""
-        return self._assets
+        return dict(self._description["assets"])
 
     @property
     def method(self) -> str:
         """The compression method."""
-        return self._method
+        return str(self._description["method"])
 
     @property
     def eos_in_stream(self) -> bool:
         """The id 1 ends documents; otherwise a symbol inside windows does."""
-        return codecs.codec_of(self._method).eos_is_id
+        return self._kind.eos_is_id
 
     @property
     def tokens_per_window(self) -> int | None:
         """Tokens of one window; None where there are no windows, or tokens cross their ends."""
-        return codecs.codec_of(self._method).tokens_per_window(self._options)
+        return self._kind.tokens_per_window(self._description["options"])
+
+    @property
+    def _kind(self) -> type[Codec]:
+        return codecs.codec_of(self.method)
 
     @property
     def codec(self) -> Codec:
         """The codec, loaded (and its assets verified) on first use."""
-        return self._loaded()
+        with self._lock:
+            if self._codec is None:
+                self._codec = self._load()
+            return self._codec
+
+    @property
+    def sha256(self) -> str:
+        """Equal for vocabularies whose ids mean the same, 64 hexadecimal digits."""
+        return self._sha256
+
+    @property
+    def bos_id(self) -> int | None:
+        """None: sequences begin with pad, as T5's do."""
+        return None
+
+    @property
+    def eos_id(self) -> int:
+        """1."""
+        return EOS_ID
+
+    @property
+    def unk_id(self) -> int:
+        """2; only the codec `sentencepiece` writes it."""
+        return UNK_ID
 
     def documents(self, ids: Sequence[int] | Ids) -> list[bytes]:
-        """See `BaseVocabulary.documents`.
+        """All documents in a stream of ids, past every EOS; the last may be unfinished.
+
+        Id 1 ends a document as an EOS symbol does, where each token decodes by itself.
+
+        Args:
+          ids: int[n]; pad, unk and ids out of range stand for nothing.
 
         Raises:
           ValueError: the method cannot decode without the number of symbols.
         """
-        return alphabet.split(self._symbols(np.asarray(ids).reshape(-1)))
+        if self._kind.needs_lengths:
+            raise ValueError(
+                f"method {self.method!r} cannot decode ids alone: it needs the number of symbols "
+                "of each example. Use equalinfo.codecs.load(DIR).decode(ids, lengths), or "
+                "equalinfo.dataset.restore for a whole data set."
+            )
+        codec, array = self.codec, np.asarray(ids).reshape(-1)
+        lowest = EOS_ID if self._kind.eos_is_id else ID_OFFSET
+        ends = np.flatnonzero(array == EOS_ID)
+        if lowest == EOS_ID or codec.tokens_per_unit != 1:
+            ends = ends[:0]
+        pieces = [
+            codec.whole(piece[(piece >= lowest) & (piece != UNK_ID) & (piece < codec.vocab_size)])
+            for piece in np.split(array.astype(np.int64), ends)
+        ]
+        decoded = codec.decode([piece.astype(np.int32) for piece in pieces], allow_errors=True)
+        eos = np.array([alphabet.EOS], np.uint16)
+        joined = [part for piece in decoded for part in (eos, piece)]
+        return alphabet.split(np.concatenate(joined[1:]))
+
+    def _describe(self) -> dict[str, Any]:
+        return read_codec_json(self._directory)
+
+    def _read(self) -> Codec:
+        with storage.local_copy(self._directory) as local:
+            return codecs.load(local)
 
     def _load(self) -> Codec:
-        codec = self._read()
+        codec, found = self._read(), codec_fingerprint(self._describe())
+        if found != self._sha256:
+            raise ValueError(
+                f"{self._directory or 'the codebook of the package'} was sha256:"
+                f"{self._sha256[:12]}.. where this vocabulary was made, and is "
+                f"sha256:{found[:12]}.. here. Its tokens mean something else. Use the same file, "
+                "or the same version of equalinfo, in every process."
+            )
         if self._vocab_size not in (None, codec.vocab_size):
             raise ValueError(
                 f"the codec in {self._directory} has {codec.vocab_size} ids, but "
                 f"vocab_size={self._vocab_size} was expected. Use the codec of the data set."
             )
         if not codec.lossless:
-            _log.warning("Method %r is not lossless: decoded text is a best guess.", self._method)
+            _log.warning("Method %r is not lossless: decoded text is a best guess.", self.method)
         return codec
 
-    def _read(self) -> Codec:
-        with storage.local_copy(self._directory) as local:
-            return codecs.load(local)
-
-    def _symbols(self, ids: npt.NDArray[Any]) -> alphabet.Symbols:
-        if codecs.codec_of(self._method).needs_lengths:
-            raise ValueError(
-                f"method {self._method!r} cannot decode ids alone: it needs the number of symbols "
-                "of each example. Use equalinfo.codecs.load(DIR).decode(ids, lengths), or "
-                "equalinfo.dataset.restore for a whole data set."
-            )
-        lowest = EOS_ID if self.eos_in_stream else ID_OFFSET
-        real = ids[(ids >= lowest) & (ids != UNK_ID) & (ids < self._base_vocab_size)]
-        real = self.codec.whole(real.astype(np.int32))
-        if not len(real):
-            return np.empty(0, np.uint16)
-        return self.codec.decode([real], None, allow_errors=True)[0]
-
     def _encode_documents(self, documents: list[bytes]) -> list[Ids]:
-        symbols = [np.frombuffer(data, np.uint8).astype(np.uint16) for data in documents]
-        return [encoded.ids for encoded in self.codec.encode(symbols)]
+        """Encode each document by itself, int32[tokens] each."""
+        return self.codec.encode_bytes(documents)
+
+    def _text(self, ids: npt.NDArray[Any]) -> str:
+        # Id 1 ends the text. Inside windows EOS is a symbol, and documents go on after it.
+        ends = np.flatnonzero(ids == EOS_ID)
+        documents = self.documents(ids[: ends[0]] if len(ends) else ids)
+        return self._separator.join(document.decode("utf-8", "replace") for document in documents)
+
+    def _encode(self, s: str | bytes) -> list[int]:
+        document = s.encode("utf-8") if isinstance(s, str) else bytes(s)
+        return self._encode_documents([document])[0].tolist()
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        return self._text(np.asarray(ids, np.int64).reshape(-1))
+
+    def encode_tf(self, s: tf.Tensor) -> tf.Tensor | tf.RaggedTensor:
+        """Tokenise in TensorFlow, without EOS.
+
+        Args:
+          s: a document, string[], or a batch, string[B]: one call of the tokenizer for all of it,
+            many times faster than document by document.
+
+        Returns:
+          int32[tokens]; for a batch a RaggedTensor, int32[B, (tokens)].
+        """
+        return self._encode_tf(s)
+
+    def _encode_tf(self, s: tf.Tensor) -> tf.Tensor | tf.RaggedTensor:
+        s = tf.convert_to_tensor(s, tf.string)
+        if s.shape.rank is None:
+            s = tf.ensure_shape(s, [])
+        if s.shape.rank > 1:
+            raise ValueError(
+                f"encode_tf got string{s.shape.as_list()}, expected string[] or string[B]. "
+                "Reshape it to one dimension."
+            )
+
+        def encode_one(document: bytes | npt.NDArray[Any]) -> Ids:
+            # TensorFlow gives bytes in graphs, an object array eagerly.
+            one = document.item() if isinstance(document, np.ndarray) else document
+            return self._encode_documents([one])[0]
+
+        def encode_batch(documents: npt.NDArray[Any]) -> tuple[Ids, npt.NDArray[np.int64]]:
+            ids = self._encode_documents(documents.tolist())
+            lengths = np.array([len(of_one) for of_one in ids], np.int64)
+            return np.concatenate(ids) if ids else np.empty(0, np.int32), lengths
+
+        if s.shape.rank == 0:
+            ids = tf.numpy_function(encode_one, [s], tf.int32, stateful=False)
+            ids.set_shape([None])
+            return ids
+        ids, lengths = tf.numpy_function(encode_batch, [s], (tf.int32, tf.int64), stateful=False)
+        ids.set_shape([None])
+        lengths.set_shape(s.shape)
+        return tf.RaggedTensor.from_row_lengths(ids, lengths, validate=False)
+
+    def decode_tf(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
+        """Decode in TensorFlow, each row up to its first id 1.
+
+        Args:
+          ids: int[..., L], or a RaggedTensor of `encode_tf`.
+
+        Returns:
+          string[...], of one call for all rows.
+        """
+        return super().decode_tf(ids.to_tensor() if isinstance(ids, tf.RaggedTensor) else ids)
+
+    def _decode_tf(self, ids: tf.Tensor) -> tf.Tensor:
+        def decode(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            # dtype=object: NumPy's own strings would drop NUL at the end.
+            texts = np.empty(rows.shape[:-1], object)
+            for place in np.ndindex(texts.shape):
+                texts[place] = self._text(rows[place]).encode("utf-8")
+            return texts
+
+        texts = tf.numpy_function(decode, [ids], tf.string, stateful=False)
+        texts.set_shape(ids.shape[:-1])
+        return texts
+
+    def __getstate__(self) -> dict[str, Any]:
+        # gin deep-copies vocabularies, and workers pickle them: the codec is loaded again there.
+        state = self.__dict__.copy()
+        state["_codec"] = None
+        del state["_lock"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, CodecVocabulary)
+            and self._sha256 == other._sha256
+            and self.extra_ids == other.extra_ids
+        )
+
+    def __hash__(self) -> int:
+        return hash((self._sha256, self.extra_ids))
 
     def __str__(self) -> str:
         return (
-            f"CodecVocabulary(method={self._method}, sha256={self.sha256[:12]}, "
+            f"{type(self).__name__}(method={self.method}, sha256={self.sha256[:12]}, "
             f"vocab_size={self._vocab_size}, extra_ids={self.extra_ids})"
         )
+
+
+class TokenizerVocabulary(CodecVocabulary):
+    """Ids of `equalinfo.Tokenizer`: fast enough to train straight from text.
+
+    Equal to the vocabulary of a data set that was compressed with the same codebook and parse.
+    Every byte string has ids of its own (SeqIO's text need not be valid UTF-8), and unk never
+    occurs. Pickles are small: they hold the path and the sha256, and where they are read the same
+    codebook must be.
+    """
+
+    def __init__(
+        self,
+        codebook: str | os.PathLike[str] | None = None,
+        extra_ids: int = 0,
+        document_separator: str = "\n",
+    ) -> None:
+        """Load the codebook.
+
+        Args:
+          codebook: a `.eqi` file, may be remote (gs://...); None takes the one that the package
+            ships, which another version of the package may replace: name a file in configurations
+            that must last.
+          extra_ids: ids added after the codebook's, for sentinels.
+          document_separator: what `decode` writes where a code holds an EOS symbol.
+        """
+        place = "" if codebook is None else os.fspath(codebook)
+        super().__init__(place, None, extra_ids, document_separator)
+        self._vocab_size = self.codec.vocab_size
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The same, without SeqIO."""
+        codec = self.codec
+        assert isinstance(codec, codecs.CodebookCodec)
+        return Tokenizer(codec.codebook, codec.parse)
+
+    @property
+    def eos_in_stream(self) -> bool:
+        """Text tasks write the id 1 behind documents."""
+        return True
+
+    def _describe(self) -> dict[str, Any]:
+        codec = self._read()
+        with self._file() as path:
+            return codec.description({codecs.CODEBOOK_ASSET: storage.sha256(path)})
+
+    def _read(self) -> Codec:
+        with self._file() as path:
+            return codecs.CodebookCodec(codebook=resolve_codebook(path))
+
+    def _file(self) -> AbstractContextManager[str]:
+        return storage.local_copy(self._directory) if self._directory else shipped_file()

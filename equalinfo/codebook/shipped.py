@@ -1,6 +1,8 @@
 """The codebooks that come with the package; `equalinfo/codebooks/README.md` says what they are."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import resources
 
@@ -9,9 +11,9 @@ from equalinfo.codebook.book import Codebook
 DEFAULT_CODEBOOK = "english-65536-v2.eqi"
 
 
-@cache
-def shipped_codebook(name: str = DEFAULT_CODEBOOK) -> Codebook:
-    """A codebook of the package, loaded once a process.
+@contextmanager
+def shipped_file(name: str = DEFAULT_CODEBOOK) -> Iterator[str]:
+    """The path of a codebook of the package, for the length of a block.
 
     Args:
       name: of a file in `equalinfo/codebooks`: older ones stay there when a better one comes.
@@ -24,6 +26,13 @@ def shipped_codebook(name: str = DEFAULT_CODEBOOK) -> Codebook:
         known = sorted(file.name for file in files.iterdir() if file.name.endswith(".eqi"))
         raise FileNotFoundError(f"no codebook {name!r} in the package: {', '.join(known)}.")
     with resources.as_file(files / name) as path:
+        yield str(path)
+
+
+@cache
+def shipped_codebook(name: str = DEFAULT_CODEBOOK) -> Codebook:
+    """A codebook of the package, loaded once a process; see `shipped_file`."""
+    with shipped_file(name) as path:
         return Codebook.load(path)
 
 

@@ -29,13 +29,14 @@ from equalinfo.codecs.base import (
     option,
 )
 from equalinfo.codecs.bytes import BytesCodec
-from equalinfo.codecs.codebook import CodebookCodec
+from equalinfo.codecs.codebook import CODEBOOK_ASSET, CodebookCodec
 from equalinfo.codecs.equal_info import EqualInfoCodec
 from equalinfo.codecs.equal_info_ac import EqualInfoAcCodec
 from equalinfo.codecs.gzip import GzipCodec
 from equalinfo.codecs.sentencepiece import SentencePieceCodec
 
 __all__ = [
+    "CODEBOOK_ASSET",
     "DEFAULT_METHOD",
     "EOS_ID",
     "ID_OFFSET",
@@ -43,6 +44,7 @@ __all__ = [
     "PAD_ID",
     "UNK_ID",
     "BytesCodec",
+    "CodebookCodec",
     "Codec",
     "Encoded",
     "LossyCodecError",

@@ -143,6 +143,16 @@ class Codec(ABC):
         return None
 
     @classmethod
+    def meaning(cls, options: Mapping[str, Any], assets: Mapping[str, str]) -> list[Any]:
+        """What its ids mean, for comparison: equal where they mean the same. JSON values.
+
+        Args:
+          options: `options()`.
+          assets: sha256 of each, by name.
+        """
+        return [cls.method, dict(options), dict(assets)]
+
+    @classmethod
     def name_parts(
         cls, options: Mapping[str, Any], token_bits: int, vocab_size: int
     ) -> tuple[str, ...]:
@@ -210,6 +220,11 @@ class Codec(ABC):
         Raises:
           ValueError: a symbol above 256, an array that is not one-dimensional or not of integers.
         """
+
+    def encode_bytes(self, texts: Sequence[bytes]) -> list[Ids]:
+        """Ids of texts without EOS, each by itself."""
+        symbols = [np.frombuffer(text, np.uint8).astype(np.uint16) for text in texts]
+        return [encoded.ids for encoded in self.encode(symbols)]
 
     def decode(
         self,
@@ -283,6 +298,15 @@ class Codec(ABC):
         }
         return {name: value for name, value in own.items() if value is not None} | self._facts()
 
+    def description(self, assets: Mapping[str, str]) -> dict[str, Any]:
+        """What codec.json says, given the sha256 of each asset."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "method": self.method,
+            "options": self.options(),
+            "assets": dict(assets),
+        }
+
     def _facts(self) -> dict[str, Any]:
         """What codec.json says of the assets besides, so that others need not open them."""
         return {}
@@ -303,12 +327,9 @@ class Codec(ABC):
                     f"{type(value).__name__} has no save(path), so a codec on it cannot be saved."
                 )
             value.save(directory / name)
-        description = {
-            "format_version": FORMAT_VERSION,
-            "method": self.method,
-            "options": self.options(),
-            "assets": {name: file_sha256(directory / name) for name in sorted(assets)},
-        }
+        description = self.description(
+            {name: file_sha256(directory / name) for name in sorted(assets)}
+        )
         # Last, and in one move: a directory with a codec.json is complete.
         unfinished = directory / f".{CODEC_FILE}.{os.getpid()}"
         unfinished.write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", "utf-8")

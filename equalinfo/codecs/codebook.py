@@ -20,6 +20,7 @@ from equalinfo.codecs.base import (
 )
 from equalinfo.codecs.batch import join_examples, join_ids, parts
 from equalinfo.ids import ID_OFFSET
+from equalinfo.tokenizer import Tokenizer
 
 CODEBOOK_ASSET = "codebook.eqi"
 
@@ -35,6 +36,10 @@ class CodebookCodec(Codec):
         None, asset=CODEBOOK_ASSET, help="its .eqi file (default: that of the package)"
     )
     parse: str = option(None, choices=PARSES, help="how text is cut (default: the codebook's own)")
+
+    @classmethod
+    def meaning(cls, options: Mapping[str, Any], assets: Mapping[str, str]) -> list[Any]:
+        return meaning_of_tokens(assets, options["parse"])
 
     @classmethod
     def name_parts(
@@ -73,6 +78,10 @@ class CodebookCodec(Codec):
         """See `Codec.encode`. The arrays are views, of one array for all examples."""
         return encode_tokens(self.codebook, examples, self.parse, windows=False)
 
+    def encode_bytes(self, texts: Sequence[bytes]) -> list[Ids]:
+        """See `Codec.encode_bytes`: without a detour over symbols."""
+        return Tokenizer(self.codebook, self.parse).encode_batch(texts)
+
     def _decode(self, ids: Sequence[Ids], lengths: Sequence[int] | None) -> list[Symbols]:
         """The arrays are views, of one array for all examples."""
         return decode_tokens(self.codebook, ids)
@@ -83,6 +92,11 @@ class CodebookCodec(Codec):
             "num_codes": self.codebook.num_codes,
             "codebook_sha256": self.codebook.sha256,
         }
+
+
+def meaning_of_tokens(assets: Mapping[str, str], parse: str) -> list[Any]:
+    """`Codec.meaning` of codecs each of whose tokens is a text of a codebook."""
+    return [CodebookCodec.method, assets[CODEBOOK_ASSET], parse]
 
 
 def encode_tokens(

@@ -4,7 +4,7 @@ Up to W = 20 bits M1 is compiled into a codebook when the codec is made, and nee
 M1 runs, in the exact code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass
 from typing import Any, ClassVar
 
@@ -21,7 +21,12 @@ from equalinfo.codecs.base import (
     neural,
     option,
 )
-from equalinfo.codecs.codebook import CODEBOOK_ASSET, decode_tokens, encode_tokens
+from equalinfo.codecs.codebook import (
+    CODEBOOK_ASSET,
+    decode_tokens,
+    encode_tokens,
+    meaning_of_tokens,
+)
 from equalinfo.codecs.windows import BookWindows, ModelWindows, WindowCodec
 from equalinfo.coding.bits import check_window_bits
 from equalinfo.coding.exact import ExactCode
@@ -66,6 +71,12 @@ class EqualInfoCodec(WindowCodec):
     m1_context: int = option(None, lowest=0, help=M1_CONTEXT_HELP)
     precision: int = option(None)
     quiet: InitVar[bool] = False
+
+    @classmethod
+    def meaning(cls, options: Mapping[str, Any], assets: Mapping[str, str]) -> list[Any]:
+        if CODEBOOK_ASSET in assets and options["window_bits"] == options["token_bits"]:
+            return meaning_of_tokens(assets, LONGEST)
+        return super().meaning(options, assets)
 
     def __post_init__(self, quiet: bool) -> None:
         super().__post_init__()

@@ -16,7 +16,7 @@ from tasks.baselines import register_bytes
 from tasks.features import ByteCountingLMFeatureConverter
 from tasks.sources import json_lines
 from tasks.text import register_text_task
-from tasks.tokenizer_vocabulary import TokenizerVocabulary
+from tasks.vocabulary import TokenizerVocabulary
 
 Documents = Callable[..., list[bytes]]
 

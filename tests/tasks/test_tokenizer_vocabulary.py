@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from equalinfo import alphabet
 from equalinfo.codebook import Codebook
 from equalinfo.tokenizer import Tokenizer
-from tasks.tokenizer_vocabulary import TokenizerVocabulary
-from tasks.vocabulary import CodecVocabulary
+from tasks.vocabulary import CodecVocabulary, TokenizerVocabulary
 
 NASTY = [
     b"",
@@ -153,7 +152,7 @@ def test_it_is_the_codec_of_a_data_set(codec_directories: Mapping[str, Path]) ->
         assert ours.encode(document) == theirs.encode(document)
     ids = theirs.codec.encode([alphabet.join([b"one", b"two"])])[0].ids
     assert ours.documents(ids) == theirs.documents(ids) == [b"one", b"two"]
-    assert ours != theirs
+    assert ours == theirs and hash(ours) == hash(theirs)
 
 
 def test_special_and_extra_ids(codebook: Path) -> None:
@@ -170,7 +169,7 @@ def test_pickles_are_small_and_copies_are_equal(codebook: Path) -> None:
     vocabulary = TokenizerVocabulary(codebook, extra_ids=3)
     ids = vocabulary.encode("times")
     data = pickle.dumps(vocabulary)
-    assert len(data) < 600
+    assert len(data) < 1000
     for other in (pickle.loads(data), copy.deepcopy(vocabulary), copy.copy(vocabulary)):
         assert other == vocabulary and hash(other) == hash(vocabulary)
         assert other.vocab_size == vocabulary.vocab_size
