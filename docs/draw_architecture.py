@@ -19,9 +19,9 @@ FACE, FLOOR = "equalinfo", "equalinfo: floor"
 
 BOTTOM = "equalinfo/codecs/"
 
-WIDTH, HEIGHT = 236, 78  # of a box
-GAP, ROW = 28, 132  # between boxes of a row; from row to row
-LINES, LENGTH = 3, 38  # of what a box says, in characters
+WIDTH, HEIGHT = 246, 92  # of a box
+GAP, ROW = 24, 140  # between boxes of a row; from row to row
+LINES, LENGTH = 4, 40  # of what a box says, in characters
 
 Graph = dict[str, set[str]]
 
@@ -155,7 +155,7 @@ def about(room: str, root: Path = ROOT) -> str:
         return ", ".join(module.partition(".")[2].replace(".", "/") for module in inside)
     path = root / room / "__init__.py"
     text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-    return " ".join(text.split("\n\n")[0].split()).split(". ")[0].rstrip(".")
+    return " ".join(text.split("\n\n")[0].split()).split(". ")[0].rstrip(".").replace("`", "")
 
 
 def draw(root: Path = ROOT) -> str:

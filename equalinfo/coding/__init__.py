@@ -1,0 +1,1 @@
+"""Codes: integer frequencies to bits and back, window by window or text by text."""

@@ -1,0 +1,1 @@
+"""Text in, data sets out: finding and reading files of any format, records, manifests."""

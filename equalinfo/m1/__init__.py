@@ -1,0 +1,1 @@
+"""Byte models that codes ask for integer frequencies: frozen networks, counts, static ones."""

@@ -1,6 +1,7 @@
 """M1s as people name them: a file, the one of the package, or the model itself."""
 
 import os
+from collections.abc import Callable
 
 from equalinfo import container
 from equalinfo.m1.base import FrequencyModel
@@ -8,8 +9,53 @@ from equalinfo.m1.base import FrequencyModel
 ModelOrPath = FrequencyModel | str | os.PathLike[str]
 
 
+Loader = Callable[[str | os.PathLike[str], int | None], FrequencyModel]
+"""(path, precision or None) -> the model; a ValueError where it cannot have that precision."""
+
+
+def _frozen(path: str | os.PathLike[str], precision: int | None) -> FrequencyModel:
+    from equalinfo.m1.frozen.model import FrozenModel  # compiles kernels
+
+    return FrozenModel.load(path) if precision is None else FrozenModel.load(path, precision)
+
+
+def _static(path: str | os.PathLike[str], precision: int | None) -> FrequencyModel:
+    from equalinfo.m1.static import StaticModel
+
+    model = StaticModel.load(path)
+    if precision not in (None, model.precision):
+        raise ValueError(
+            f"{os.fspath(path)}: its frequencies have precision {model.precision}, expected "
+            f"{precision}. Count them again at that precision."
+        )
+    return model
+
+
+LOADERS: dict[str, Loader] = {container.FROZEN: _frozen, container.STATIC: _static}
+"""What reads an M1's file, by its kind, a key of `container.KINDS`."""
+
+
+def register(kind: str, words: container.Header, loader: Loader) -> None:
+    """Add a kind of M1: a `FrequencyModel` with `save`, in a file of its own, and this line.
+
+    From then on codecs take its file, keep it in their directory and load it again.
+
+    Args:
+      kind: in words, for errors.
+      words: what the header of its files says, and no other's.
+      loader: reads one.
+
+    Raises:
+      ValueError: there is such a kind.
+    """
+    if container.kind_of_header(words) or kind in container.KINDS:
+        raise ValueError(f"{kind!r}, {words}: there is such a kind of file already.")
+    container.KINDS[kind] = words
+    LOADERS[kind] = loader
+
+
 def load_model(path: str | os.PathLike[str], precision: int | None) -> FrequencyModel:
-    """Read an M1, frozen or static.
+    """Read an M1 of any kind.
 
     Args:
       path: a safetensors file; its metadata says which kind.
@@ -20,24 +66,12 @@ def load_model(path: str | os.PathLike[str], precision: int | None) -> Frequency
       ValueError: not an M1 file, or a static one of another precision.
     """
     kind = container.kind_of_header(container.read_header(path, "frozen or static M1"))
-    if kind == container.FROZEN:
-        from equalinfo.m1.frozen.model import FrozenModel  # compiles kernels
-
-        return FrozenModel.load(path) if precision is None else FrozenModel.load(path, precision)
-    if kind == container.STATIC:
-        from equalinfo.m1.static import StaticModel
-
-        model = StaticModel.load(path)
-        if precision not in (None, model.precision):
-            raise ValueError(
-                f"{os.fspath(path)}: its frequencies have precision {model.precision}, expected "
-                f"{precision}. Count them again at that precision."
-            )
-        return model
-    raise ValueError(
-        f"{os.fspath(path)} is not an M1 (it is {kind or 'none of our files'}). Make one with "
-        "`equalinfo freeze`."
-    )
+    if kind not in LOADERS:
+        raise ValueError(
+            f"{os.fspath(path)} is not an M1 (it is {kind or 'none of our files'}). Make one with "
+            "`equalinfo freeze`."
+        )
+    return LOADERS[kind](path, precision)
 
 
 def resolve_model(model: ModelOrPath | None, precision: int | None, default: int) -> FrequencyModel:
