@@ -195,7 +195,7 @@ def run_reading(text: str, output: str, workers: int) -> None:
 
 def _examples(line: str) -> list[bytes]:
     from equalinfo import Tokenizer
-    from equalinfo.records import Record, serialize
+    from equalinfo.data.records import Record, serialize
 
     global _tokenizer
     if _tokenizer is None:

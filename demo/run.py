@@ -28,14 +28,14 @@ from tqdm import tqdm
 import pipelines.compress
 from equalinfo.cli import main as equalinfo
 from equalinfo.codecs.sentencepiece import train as train_sentencepiece
+from equalinfo.data.dataset import Dataset
 from equalinfo.data.find import find
+from equalinfo.data.manifest import Manifest
 from equalinfo.data.text import read
-from equalinfo.dataset import restore
 from equalinfo.lm.config import OptimizerConfig, TrainConfig, model_config
 from equalinfo.lm.data import RowBatches, TokenRows
 from equalinfo.lm.evaluate import Scores, evaluate_dataset
 from equalinfo.lm.train import train
-from equalinfo.manifest import Manifest
 from pipelines.options import parse_compress
 from tasks.registration import register
 
@@ -185,7 +185,11 @@ def round_trip(directory: Path, text: str) -> str:
     totals = Manifest.load(directory).split("validation").totals
     if totals["window_errors"]:
         return f"FAILS: {totals['window_errors'] / totals['windows']:.1%} of windows"
-    found = list(tqdm(restore(directory, "validation"), "decode", unit=" documents", leave=False))
+    found = list(
+        tqdm(
+            Dataset.open(directory).restore("validation"), "decode", unit=" documents", leave=False
+        )
+    )
     return "ok" if found == documents(text) else "FAILS"
 
 

@@ -8,10 +8,9 @@ Where things are, in the order of the flow:
   coding        arithmetic coding, the exact Equal-Info code, the paper's windows
   codebook      M1 compiled into a table of texts: the tokenizer's data
   tokenizer     text -> token ids and back through a codebook: all that many users need
-  data          text from files, and files of token ids
+  data          files where they lie, text from them, and what a data set is on disk
   vocabularies, token_scores, ngram   tokenizers of any make, compared
   codecs        methods: text -> token ids and back
-  records, tfrecord, manifest, dataset   what a data set is on disk
   score         bits/byte, FLOPs/byte
   lm            the Transformer for M1 and M2, and a local trainer
 
@@ -24,9 +23,10 @@ from typing import TYPE_CHECKING, Any
 from equalinfo.version import __version__
 
 if TYPE_CHECKING:
+    from equalinfo.data.dataset import Dataset
     from equalinfo.tokenizer import Tokenizer
 
-__all__ = ["Tokenizer", "__version__"]
+__all__ = ["Dataset", "Tokenizer", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
@@ -34,4 +34,8 @@ def __getattr__(name: str) -> Any:
         from equalinfo.tokenizer import Tokenizer
 
         return Tokenizer
+    if name == "Dataset":
+        from equalinfo.data.dataset import Dataset
+
+        return Dataset
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,8 +12,8 @@ from equalinfo.codecs.base import Codec
 from equalinfo.console import print_any_text
 from equalinfo.data import storage
 from equalinfo.data.inputs import InputError, InputFile
+from equalinfo.data.manifest import Manifest, ManifestError
 from equalinfo.data.text import Limits, peek
-from equalinfo.manifest import Manifest, ManifestError
 from pipelines import output, sinks, sources
 from pipelines.estimate import Estimate, measure
 from pipelines.executors.task_array import TaskArray

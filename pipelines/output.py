@@ -16,8 +16,14 @@ from typing import Any
 
 from equalinfo.codecs.base import CODEC_FILE, EOS_ID, PAD_ID, Codec, file_sha256
 from equalinfo.data import storage
+from equalinfo.data.manifest import (
+    CODEC_DIRECTORY,
+    MANIFEST_FILE,
+    Manifest,
+    Shard,
+    Split,
+)
 from equalinfo.data.text import Limits
-from equalinfo.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, ManifestError, Shard, Split
 from equalinfo.version import __version__
 from pipelines import sinks
 from pipelines.limits import JobFailedError, check_limits
@@ -65,14 +71,8 @@ def read_manifest(directory: str) -> Manifest | None:
     Raises:
       ManifestError: it is damaged, or of another version.
     """
-    path = storage.join(directory, MANIFEST_FILE)
-    if not storage.exists(path):
-        return None
-    try:
-        text = storage.read_text(path)
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path} is damaged: {error}.") from error
-    return Manifest.from_json(text, path)
+    there_is_one = storage.exists(storage.join(directory, MANIFEST_FILE))
+    return Manifest.load(directory) if there_is_one else None
 
 
 def check(directory: str, split: str, overwrite: bool) -> None:

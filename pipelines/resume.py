@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict
 
 from equalinfo.data import storage
-from equalinfo.manifest import Manifest, Shard
+from equalinfo.data.manifest import Manifest, Shard
 from pipelines.shard import Layout, ShardReport, ShardTask
 
 REPORT_PREFIX = "report-"

@@ -18,9 +18,9 @@ from equalinfo.alphabet import EOS
 from equalinfo.codecs.base import Codec, Encoded
 from equalinfo.data import storage
 from equalinfo.data.inputs import DamagedInputError, InputFile
+from equalinfo.data.manifest import COUNTS, Shard
+from equalinfo.data.record_packing import PackedRecords, pack_records
 from equalinfo.data.text import read
-from equalinfo.manifest import COUNTS, Shard
-from equalinfo.record_packing import PackedRecords, pack_records
 from pipelines import coded, sinks
 from pipelines.examples import Example, batches, cut_documents
 

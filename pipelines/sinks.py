@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from equalinfo.array_record import SUFFIX, read_array_records
 from equalinfo.data import storage
-from equalinfo.record_packing import PackedRecords
-from equalinfo.tfrecord import frame, read_records
+from equalinfo.data.record_packing import PackedRecords
+from equalinfo.data.tfrecord import frame
 
 TFRECORD = "tfrecord"
 ARRAY_RECORD = "array_record"
@@ -65,25 +64,6 @@ def create(path: str, format_name: str) -> Iterator[Sink]:
             sink = _ArrayRecords(file)
             with sink:
                 yield sink
-
-
-def read(path: str) -> Iterator[bytes]:
-    """The records of a shard in order; its name tells the format.
-
-    Raises:
-      DamagedRecordsError: the file is cut off or damaged; says where.
-    """
-    name = storage.base_name(path)
-    if SUFFIX not in name:
-        with storage.open_read(path) as file:
-            yield from read_records(file, name)
-    elif storage.is_local(path):
-        yield from read_array_records(path, name)
-    else:
-        with TemporaryDirectory() as directory:
-            local = os.path.join(directory, name)
-            storage.copy(path, local)
-            yield from read_array_records(local, name)
 
 
 class _TFRecords:

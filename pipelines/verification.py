@@ -20,10 +20,11 @@ from equalinfo.alphabet import EOS, Symbols
 from equalinfo.codecs.base import CODEC_FILE, EOS_ID, Codec, check_ids
 from equalinfo.data import storage
 from equalinfo.data.inputs import InputFile
-from equalinfo.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, Shard
-from equalinfo.record_parsing import parse
-from equalinfo.records import Record, symbols_checksum
-from equalinfo.tfrecord import DamagedRecordsError
+from equalinfo.data.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, Shard
+from equalinfo.data.record_parsing import parse
+from equalinfo.data.records import Record, symbols_checksum
+from equalinfo.data.shards import read_shard
+from equalinfo.data.tfrecord import DamagedRecordsError
 from pipelines import output, sinks
 from pipelines.examples import Example
 from pipelines.shard import BATCH_EXAMPLES, Layout, ShardTask, compress_shard, read_batches
@@ -172,7 +173,7 @@ def _layout(manifest: Manifest, split: str, form: str) -> Layout:
 
 
 def _task(check: ShardCheck) -> ShardTask:
-    file = check.input or InputFile(check.shard.input, "txt", "")
+    file = check.input or InputFile(check.shard.input, "text", name=check.shard.input)
     return ShardTask(file, check.index, check.count)
 
 
@@ -390,7 +391,9 @@ def _examples(check: ShardCheck, counted: dict[str, int], findings: Findings) ->
 def _records(check: ShardCheck, findings: Findings) -> Iterator[tuple[str, Record]]:
     """Each record and its place in the file."""
     offset = 0
-    for number, data in enumerate(sinks.read(storage.join(check.directory, check.shard.file))):
+    for number, data in enumerate(
+        read_shard(storage.join(check.directory, check.shard.file), check.shard.file)
+    ):
         at = f" at byte {offset}" if check.layout.format == sinks.TFRECORD else ""
         offset += len(data) + _FRAME_BYTES
         try:

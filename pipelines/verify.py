@@ -14,9 +14,9 @@ from typing import Any
 from equalinfo.console import print_any_text
 from equalinfo.data import storage
 from equalinfo.data.inputs import InputError
+from equalinfo.data.manifest import Manifest, ManifestError, Shard
 from equalinfo.data.options import positive
-from equalinfo.manifest import Manifest, ManifestError, Shard
-from pipelines import output, sources
+from pipelines import sources
 from pipelines.executors.work import Executor, Work
 from pipelines.limits import JobFailedError
 from pipelines.options import add_executor, executor_of
@@ -221,12 +221,7 @@ def run(options: VerifyOptions) -> Report:
       ManifestError: no manifest, or it is damaged.
       DatasetError: the shards cannot be looked at, or a worker failed.
     """
-    manifest = output.read_manifest(options.dataset)
-    if manifest is None:
-        raise ManifestError(
-            f"{options.dataset}/manifest.json does not exist: the directory is no dataset, or the "
-            "job that wrote it did not finish. Run `python -m pipelines.compress` (again)."
-        )
+    manifest = Manifest.load(options.dataset)
     splits = tuple(dict.fromkeys(options.splits or sorted(manifest.splits)))
     for split in splits:
         if split not in manifest.splits:

@@ -14,11 +14,10 @@ import seqio
 import tensorflow as tf
 
 from equalinfo.codecs import codec_of
-from equalinfo.data import storage
-from equalinfo.dataset import read_dataset
-from equalinfo.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, ManifestError
+from equalinfo.data.dataset import Dataset
+from equalinfo.data.manifest import Manifest
 from tasks.metrics import LanguageModelScores
-from tasks.vocabulary import CodecVocabulary, read_codec_json
+from tasks.vocabulary import CodecVocabulary
 
 FEATURES = {
     # allow_missing: of variable length, dense.
@@ -50,7 +49,7 @@ def register(
       name: of the task; by default `task_name` of the manifest.
       sequence_length: tokens per record that the caller counts on; None takes the manifest's.
       prefix: put before the default name, such as "c4".
-      verify: read every record first, its checksums and counts (local directories only). Without it
+      verify: read every record first, its checksums and counts. Without it
         the number of records of a shard is checked whenever the shard is read to its end.
 
     Returns:
@@ -61,10 +60,10 @@ def register(
       ValueError: the codec beside it is another one; `sequence_length` differs; the name is taken.
     """
     place = _normal(os.fspath(directory))
-    text = _read_manifest(place)
-    manifest = Manifest.from_json(text, f"{place}/{MANIFEST_FILE}")
+    dataset = Dataset.open(place)
+    manifest = dataset.manifest
     name = name or task_name(manifest, prefix)
-    identity = (place, hashlib.sha256(text.encode("utf-8")).hexdigest())
+    identity = (place, hashlib.sha256(manifest.to_json().encode("utf-8")).hexdigest())
     taken = name in seqio.TaskRegistry.names()
     if taken and _registered.get(name) != identity:
         raise ValueError(_clash(name, identity))
@@ -74,15 +73,15 @@ def register(
             f"up to {manifest.sequence_length} tokens, and num_bytes counts for whole records. "
             f"Compress again with --sequence_length={sequence_length}."
         )
-    _check_codec(name, place, manifest)
-    _check_shards(place, manifest)
+    dataset.check_codec()
+    dataset.check_shards()
     if verify:
         for split in manifest.splits:
-            for _ in read_dataset(place, split):
+            for _ in dataset.read(split):
                 pass
     if taken:
         return name
-    vocabulary = CodecVocabulary(f"{place}/{CODEC_DIRECTORY}", vocab_size=manifest.vocab_size)
+    vocabulary = CodecVocabulary(dataset.codec_directory, vocab_size=manifest.vocab_size)
     shards = {split: content.shards for split, content in manifest.splits.items()}
     seqio.TaskRegistry.add(
         name,
@@ -148,17 +147,6 @@ def _normal(directory: str) -> str:
     return directory.rstrip("/") if "://" in directory else os.path.realpath(directory)
 
 
-def _read_manifest(place: str) -> str:
-    path = f"{place}/{MANIFEST_FILE}"
-    try:
-        return storage.read_text(path)
-    except FileNotFoundError as error:
-        raise ManifestError(
-            f"{path} does not exist: the directory is no data set, or the job that wrote it "
-            "did not finish. Run `python -m pipelines.compress` (again)."
-        ) from error
-
-
 def _clash(name: str, identity: tuple[str, str]) -> str:
     advice = "Give another name: register(directory, name=...), or a prefix."
     known = _registered.get(name)
@@ -170,45 +158,6 @@ def _clash(name: str, identity: tuple[str, str]) -> str:
             f"(sha256:{known[1][:12]}.. then, sha256:{identity[1][:12]}.. now). {advice}"
         )
     return f"task {name!r} is registered for {known[0]}, not for {identity[0]}. {advice}"
-
-
-def _check_codec(name: str, place: str, manifest: Manifest) -> None:
-    """The codec directory must be the one that made the tokens; its assets are verified at load."""
-    found = read_codec_json(f"{place}/{CODEC_DIRECTORY}")
-    expected = dict(manifest.codec)
-    if found == expected:
-        return
-    hint = (
-        f"Its tokens mean nothing there. Use the codec that {place}/{MANIFEST_FILE} names, "
-        "or compress again."
-    )
-    assets, found_assets = expected.get("assets", {}), found.get("assets", {})
-    for asset in sorted(assets):
-        if found_assets.get(asset) != assets[asset]:
-            now = found_assets.get(asset)
-            raise ValueError(
-                f"task {name!r} was compressed with {asset} sha256:{assets[asset][:12]}.., but "
-                f"{place}/{CODEC_DIRECTORY} has {f'sha256:{now[:12]}..' if now else 'none'}. {hint}"
-            )
-    different = sorted(
-        key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key)
-    )
-    key = different[0]
-    raise ValueError(
-        f"task {name!r} was compressed with {key}={expected.get(key)!r}, but "
-        f"{place}/{CODEC_DIRECTORY} has {key}={found.get(key)!r}. {hint}"
-    )
-
-
-def _check_shards(place: str, manifest: Manifest) -> None:
-    present = set(map(storage.base_name, storage.list_directory(place, "")))
-    for split, content in manifest.splits.items():
-        missing = [shard.file for shard in content.shards if shard.file not in present]
-        if missing:
-            raise ManifestError(
-                f"{place}: {len(missing)} of {len(content.shards)} shards of split {split!r} are "
-                f"missing, the first is {missing[0]}. Copy the directory again, with all its files."
-            )
 
 
 def _counted_records(records: Mapping[str, int], file: tf.Tensor) -> tf.data.Dataset:

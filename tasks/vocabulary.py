@@ -20,31 +20,12 @@ import tensorflow as tf
 
 from equalinfo import alphabet, codecs
 from equalinfo.codebook.shipped import resolve_codebook, shipped_file
-from equalinfo.codecs.base import CODEC_FILE, Codec, Ids
+from equalinfo.codecs.base import Codec, Ids
 from equalinfo.data import storage
 from equalinfo.ids import EOS_ID, ID_OFFSET, UNK_ID
 from equalinfo.tokenizer import Tokenizer
 
 _log = logging.getLogger(__name__)
-
-
-def read_codec_json(directory: str) -> dict[str, Any]:
-    """The description of a codec: method, options, sha256 of each asset.
-
-    Args:
-      directory: local or remote (gs://...), with a codec.json.
-    """
-    path = f"{directory.rstrip('/')}/{CODEC_FILE}"
-    try:
-        content = json.loads(storage.read_text(path))
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"{path} does not exist: {directory} is no codec directory. A data set has its own in "
-            "DIR/codec; `equalinfo.codecs.create(...).save(DIR)` makes one."
-        ) from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is a JSON {type(content).__name__}, expected an object.")
-    return content
 
 
 def codec_fingerprint(description: Mapping[str, Any]) -> str:
@@ -189,7 +170,7 @@ class CodecVocabulary(seqio.Vocabulary):
         return alphabet.split(np.concatenate(joined[1:]))
 
     def _describe(self) -> dict[str, Any]:
-        return read_codec_json(self._directory)
+        return codecs.describe(self._directory)
 
     def _read(self) -> Codec:
         with storage.local_copy(self._directory) as local:

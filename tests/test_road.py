@@ -6,10 +6,10 @@ import json
 import pytest
 
 from equalinfo.cli import main as equalinfo
-from equalinfo.dataset import restore
+from equalinfo.data.dataset import Dataset
+from equalinfo.data.manifest import Manifest
 from equalinfo.lm import metrics
 from equalinfo.lm.data import TokenRows
-from equalinfo.manifest import Manifest
 from pipelines.compress import main as compress
 
 
@@ -56,7 +56,7 @@ def test_tokens_restore_the_text(road, text):
     for split in ("train", "validation"):
         lines = (text / f"{split}-0.json").read_text().splitlines()
         documents = [json.loads(line)["text"].encode() for line in lines]
-        assert list(restore(road / "equal_info", split)) == documents
+        assert list(Dataset.open(road / "equal_info").restore(split)) == documents
 
 
 def test_eval_scores_the_model_and_the_tokens(road, capsys):

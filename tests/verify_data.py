@@ -9,10 +9,10 @@ import numpy as np
 
 from equalinfo import codecs
 from equalinfo.alphabet import join
+from equalinfo.data.manifest import Manifest, ManifestError, Shard, Split
+from equalinfo.data.records import parse
+from equalinfo.data.tfrecord import frame
 from equalinfo.m1.static import StaticModel
-from equalinfo.manifest import Manifest, ManifestError, Shard, Split
-from equalinfo.records import parse
-from equalinfo.tfrecord import frame
 from pipelines import output, worker
 from pipelines.limits import Limits
 from pipelines.shard import Layout, ShardTask

@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from benchmarks.pipeline_fault_cases.command import Command, Ended, Job, Tally
 from benchmarks.pipeline_identity import directory_sha256
-from equalinfo.manifest import Manifest
+from equalinfo.data.manifest import Manifest
 
 MORE = ["--method=gzip"]
 

@@ -44,9 +44,9 @@ def _generate(arguments: argparse.Namespace) -> None:
 
     from equalinfo import codecs
     from equalinfo.alphabet import EOS
+    from equalinfo.data.manifest import CODEC_DIRECTORY
     from equalinfo.lm.generate import generate
     from equalinfo.lm.load import load_model
-    from equalinfo.manifest import CODEC_DIRECTORY
     from equalinfo.streams import StreamDecoder
 
     codec = codecs.load(arguments.codec or arguments.dataset / CODEC_DIRECTORY)

@@ -134,8 +134,8 @@ def _data_options(arguments: argparse.Namespace, segments: list[int]) -> dict[st
 
 
 def _train_config(arguments: argparse.Namespace) -> TrainConfig:
+    from equalinfo.data.manifest import Manifest
     from equalinfo.lm.config import micro_batches, model_config
-    from equalinfo.manifest import Manifest
 
     manifest = Manifest.load(arguments.dataset)
     length = arguments.length or manifest.sequence_length
@@ -177,8 +177,8 @@ def _train_batches(
     arguments: argparse.Namespace, segments: list[int], accumulate: int
 ) -> tuple["Batches", "Batches | None"]:
     """Of the training split, shuffled; and of the other, in its order, in micro-batches."""
+    from equalinfo.data.manifest import Manifest
     from equalinfo.lm import data
-    from equalinfo.manifest import Manifest
 
     if segments and not arguments.length:
         raise ValueError("--segment_lengths needs --length.")
@@ -208,7 +208,7 @@ def _tokens_per_window(dataset: Path) -> int:
     """1 also where records are not whole windows: their places are not those of windows."""
     from equalinfo.codecs import codec_of
     from equalinfo.codecs.base import CODEC_FILE
-    from equalinfo.manifest import CODEC_DIRECTORY, Manifest
+    from equalinfo.data.manifest import CODEC_DIRECTORY, Manifest
 
     codec = json.loads((dataset / CODEC_DIRECTORY / CODEC_FILE).read_text("utf-8"))
     number = codec_of(codec["method"]).tokens_per_window(codec["options"]) or 1

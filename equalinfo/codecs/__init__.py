@@ -34,6 +34,7 @@ from equalinfo.codecs.equal_info import EqualInfoCodec
 from equalinfo.codecs.equal_info_ac import EqualInfoAcCodec
 from equalinfo.codecs.gzip import GzipCodec
 from equalinfo.codecs.sentencepiece import SentencePieceCodec
+from equalinfo.data import storage
 
 __all__ = [
     "CODEBOOK_ASSET",
@@ -190,6 +191,31 @@ def given_options(method: str, arguments: argparse.Namespace) -> dict[str, Any]:
     return given
 
 
+def describe(directory: str) -> dict[str, Any]:
+    """The description of a codec: method, options, sha256 of each asset; nothing is loaded.
+
+    Args:
+      directory: local or remote (gs://...), with a codec.json.
+
+    Raises:
+      FileNotFoundError: there is no codec.json.
+      ValueError: it is no JSON object.
+    """
+    path = storage.join(directory, CODEC_FILE)
+    try:
+        content = json.loads(storage.read_text(path))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{path} does not exist: {directory} is no codec directory. A data set has its own in "
+            "DIR/codec; `equalinfo.codecs.create(...).save(DIR)` makes one."
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is a JSON {type(content).__name__}, expected an object.")
+    return content
+
+
 def load(directory: str | os.PathLike[str]) -> Codec:
     """Read a codec that `Codec.save` wrote, and verify every asset's sha256.
 
@@ -199,10 +225,8 @@ def load(directory: str | os.PathLike[str]) -> Codec:
     """
     directory = Path(directory)
     path = directory / CODEC_FILE
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist: {directory} is not a codec directory.")
+    description = describe(str(directory))
     try:
-        description = json.loads(path.read_text("utf-8"))
         version, method = description["format_version"], description["method"]
         options, assets = dict(description["options"]), dict(description["assets"])
     except (ValueError, KeyError, TypeError) as error:

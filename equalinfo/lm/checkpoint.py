@@ -11,8 +11,8 @@ from typing import Any
 import orbax.checkpoint as ocp
 from tqdm import tqdm
 
+from equalinfo.data.manifest import MANIFEST_FILE
 from equalinfo.lm.config import TrainConfig
-from equalinfo.manifest import MANIFEST_FILE
 
 PyTree = Any
 

@@ -16,9 +16,8 @@ from tqdm import tqdm
 
 from equalinfo.alphabet import EOS, Symbols
 from equalinfo.codecs import codec_of
-from equalinfo.dataset import read_dataset
+from equalinfo.data.dataset import Dataset
 from equalinfo.ids import ids_to_symbols, symbols_to_ids
-from equalinfo.manifest import Manifest
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
@@ -135,14 +134,15 @@ class TokenRows:
         """Read a split that `pipelines.compress` wrote.
 
         Raises:
-          ManifestError, DamagedRecordsError: see `equalinfo.dataset.read_dataset`.
+          ManifestError, DamagedRecordsError: see `equalinfo.data.dataset.Dataset.read`.
         """
-        manifest = Manifest.load(directory)
+        dataset = Dataset.open(directory)
+        manifest = dataset.manifest
         number = manifest.split(split).totals["records"]
         targets = np.zeros((number, manifest.sequence_length), np.int32)
         num_bytes = np.zeros(number, np.int64)
         records = tqdm(
-            read_dataset(directory, split),
+            dataset.read(split),
             f"read {split}",
             number,
             disable=not progress,
@@ -309,7 +309,8 @@ def load_symbols(directory: str | os.PathLike[str], split: str, progress: bool =
     Raises:
       ValueError: the data set is of another method.
     """
-    manifest = Manifest.load(directory)
+    dataset = Dataset.open(directory)
+    manifest = dataset.manifest
     if not codec_of(manifest.method).ids_are_symbols:
         raise ValueError(
             f"{directory} was compressed with method {manifest.method!r}: a byte LM trains on "
@@ -326,7 +327,7 @@ def load_symbols(directory: str | os.PathLike[str], split: str, progress: bool =
         disable=not progress,
         leave=False,
     ) as bar:
-        for record in read_dataset(directory, split):
+        for record in dataset.read(split):
             start, end = end, end + len(record.targets)
             symbols[start:end] = ids_to_symbols(record.targets)
             bar.update(end - start)

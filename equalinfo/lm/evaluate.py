@@ -9,11 +9,11 @@ import numpy as np
 
 from equalinfo import container, score
 from equalinfo.codecs.base import M1_ASSET
+from equalinfo.data.manifest import CODEC_DIRECTORY, Manifest
 from equalinfo.lm.config import ModelConfig
 from equalinfo.lm.data import OrderedBatches, TokenRows
 from equalinfo.lm.load import load_model
 from equalinfo.lm.train import evaluate
-from equalinfo.manifest import CODEC_DIRECTORY, Manifest
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from equalinfo import score
 from equalinfo.alphabet import EOS, Symbols, as_symbols, cut, from_bytes, join, split
 from equalinfo.codecs.base import Codec, Ids
-from equalinfo.dataset import load_codec
+from equalinfo.data.dataset import Dataset
+from equalinfo.data.manifest import Manifest
 from equalinfo.lm.data import TokenRows
 from equalinfo.lm.evaluate import evaluate_dataset
-from equalinfo.manifest import Manifest
 from experiments.analysis import divergence, stability, windows
 from experiments.report import runs
 from experiments.report.config import Config, Method
@@ -56,7 +56,7 @@ def distances(folder: Path) -> npt.NDArray[np.int64]:
 
 def _measure(folder: Path, config: Config, text: Path, data: Path) -> dict[str, Any]:
     manifest = Manifest.load(data)
-    codec = load_codec(data)
+    codec = Dataset.open(data).codec()
     measured = "train" if "train" in manifest.splits else "validation"
     rows = TokenRows.load(data, measured, progress=False)
     counts = score.token_counts([rows.targets], manifest.vocab_size)

@@ -6,10 +6,10 @@ from typing import Any
 
 from equalinfo import codecs
 from equalinfo.alphabet import Symbols, cut, join
+from equalinfo.data.manifest import CODEC_DIRECTORY
 from equalinfo.lm import pairs
 from equalinfo.lm.config import OptimizerConfig, TrainConfig, model_config
 from equalinfo.lm.train import evaluate, train
-from equalinfo.manifest import CODEC_DIRECTORY
 from experiments.report import runs
 from experiments.report.config import Config, Method, Pairs
 from experiments.report.store import Store, key_of

@@ -15,10 +15,10 @@ from typing import Any
 from equalinfo.cli import main as equalinfo
 from equalinfo.codecs.base import FORMAT_VERSION, file_sha256
 from equalinfo.codecs.sentencepiece import train as train_sentencepiece
+from equalinfo.data.manifest import MANIFEST_FILE, Manifest
 from equalinfo.data.options import TextOptions
 from equalinfo.lm import metrics
 from equalinfo.lm.evaluate import evaluate_dataset
-from equalinfo.manifest import MANIFEST_FILE, Manifest
 from experiments.report.config import Config, Method
 from experiments.report.store import Store, key_of
 from pipelines.compress import main as compress

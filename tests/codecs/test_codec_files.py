@@ -97,7 +97,7 @@ def test_options_that_contradict_the_assets(saved, key, value):
 
 
 def test_no_codec(tmp_path):
-    with pytest.raises(FileNotFoundError, match="not a codec directory"):
+    with pytest.raises(FileNotFoundError, match="is no codec directory"):
         codecs.load(tmp_path)
     (tmp_path / "codec.json").write_text("{")
     with pytest.raises(ValueError, match="damaged"):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from equalinfo import codecs, dataset
-from equalinfo.manifest import Manifest
+from equalinfo import Dataset, codecs
+from equalinfo.data.manifest import Manifest
 from tests.codecs.rotation import RotationCodec
 
 TEXTS = ["Any text.", "été", "", "the quick brown fox\njumps"]
@@ -32,7 +32,7 @@ def test_compress_verify_task_decode(tmp_path: Path) -> None:
     assert compress.main([*flags, "--method=rotation", "--verify"]) == 0
     assert Manifest.load(out).codec["options"] == {"turn": 13}
     assert verify.main([f"--dataset={out}", f"--input={text}"]) == 0
-    assert [one.decode() for one in dataset.restore(out, "train")] == TEXTS
+    assert [one.decode() for one in Dataset.open(out).restore("train")] == TEXTS
 
     task = seqio.get_mixture_or_task(register(out))
     assert task.name == "rotation_v512"

@@ -13,10 +13,10 @@ import pytest
 from equalinfo import codecs
 from equalinfo.alphabet import join
 from equalinfo.data import storage
-from equalinfo.dataset import read_dataset, restore
+from equalinfo.data.dataset import Dataset
+from equalinfo.data.manifest import Manifest
+from equalinfo.data.tfrecord import DamagedRecordsError
 from equalinfo.m1.static import StaticModel
-from equalinfo.manifest import Manifest
-from equalinfo.tfrecord import DamagedRecordsError
 from pipelines import compress, count, output
 from pipelines.compress import run
 from pipelines.executors import beam as beam_executor
@@ -61,13 +61,13 @@ def test_round_trip_counts_and_rejects(inputs: str, texts: Sequence[str], tmp_pa
     out = tmp_path / "out"
     manifest = _run(inputs, out, "--method=gzip", "--example_bytes=1000", "--verify")
     expected = _all_texts(texts)
-    assert list(restore(out, "train")) == expected
+    assert list(Dataset.open(out).restore("train")) == expected
 
     totals = manifest.split("train").totals
     assert totals["documents"] == len(expected)
     assert totals["bytes"] == sum(map(len, expected))
     assert totals["verified_examples"] == totals["examples"]
-    records = list(read_dataset(out, "train"))
+    records = list(Dataset.open(out).read("train"))
     assert totals["records"] == len(records)
     assert totals["tokens"] == sum(len(record.targets) for record in records)
     shards = manifest.split("train").shards
@@ -144,7 +144,7 @@ def test_damaged_file_fails_unless_allowed(
     shard = manifest.split("train").shards[1]
     assert shard.damaged == 1 and shard.documents < len(texts)
     kept = [text.encode() for text in [*texts[:100], *texts[: shard.documents]]]
-    assert list(restore(out, "train")) == kept
+    assert list(Dataset.open(out).restore("train")) == kept
 
 
 def test_remote_paths_give_the_same_files(inputs: str, tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_splits_share_a_codec(inputs: str, texts: Sequence[str], tmp_path: Path)
     _run(inputs, out, "--method=gzip")
     _run(single, out, "--method=gzip", "--split=validation")
     assert set(Manifest.load(out).splits) == {"train", "validation"}
-    assert list(restore(out, "validation")) == [text.encode() for text in texts[:100]]
+    assert list(Dataset.open(out).restore("validation")) == [text.encode() for text in texts[:100]]
     before = _digest(out)
 
     with pytest.raises(OutputError, match="already holds a finished split 'train'"):
@@ -251,12 +251,12 @@ def test_restore_notices_what_does_not_fit(inputs: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     manifest = _run(inputs, out, "--method=bytes", "--trim=paper", "--sequence_length=10")
     with pytest.raises(ValueError, match="compressed with --trim=paper"):
-        next(restore(out, "train"))
+        next(Dataset.open(out).restore("train"))
     shard = manifest.split("train").shards[0]
     data = (out / shard.file).read_bytes()
     (out / shard.file).write_bytes(data[:0])
     with pytest.raises(DamagedRecordsError, match="has 0 records with 0 tokens, the manifest says"):
-        list(read_dataset(out, "train"))
+        list(Dataset.open(out).read("train"))
 
 
 def test_text_and_parquet(tmp_path: Path, texts: Sequence[str]) -> None:
@@ -268,7 +268,7 @@ def test_text_and_parquet(tmp_path: Path, texts: Sequence[str]) -> None:
     parquet.write_table(pa.table({"text": texts}), tmp_path / "b.parquet")
     _run(tmp_path / "*.*", tmp_path / "out", "--method=gzip")
     expected = [text.encode() for text in [*lines, *texts]]
-    assert list(restore(tmp_path / "out", "train")) == expected
+    assert list(Dataset.open(tmp_path / "out").restore("train")) == expected
 
 
 def test_count_then_static_ac(inputs: str, texts: Sequence[str], tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_count_then_static_ac(inputs: str, texts: Sequence[str], tmp_path: Path)
     assert np.array_equal(counted.symbols[:256], histogram)
 
     _run(inputs, out, "--method=static_ac", f"--static={static}")
-    assert list(restore(out, "train")) == expected
+    assert list(Dataset.open(out).restore("train")) == expected
 
 
 @pytest.fixture
@@ -308,7 +308,7 @@ def test_equal_info(
     totals = manifest.split("train").totals
     assert totals["windows"] == totals["tokens"] > 0
     assert (totals["verified_examples"], totals["window_errors"]) == (totals["examples"], 0)
-    assert list(restore(out, "train")) == _all_texts(texts)
+    assert list(Dataset.open(out).restore("train")) == _all_texts(texts)
 
 
 def test_the_papers_windows_count_their_errors(
@@ -321,9 +321,11 @@ def test_the_papers_windows_count_their_errors(
     assert not manifest.lossless
     assert 0 < totals["window_errors"] < totals["windows"]
     with pytest.raises(codecs.LossyCodecError):
-        next(restore(out, "train"))
+        next(Dataset.open(out).restore("train"))
     # What it decodes to is wrong in places: documents may be joined or split.
-    assert sum(map(len, restore(out, "train", allow_errors=True))) > totals["bytes"] // 2
+    assert (
+        sum(map(len, Dataset.open(out).restore("train", allow_errors=True))) > totals["bytes"] // 2
+    )
 
 
 def test_count_refuses_what_compress_refuses(tmp_path: Path) -> None:
@@ -342,4 +344,4 @@ def test_real_text(shared_data: Path, tmp_path: Path) -> None:
         expected = [json.loads(line)["text"].encode() for line in file]
     totals = manifest.split("train").totals
     assert (totals["documents"], totals["bytes"]) == (len(expected), sum(map(len, expected)))
-    assert list(restore(tmp_path / "out", "train")) == expected
+    assert list(Dataset.open(tmp_path / "out").restore("train")) == expected

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from equalinfo.dataset import restore
-from equalinfo.manifest import Manifest
+from equalinfo.data.dataset import Dataset
+from equalinfo.data.manifest import Manifest
 from pipelines import compress, count, sources
 
 LONG = "One document of five megabytes, on one line, with Umläuten äöü. " * 80_000
@@ -65,7 +65,7 @@ def test_bad_inputs_are_named_and_the_rest_goes_on(inputs: Path, tmp_path: Path)
         assert expected[reject["place"]] in reject["reason"]
 
     texts = ["kept 1", "kept 2"] + ["before", "after"] * 3 + [LONG, "kept 3"]
-    assert list(restore(out, "train")) == [text.encode() for text in texts]
+    assert list(Dataset.open(out).restore("train")) == [text.encode() for text in texts]
     totals = Manifest.load(out).split("train").totals
     assert (totals["documents"], totals["rejected"], totals["damaged"]) == (len(texts), 3, 6)
     assert totals["bytes"] == sum(len(text.encode()) for text in texts)

@@ -7,8 +7,8 @@ import pytest
 
 from equalinfo import codecs
 from equalinfo.data import storage
-from equalinfo.dataset import restore
-from equalinfo.manifest import Manifest
+from equalinfo.data.dataset import Dataset
+from equalinfo.data.manifest import Manifest
 from pipelines import output, worker
 from pipelines.limits import JobFailedError, Limits
 from pipelines.output import Job
@@ -50,7 +50,7 @@ def test_two_splits_at_once(tasks: list[ShardTask], texts: Sequence[str], tmp_pa
     output.finish(train, reports)
     assert set(Manifest.load(tmp_path).splits) == {"train", "validation"}
     for split in ("train", "validation"):
-        assert len(list(restore(tmp_path, split))) == 40
+        assert len(list(Dataset.open(tmp_path).restore(split))) == 40
 
 
 def test_two_codecs_at_once_are_noticed(tasks: list[ShardTask], tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_replaced_split_may_be_cut_off_anywhere(
     output.check(str(tmp_path), "train", overwrite=True)
     job = _prepare(tmp_path, tasks, "train")
     output.finish(job, _work(job, tasks))
-    assert len(list(restore(tmp_path, "train"))) == 40
+    assert len(list(Dataset.open(tmp_path).restore("train"))) == 40
 
 
 def test_a_codec_in_use_is_never_absent(

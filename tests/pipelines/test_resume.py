@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from equalinfo.dataset import restore
+from equalinfo.data.dataset import Dataset
 from pipelines import compress, shard, worker
 from pipelines.compress import run, run_share
 from pipelines.limits import JobFailedError
@@ -78,7 +78,9 @@ def test_array_records_hold_the_same_records(inputs: str, tmp_path: Path) -> Non
     for spread in ("files", "batches"):
         out = tmp_path / spread
         manifest = run(_options(inputs, out, "--format=array_record", f"--spread={spread}"))
-        assert list(restore(out, "train")) == list(restore(tmp_path / "tfrecord", "train"))
+        assert list(Dataset.open(out).restore("train")) == list(
+            Dataset.open(tmp_path / "tfrecord").restore("train")
+        )
         for one in manifest.split("train").shards:
             assert one.sha256 == hashlib.sha256((out / one.file).read_bytes()).hexdigest()
     assert _files(tmp_path / "files") == _files(tmp_path / "batches")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.pipeline_identity import directory_sha256, run_setting, services
-from equalinfo.dataset import restore
-from equalinfo.manifest import Manifest
+from equalinfo.data.dataset import Dataset
+from equalinfo.data.manifest import Manifest
 
 TEXTS = [f"Document {number}: " + "more words, " * (number % 29) for number in range(300)]
 MORE = ("--method=gzip", "--example_bytes=500", "--max_reject_fraction=0.1")
@@ -45,7 +45,7 @@ def expected(files: list[str], tmp_path_factory: pytest.TempPathFactory) -> str:
     out = tmp_path_factory.mktemp("expected") / "out"
     status, log = run_setting("one process", files, out, MORE, ("", ""))
     assert status == 0, log
-    assert [text.decode() for text in restore(out, "train")] == TEXTS
+    assert [text.decode() for text in Dataset.open(out).restore("train")] == TEXTS
     totals = Manifest.load(out).split("train").totals
     assert (totals["documents"], totals["rejected"]) == (300, 1)
     return directory_sha256(out)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from equalinfo import alphabet, codecs
 from equalinfo.codecs.base import Codec, Encoded
-from equalinfo.records import Record, parse
-from equalinfo.tfrecord import read_records
+from equalinfo.data.records import Record, parse
+from equalinfo.data.tfrecord import read_records
 from pipelines import examples as examples_module
 from pipelines import shard
 from pipelines.examples import Example, batches, cut_documents

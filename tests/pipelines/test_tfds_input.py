@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from equalinfo.data.dataset import Dataset
 from equalinfo.data.inputs import DamagedInputError
 from equalinfo.data.text import read
-from equalinfo.dataset import restore
 from pipelines.compress import run
 from pipelines.options import parse_compress
 from pipelines.sources import InputError, find
@@ -143,5 +143,5 @@ def test_compressed_and_restored(data_dir: str, tmp_path: Path) -> None:
     manifest = run(parse_compress([*argv, "--output", str(tmp_path), "--no-progress"]))
     totals = manifest.split("train").totals
     assert (totals["shards"], totals["documents"], totals["rejected"]) == (3, len(TEXTS), 0)
-    restored = [text.decode() for text in restore(tmp_path, "train")]
+    restored = [text.decode() for text in Dataset.open(tmp_path).restore("train")]
     assert restored == _texts(find(["tfds:tiny_text/en"], data_dir=data_dir))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from equalinfo.manifest import Manifest
-from equalinfo.tfrecord import frame, read_records
+from equalinfo.data.manifest import Manifest
+from equalinfo.data.tfrecord import frame, read_records
 from pipelines.verification import verify_shard
 from verify_data import (
     TINY,

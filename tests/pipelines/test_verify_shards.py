@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from equalinfo import codecs
-from equalinfo.manifest import COUNTS, Manifest
-from equalinfo.records import parse, serialize
-from equalinfo.tfrecord import read_records
+from equalinfo.data.manifest import COUNTS, Manifest
+from equalinfo.data.records import parse, serialize
+from equalinfo.data.tfrecord import read_records
 from pipelines import verification
 from pipelines.shard import ShardReport
 from pipelines.verification import Findings

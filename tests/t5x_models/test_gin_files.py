@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from equalinfo.data.manifest import Manifest
 from equalinfo.lm.config import SIZES, ModelConfig, model_config
 from equalinfo.lm.model import Transformer
-from equalinfo.manifest import Manifest
 from pipelines.compress import main as compress
 from tasks.registration import task_name
 

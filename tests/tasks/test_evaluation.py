@@ -11,7 +11,7 @@ import seqio
 import tensorflow as tf
 
 from equalinfo import score
-from equalinfo.manifest import Manifest
+from equalinfo.data.manifest import Manifest
 from tasks import metrics
 from tasks.features import ByteCountingLMFeatureConverter
 from tasks.registration import register

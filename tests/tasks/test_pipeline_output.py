@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import seqio
 
-from equalinfo.manifest import Manifest
+from equalinfo.data.manifest import Manifest
 from tasks.registration import register
 from tasks.sources import json_lines
 from tasks.text import register_text_task

@@ -12,9 +12,9 @@ import pytest
 import seqio
 import tensorflow as tf
 
-from equalinfo.dataset import read_dataset
-from equalinfo.manifest import Manifest, ManifestError
-from equalinfo.tfrecord import read_records, write_records
+from equalinfo.data.dataset import Dataset
+from equalinfo.data.manifest import Manifest, ManifestError
+from equalinfo.data.tfrecord import read_records, write_records
 from tasks.registration import register, register_all, task_name
 
 Write = Callable[..., Path]
@@ -44,7 +44,7 @@ def key(example: Example) -> tuple[bytes, int]:
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_every_record_is_read(dataset: Path, split: str) -> None:
     examples = read(register(dataset), split)
-    records = {(r.source.encode(), r.part): r for r in read_dataset(dataset, split)}
+    records = {(r.source.encode(), r.part): r for r in Dataset.open(dataset).read(split)}
     assert {key(example) for example in examples} == records.keys()
     assert len(examples) == len(records)
     for example in examples:
@@ -164,7 +164,7 @@ def test_other_options_are_an_error(dataset: Path) -> None:
     content = json.loads((dataset / "codec" / "codec.json").read_text())
     content["options"]["token_bits"] = 11
     (dataset / "codec" / "codec.json").write_text(json.dumps(content))
-    with pytest.raises(ValueError, match="compressed with options="):
+    with pytest.raises(ValueError, match="compressed with options"):
         register(dataset)
 
 

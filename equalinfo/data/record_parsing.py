@@ -7,9 +7,9 @@ that `pipelines.compress` writes; whatever has another form is left to `records.
 import numpy as np
 import numpy.typing as npt
 
+from equalinfo.data.records import FEATURES, Record
+from equalinfo.data.records import parse as parse_any
 from equalinfo.jit import njit
-from equalinfo.records import FEATURES, Record
-from equalinfo.records import parse as parse_any
 
 Bytes = npt.NDArray[np.uint8]
 

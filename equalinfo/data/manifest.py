@@ -8,8 +8,9 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any
+
+from equalinfo.data import storage
 
 FORMAT_VERSION = 1
 MANIFEST_FILE = "manifest.json"
@@ -144,9 +145,9 @@ class Manifest:
         Raises:
           ManifestError: there is none, or it is damaged or of another format version.
         """
-        path = Path(directory) / MANIFEST_FILE
+        path = storage.join(os.fspath(directory), MANIFEST_FILE)
         try:
-            text = path.read_text("utf-8")
+            text = storage.read_text(path)
         except UnicodeDecodeError as error:
             raise ManifestError(f"{path} is damaged: {error}.") from error
         except FileNotFoundError as error:
@@ -154,7 +155,7 @@ class Manifest:
                 f"{path} does not exist: the directory is no dataset, or the job that wrote it did "
                 "not finish. Run `python -m pipelines.compress` (again)."
             ) from error
-        return cls.from_json(text, str(path))
+        return cls.from_json(text, path)
 
     @classmethod
     def from_json(cls, text: str, place: str) -> "Manifest":

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equalinfo import record_parsing, records
-from equalinfo.records import Record, serialize
-from equalinfo.tfrecord import DamagedRecordsError
+from equalinfo.data import record_parsing, records
+from equalinfo.data.records import Record, serialize
+from equalinfo.data.tfrecord import DamagedRecordsError
 
 _INT63 = st.integers(0, 2**63 - 1)
 _RECORDS = st.builds(

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from equalinfo.tfrecord import DamagedRecordsError
+from equalinfo.data.tfrecord import DamagedRecordsError
 
 SUFFIX = ".array_record-"
 """In the names of shards: `train.array_record-00000-of-00012`."""

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from equalinfo import alphabet
 from equalinfo.alphabet import EOS, Symbols
+from equalinfo.data.records import FEATURES, EncodedLike
 from equalinfo.jit import njit
-from equalinfo.records import FEATURES, EncodedLike
 
 Int64s = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from equalinfo import alphabet
 from equalinfo.alphabet import EOS, Symbols
-from equalinfo.tfrecord import DamagedRecordsError
+from equalinfo.data.tfrecord import DamagedRecordsError
 
 Ids = npt.NDArray[np.int32]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from equalinfo.manifest import COUNTS, Manifest, ManifestError, Shard, Split
+from equalinfo.data.manifest import COUNTS, Manifest, ManifestError, Shard, Split
 
 
 def _shard(index: int) -> Shard:

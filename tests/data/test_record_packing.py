@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from equalinfo.alphabet import EOS, NUM_SYMBOLS
 from equalinfo.codecs.base import Encoded
-from equalinfo.record_packing import pack_records
-from equalinfo.records import cut_example, parse, serialize
+from equalinfo.data.record_packing import pack_records
+from equalinfo.data.records import cut_example, parse, serialize
 
 
 def _encoded(symbols: np.ndarray, tokens: int, rng: np.random.Generator) -> Encoded:
