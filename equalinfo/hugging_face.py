@@ -24,6 +24,7 @@ above stands for no text: the names of the special ids, and the codes that hold 
 
 import json
 import os
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ import numpy as np
 from equalinfo.alphabet import EOS, NUM_SYMBOLS
 from equalinfo.codebook import FEWEST, Codebook, trie
 from equalinfo.codebook.plain import PIECE
+from equalinfo.data import storage
 from equalinfo.ids import EOS_ID, ID_OFFSET, PAD_ID, UNK_ID
 
 SPECIAL_TOKENS = {"pad_token": "⟨pad⟩", "eos_token": "⟨eos⟩", "unk_token": "⟨unk⟩"}
@@ -78,9 +80,10 @@ def export(codebook: Codebook, directory: str | os.PathLike[str]) -> list[Path]:
             f"{os.fspath(directory)} already has {', '.join(present)}. Name another directory, or "
             "remove what is not needed."
         )
-    Path(directory).mkdir(parents=True, exist_ok=True)
-    for path, text in paths.items():
-        path.write_text(text, encoding="utf-8", newline="\n")
+    # All or none: each is renamed when it is complete, the largest first.
+    with ExitStack() as stack:
+        for path, text in reversed(paths.items()):
+            stack.enter_context(storage.create(os.fspath(path))).write(text.encode())
     return list(paths)
 
 

@@ -11,7 +11,7 @@ unknown (never produced); they stand for no text. Arrays of int32 come out, any 
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
@@ -119,9 +119,17 @@ class Tokenizer:
             return np.array(self.codebook.plain.encode(symbols, self.parse), np.int32) + ID_OFFSET
         return self._encode(data, np.array([len(data)]))[0]
 
-    def encode_batch(self, texts: Sequence[str | bytes], *, num_threads: int = 1) -> list[Ids]:
-        """Ids of many texts, each by itself: a list of int32[tokens]."""
-        _no_text(texts)
+    def encode_batch(self, texts: Iterable[str | bytes], *, num_threads: int = 1) -> list[Ids]:
+        """Ids of many texts, each by itself: a list of int32[tokens].
+
+        Args:
+          texts: any that have an order: a list, a generator, a column of Arrow or pandas.
+          num_threads: that work on them.
+
+        Raises:
+          TypeError, UnicodeEncodeError: what is no text, or has no bytes; names which.
+        """
+        listed = _listed(texts)
 
         def encode(group: Sequence[str | bytes]) -> list[Ids]:
             data = [as_bytes(text) for text in group]
@@ -130,7 +138,12 @@ class Tokenizer:
             # Copies: a view of one text would keep those of the others.
             return [ids[start:end].copy() for start, end in pairwise([0, *id_ends.tolist()])]
 
-        return _in_groups(encode, texts, _GROUP_BYTES, num_threads)
+        try:
+            return _in_groups(encode, listed, _GROUP_BYTES, num_threads)
+        except (TypeError, UnicodeEncodeError):
+            for _ in _bytes_of_each(listed):  # which one is it?
+                pass
+            raise
 
     def encode_with_offsets(self, text: str | bytes) -> tuple[Ids, npt.NDArray[np.int64]]:
         """Ids, and where in the bytes each token ends: int32[tokens], int64[tokens].
@@ -146,8 +159,7 @@ class Tokenizer:
 
         A window may run on into the next document.
         """
-        _no_text(documents)
-        symbols = alphabet.join(as_bytes(document) for document in documents)
+        symbols = alphabet.join(_bytes_of_each(_listed(documents)))
         return (self.codebook.encode(symbols, self.parse).astype(np.int32)) + np.int32(ID_OFFSET)
 
     def decode(self, ids: npt.ArrayLike, errors: str = "replace") -> str:
@@ -168,7 +180,7 @@ class Tokenizer:
         return bytes(self._decode(ids))
 
     def decode_batch(
-        self, batch: Sequence[npt.ArrayLike], *, num_threads: int = 1, errors: str = "replace"
+        self, batch: Iterable[npt.ArrayLike], *, num_threads: int = 1, errors: str = "replace"
     ) -> list[str]:
         """Texts of many arrays of ids.
 
@@ -187,10 +199,11 @@ class Tokenizer:
                 for start, end in pairwise([0, *byte_ends.tolist()])
             ]
 
+        listed = _listed(batch)
         try:
-            return _in_groups(decode, batch, _GROUP_TOKENS, num_threads)
+            return _in_groups(decode, listed, _GROUP_TOKENS, num_threads)
         except ValueError:
-            for index, ids in enumerate(batch):
+            for index, ids in enumerate(listed):
                 try:
                     self._checked(ids)
                 except ValueError as error:
@@ -290,19 +303,43 @@ def _same_shipped(name: str, sha256: str, parse: str) -> Tokenizer:
     return tokenizer
 
 
-def _no_text(texts: object) -> None:
-    """A str is a sequence of texts, too, but hardly what was meant."""
-    if isinstance(texts, str | bytes | bytearray):
+def _listed(items: Iterable[T]) -> Sequence[T]:
+    """Items in their order, to be read more than once."""
+    # A str is a sequence of texts, too, but hardly what was meant.
+    if isinstance(items, str | bytes | bytearray):
         raise TypeError(
-            f"expected a list of texts, got one {type(texts).__name__} of {len(texts)}. Use "
+            f"expected a list of texts, got one {type(items).__name__} of {len(items)}. Use "
             "`encode(text)`, or put it in a list."
         )
+    if isinstance(items, Set | Mapping):
+        raise TypeError(f"a {type(items).__name__} has no order. Put its texts in a list.")
+    if hasattr(items, "to_pylist"):  # a column of Arrow, whose own elements are no str
+        return items.to_pylist()
+    return items if isinstance(items, Sequence) else list(items)
+
+
+def _bytes_of_each(texts: Iterable[str | bytes]) -> Iterator[bytes]:
+    """`as_bytes` of each text; an error says which it is."""
+    for index, text in enumerate(texts):
+        try:
+            yield as_bytes(text)
+        except TypeError:
+            raise TypeError(
+                f"text {index} is {type(text).__name__}, expected str or bytes."
+            ) from None
+        except UnicodeEncodeError as error:
+            reason = f"{error.reason} (text {index}; give bytes, or text.encode(errors='replace'))"
+            args = (error.encoding, error.object, error.start, error.end, reason)
+            raise UnicodeEncodeError(*args) from None
 
 
 def _integers(ids: npt.ArrayLike) -> npt.NDArray[np.integer]:
     array = np.asarray(ids)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise ValueError(f"ids are {array.dtype}{list(array.shape)}, expected integers[tokens].")
+        several = " Use decode_batch for several texts." * (array.ndim > 1)
+        raise ValueError(
+            f"ids are {array.dtype}{list(array.shape)}, expected integers[tokens].{several}"
+        )
     return array if array.size else np.empty(0, np.int32)
 
 

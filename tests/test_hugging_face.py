@@ -21,6 +21,7 @@ from equalinfo import hugging_face
 from equalinfo.alphabet import EOS
 from equalinfo.codebook import Codebook
 from equalinfo.codebook.plain import PIECE
+from equalinfo.data import storage
 from equalinfo.tokenizer import Tokenizer
 from models import HashModel
 from tests.codebook.books import codebook_of, random_codebook
@@ -191,6 +192,26 @@ def test_files_are_the_same_every_time(tmp_path: Path) -> None:
     assert [path.name for path in first] == ["tokenizer.json", "tokenizer_config.json", "README.md"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert codebook.sha256 in first[2].read_text() and "| 603 |" in first[2].read_text()
+
+
+@pytest.mark.parametrize("fails", [0, 1, 2])
+def test_a_full_disk_leaves_nothing(
+    fails: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, written = storage.HashingFile.write, []
+
+    def write_or_fail(file: storage.HashingFile, data: bytes) -> int:
+        written.append(data)
+        if len(written) == fails + 1:
+            raise OSError(28, "No space left on device")
+        return write(file, data)
+
+    monkeypatch.setattr(storage.HashingFile, "write", write_or_fail)
+    codebook = compiled(HashModel(), 600).codebook
+    with pytest.raises(OSError, match="No space left"):
+        hugging_face.export(codebook, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+    assert len(hugging_face.export(codebook, tmp_path / "out")) == 3
 
 
 def test_a_file_of_the_user_is_not_replaced(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -278,3 +279,42 @@ def test_the_codebook_keeps_its_own_tables(tokenizer):
     np.testing.assert_array_equal(other.texts, book.texts)
     with pytest.raises(ValueError, match=r"texts are int64\[\d+\], expected uint16"):
         Codebook(book.info, book.texts.astype(np.int64), book.offsets, book.information)
+
+
+def test_texts_may_come_in_anything_that_has_an_order() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    tokenizer = Tokenizer.default("english-8192-v2.eqi")
+    texts = ["one text", "", "another"]
+    expected = [ids.tolist() for ids in tokenizer.encode_batch(texts)]
+    for some in (
+        (text for text in texts),
+        np.array(texts),
+        pyarrow.array(texts),
+        pyarrow.chunked_array([texts[:1], texts[1:]]),
+    ):
+        assert [ids.tolist() for ids in tokenizer.encode_batch(some, num_threads=2)] == expected
+    assert tokenizer.decode_batch(ids for ids in expected) == texts
+    for some in (set(texts), dict.fromkeys(texts)):
+        with pytest.raises(TypeError, match=r"a (set|dict) has no order"):
+            tokenizer.encode_batch(some)
+
+
+def test_what_is_no_text_is_named() -> None:
+    tokenizer = Tokenizer.default("english-8192-v2.eqi")
+    for encode in (tokenizer.encode_batch, tokenizer.encode_documents):
+        with pytest.raises(TypeError, match="text 1 is NoneType, expected str or bytes"):
+            encode(["a", None])  # type: ignore[list-item]
+        with pytest.raises(UnicodeEncodeError, match=r"text 2; give bytes"):
+            encode(["a", "b", "\ud800"])
+    with pytest.raises(ValueError, match=r"int64\[2, 2\].* Use decode_batch"):
+        tokenizer.decode([[3, 4], [5, 6]])
+
+
+def test_a_pickle_holds_the_codebook(tmp_path: Path) -> None:
+    path = tmp_path / "mine.eqi"
+    Tokenizer.default("english-8192-v2.eqi").save(path)
+    tokenizer = Tokenizer.load(path)
+    data = pickle.dumps(tokenizer)
+    path.unlink()
+    assert pickle.loads(data) == tokenizer
+    assert pickle.loads(data).encode("Any text.").tolist() == tokenizer.encode("Any text.").tolist()

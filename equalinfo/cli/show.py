@@ -71,9 +71,10 @@ def _show(arguments: argparse.Namespace) -> None:
     if arguments.sentencepiece is not None:
         panels.append(of_sentencepiece(arguments.sentencepiece, text, eos=arguments.eos))
     if arguments.html is not None:
+        from equalinfo.data import storage
         from equalinfo.show import page
 
-        arguments.html.write_text(page.render(panels), encoding="utf-8")
+        storage.write_text(str(arguments.html), page.render(panels))
         print(arguments.html)
     if arguments.png is not None:
         from equalinfo.show import image

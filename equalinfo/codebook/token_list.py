@@ -7,6 +7,7 @@ from itertools import pairwise
 from equalinfo.alphabet import EOS
 from equalinfo.codebook.book import Codebook
 from equalinfo.codebook.file import INFORMATION_UNIT_BITS
+from equalinfo.data import storage
 
 _SPECIAL = ("<pad>", "</s>", "<unk>")
 _ESCAPED = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029<]|[\udc80-\udcff]")
@@ -22,13 +23,14 @@ def write(codebook: Codebook, path: str | os.PathLike[str]) -> None:
     Raises:
       FileExistsError: there is such a file.
     """
+    if storage.exists(os.fspath(path)):
+        raise FileExistsError(f"{os.fspath(path)} is there already.")
     lines = [f"{name}\t0" for name in _SPECIAL]
     costs = (codebook.costs * INFORMATION_UNIT_BITS).tolist()
     symbols = codebook.texts.tolist()
     for cost, (begin, end) in zip(costs, pairwise(codebook.offsets.tolist()), strict=True):
         lines.append(f"{_token(symbols[begin:end])}\t{-cost!r}")
-    with open(path, "x", encoding="utf-8", newline="\n") as file:
-        file.writelines(line + "\n" for line in lines)
+    storage.write_text(os.fspath(path), "".join(line + "\n" for line in lines))
 
 
 def _token(symbols: list[int]) -> str:

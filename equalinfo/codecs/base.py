@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import Symbols, as_symbols
+from equalinfo.data import storage
 from equalinfo.ids import EOS_ID as EOS_ID
 from equalinfo.ids import ID_OFFSET as ID_OFFSET
 from equalinfo.ids import PAD_ID as PAD_ID
@@ -331,9 +332,8 @@ class Codec(ABC):
             {name: file_sha256(directory / name) for name in sorted(assets)}
         )
         # Last, and in one move: a directory with a codec.json is complete.
-        unfinished = directory / f".{CODEC_FILE}.{os.getpid()}"
-        unfinished.write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", "utf-8")
-        unfinished.replace(directory / CODEC_FILE)
+        text = json.dumps(description, indent=2, sort_keys=True) + "\n"
+        storage.write_text(os.fspath(directory / CODEC_FILE), text)
 
     @classmethod
     def load(cls, assets: Mapping[str, Path], options: Mapping[str, Any], where: str) -> Self:

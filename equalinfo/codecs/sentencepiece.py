@@ -29,6 +29,7 @@ from equalinfo.codecs.base import (
     option,
     size_in_name,
 )
+from equalinfo.data import storage
 
 ASSET = "sentencepiece.model"
 _SPACE = "\u2581"
@@ -49,7 +50,8 @@ class ModelFile:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the file."""
-        Path(path).write_bytes(self.content)
+        with storage.create(os.fspath(path)) as file:
+            file.write(self.content)
 
 
 @dataclass(kw_only=True, eq=False)

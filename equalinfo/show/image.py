@@ -1,5 +1,7 @@
 """Panels as an image for papers: .png, .svg or .pdf."""
 
+import io
+import os
 import textwrap
 from collections.abc import Sequence
 from functools import cache
@@ -7,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equalinfo.data import storage
 from equalinfo.show.colors import LIGHT
 from equalinfo.show.glyphs import Glyph
 from equalinfo.show.layout import GAP, Cell, rows
@@ -83,7 +86,10 @@ def save(panels: Sequence[Panel], path: Path, width: int = 100) -> None:
         for one in drawn:
             one.draw(axes, left, _MARGIN)
             left += one.width + _PANEL_GAP * _ADVANCE
-        figure.savefig(path, format=suffix[1:], metadata=_METADATA[suffix])
+        content = io.BytesIO()
+        figure.savefig(content, format=suffix[1:], metadata=_METADATA[suffix])
+    with storage.create(os.fspath(path)) as file:
+        file.write(content.getvalue())
 
 
 class _Drawn:

@@ -182,6 +182,23 @@ def test_mixtures(source: seqio.DataSource, codebook: Path) -> None:
         seqio.MixtureRegistry.remove("both")
 
 
+def test_a_data_set_of_the_same_codebook_goes_into_the_mixture(
+    source: seqio.DataSource, codebook: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("apache_beam", reason="the pipeline needs Beam")
+    from pipelines import compress
+    from tasks.registration import register
+
+    flags = [f"--input={tmp_path}/c4-train.*.json.gz", f"--output={tmp_path / 'data'}"]
+    method = ["--method=codebook", f"--codebook={codebook}", "--sequence_length=32"]
+    assert compress.main([*flags, *method, "--no-progress"]) == 0
+    tasks = [register(tmp_path / "data"), register_text_task("mixed_text", source, codebook)]
+    seqio.MixtureRegistry.add("mixed_both", tasks, default_rate=1.0)
+    mixture = seqio.get_mixture_or_task("mixed_both")
+    dataset = mixture.get_dataset({"targets": 32}, "train", shuffle=False, num_epochs=1)
+    assert len(list(dataset.as_numpy_iterator())) > 10
+
+
 def test_t5xs_way_to_a_batch(source: seqio.DataSource, codebook: Path) -> None:
     """`seqio.get_dataset` with the converter that keeps bytes."""
     name = register_text_task("text", source, codebook)
