@@ -175,7 +175,10 @@ def share_log2(
         remainders[symbol] = remainder + (down - up) * total
         out[symbol] = np.uint32(1 + share)
         left -= share
-    limit, ties = threshold(remainders, int(left), _WEIGHT_BITS + 9)
+    bits = 8  # of remainders: few share their top eight bits only if these are all there are
+    while total >> bits:
+        bits += 1
+    limit, ties = threshold(remainders, int(left), bits)
     for symbol in range(NUM_SYMBOLS):
         if remainders[symbol] > limit:
             out[symbol] += np.uint32(1)

@@ -8,6 +8,7 @@
     equalinfo export --hf DIR                                    # for Hugging Face
     equalinfo train --dataset DIR --size 3m --output RUN         # M1 (on method `bytes`) or M2
     equalinfo freeze RUN --text 'c4/*.json.gz' -o M1.eqm         # M1 as integers
+    equalinfo count 'c4/*.json.gz' --tune MORE --network M1.eqm -o M1-v2.eqm   # and n-grams
     equalinfo eval --dataset DIR --split validation --run RUN
     equalinfo curve RUN -o curve.png
     equalinfo generate --run RUN --dataset DIR --prompt "Once upon a time"
@@ -22,6 +23,7 @@ from collections.abc import Sequence
 
 from equalinfo.cli import (
     compile,
+    count,
     curve,
     encode,
     eval,
@@ -57,6 +59,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for module in (show, encode, compile, evaluate, export, train, freeze, eval, curve, generate):
+    for module in (
+        show,
+        encode,
+        compile,
+        evaluate,
+        export,
+        train,
+        freeze,
+        count,
+        eval,
+        curve,
+        generate,
+    ):
         module.add(commands)
     return parser

@@ -23,15 +23,18 @@ import pytest
 from benchmarks.instructions import environment
 from equalinfo import frequencies
 from equalinfo.alphabet import NUM_SYMBOLS, Symbols
+from equalinfo.m1.frozen.counts.engine import CountsEngine
+from equalinfo.m1.frozen.counts.tables import TEXT_CONTEXT
 from equalinfo.m1.frozen.cpu.engine import CpuEngine
 from equalinfo.m1.frozen.cpu.memo import MemoEngine
 from equalinfo.m1.frozen.cpu.tiles import able
-from equalinfo.m1.frozen.reference import reference_frequencies
+from equalinfo.m1.frozen.reference import reference, reference_frequencies
 from equalinfo.m1.shipped import shipped_m1
 from m1.frozen.models import Ints
 
 pytestmark = pytest.mark.slow
-MODEL = shipped_m1().frozen
+MODEL, COUNTS = shipped_m1().network, shipped_m1().counts
+assert COUNTS is not None
 CONTEXTS = 20_000  # of the ways that are fast, times --size
 LONGEST = {16: 48, 64: 128, 256: 512}
 """Context -> symbols of a text: texts go on after early symbols are out of sight."""
@@ -253,6 +256,45 @@ def test_frequencies_are_those_of_the_reference(real: _Text, size: int) -> None:
             wanted = reference_frequencies(MODEL, text, context, precision)
             found = frequencies.from_log2(np.concatenate(rows), precision)
             np.testing.assert_array_equal(found, wanted)
+
+
+COUNTS_CONTEXTS = {16: 16, 64: 64, TEXT_CONTEXT: 256}
+"""Context -> that of the texts in `draw`."""
+
+
+def counts_engine(which: str) -> CountsEngine:
+    """Counts on no network, or on one that runs in a way."""
+    if which == "jax":
+        pytest.importorskip("jax", reason="needs JAX: pip install 'equalinfo[train]'")
+        from equalinfo.m1.frozen.jax_engine import JaxEngine
+
+        return CountsEngine(COUNTS, JaxEngine(MODEL, "int8"))
+    return CountsEngine(COUNTS, {"alone": None, "cpu": MemoEngine(CpuEngine(MODEL))}[which])
+
+
+@pytest.mark.parametrize(("which", "share"), [("alone", 5.0), ("cpu", 0.5), ("jax", 0.02)])
+def test_counts_by_steps_are_those_of_whole_texts(
+    which: str, share: float, real: _Text, size: int
+) -> None:
+    found = counts_engine(which)
+    for context, longest in COUNTS_CONTEXTS.items():
+        contexts = round(share * size * CONTEXTS / len(COUNTS_CONTEXTS))
+        texts = draw(real.text, longest, contexts, seed=3)
+        wanted = whole(counts_engine("cpu" if which == "jax" else which))(texts, context)
+        for read in (steps(found, 64), steps(found, 7), whole(found, batch=7)):
+            np.testing.assert_array_equal(read(texts, context), wanted)
+
+
+@pytest.mark.parametrize("which", ["alone", "cpu"])
+def test_counts_are_those_of_the_reference(which: str, real: _Text, size: int) -> None:
+    engine = counts_engine(which)
+    network = None if which == "alone" else MODEL
+    for context, longest in COUNTS_CONTEXTS.items():
+        for text in draw(real.text, longest, 300 * size, seed=5):
+            rows: list[Any] = []
+            engine.sequences([text], context, lambda _, place, x, rows=rows: rows.append(x.copy()))
+            wanted = reference(network, COUNTS, text, context)
+            np.testing.assert_array_equal(np.concatenate(rows), wanted)
 
 
 @pytest.mark.parametrize("kernel", ["avx2", "portable"])

@@ -193,7 +193,7 @@ def test_one_wrong_integer_is_found(
     with pytest.raises(RuntimeError, match=rf"{what}: -?\d+ for -?\d+\..*Use another backend"):
         self_test(random_model(), wrong)
     wrong.steps = 0
-    monkeypatch.setattr(model_module, "make_engine", lambda frozen, backend: wrong)
+    monkeypatch.setattr(model_module, "make_engine", lambda *_: wrong)
     with pytest.raises(RuntimeError, match=what):
         FrozenModel(random_model())
 

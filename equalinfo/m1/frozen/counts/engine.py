@@ -9,6 +9,7 @@ import numpy.typing as npt
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.m1.frozen.counts import kernels
 from equalinfo.m1.frozen.counts.tables import (
+    MOST_SYMBOLS,
     NUM_HISTORIES,
     SLOT_BITS,
     TEXT_CONTEXT,
@@ -155,7 +156,7 @@ def new_state(trie: Trie, lanes: int, history: bool) -> kernels.State:
     """Of empty texts."""
     size = (NUM_HISTORIES, 1 << SLOT_BITS, 3) if history else (0, 0, 0)
     state = kernels.State(
-        node=np.zeros(lanes, np.int32),
+        nodes=np.zeros((lanes, MOST_SYMBOLS), np.int32),
         size=np.zeros(lanes, np.int64),
         recent=np.zeros((lanes, 16), np.int16),
         words=np.zeros((lanes, 2), np.int64),

@@ -14,18 +14,20 @@ from equalinfo.m1.frozen.arithmetic import LOGIT_LIMIT
 from equalinfo.m1.frozen.counts.tables import (
     CODES,
     HISTORY_ORDERS,
+    MOST_SYMBOLS,
     NUM_HISTORIES,
     SLOT_BITS,
     START,
+    SYMBOL_BITS,
     WEIGHT_BITS,
     WIDTHS,
     Trie,
-    find,
 )
 
 FACTOR = 0x5851F42D
 WORD_FACTOR = 0x2545F491
 _MASK = (1 << 32) - 1
+_SYMBOL = (1 << SYMBOL_BITS) - 1
 _ORDERS = np.array(HISTORY_ORDERS)
 _RECENT = 16  # symbols kept of each text
 MOST_COUNT = 31
@@ -37,7 +39,8 @@ class State(NamedTuple):
     """Texts side by side.
 
     Attributes:
-      node: int32[lanes], the longest suffix of the text that is a node with children.
+      nodes: int32[lanes, 16]; at k the node of the text's last k symbols (START before them) if it
+        is one with children, else -1.
       size: int64[lanes], symbols read.
       recent: int16[lanes, 16], the last symbols, as a ring.
       words: int64[lanes, 2], hashes of the word that goes on (0: none) and of the one before.
@@ -48,7 +51,7 @@ class State(NamedTuple):
       used: bool[lanes], whether history holds anything.
     """
 
-    node: Any
+    nodes: Any
     size: Any
     recent: Any
     words: Any
@@ -69,8 +72,10 @@ class Weights(NamedTuple):
 @njit(cache=True, nogil=True)
 def forget(trie: Trie, state: State, lane: int) -> None:
     """The lane's text is empty (again)."""
-    begun = trie.first[START + 1] < trie.first[START + 2]
-    state.node[lane] = START + 1 if begun else 0
+    state.nodes[lane, :] = -1
+    state.nodes[lane, 0] = 0
+    if trie.first[START + 1] < trie.first[START + 2]:
+        state.nodes[lane, 1] = START + 1
     state.size[lane] = 0
     state.words[lane, :] = 0
     state.slots[lane, :] = -1
@@ -86,7 +91,8 @@ def _count(slot: Any, check: int, symbol: int) -> None:
         slot[0] = check
         slot[1] = 0
         slot[2] = 0
-    one, two = np.int64(slot[1]), np.int64(slot[2])
+    one: Any = np.int64(slot[1])
+    two: Any = np.int64(slot[2])
     if one & 31 and one >> 5 == symbol:
         one += (one & 31) < MOST_COUNT
         if two & 31 > 2:
@@ -105,6 +111,25 @@ def _count(slot: Any, check: int, symbol: int) -> None:
 
 
 @njit(cache=True, nogil=True)
+def _child(trie: Trie, node: int, symbol: int) -> int:
+    """The child of `node` for `symbol` if there is one and it has children, else -1."""
+    if node < 0:
+        return -1
+    low: Any = np.int64(trie.first[node])
+    end: Any = np.int64(trie.first[node + 1])
+    high = end
+    while low < high:
+        middle = (low + high) >> 1
+        if trie.entries[middle] & _SYMBOL < symbol:
+            low = middle + 1
+        else:
+            high = middle
+    if low == end or trie.entries[low] & _SYMBOL != symbol:
+        return -1
+    return low if trie.first[low] < trie.first[low + 1] else -1
+
+
+@njit(cache=True, nogil=True)
 def advance(trie: Trie, state: State, lane: int, symbol: int) -> None:
     """The lane's text goes on with `symbol`: count it, and find the contexts that are now."""
     with_history = state.history.shape[1] > 0
@@ -114,12 +139,8 @@ def advance(trie: Trie, state: State, lane: int, symbol: int) -> None:
             if slot >= 0:
                 state.used[lane] = True
                 _count(state.history[lane, order, slot], state.checks[lane, order], symbol)
-    node = np.int64(state.node[lane])
-    child = find(trie.first, trie.symbols, node, symbol)
-    while node > 0 and (child < 0 or trie.first[child] == trie.first[child + 1]):
-        node = np.int64(trie.shorter[node])
-        child = find(trie.first, trie.symbols, node, symbol)
-    state.node[lane] = child if trie.first[child] < trie.first[child + 1] else 0
+    for length in range(MOST_SYMBOLS - 1, 0, -1):
+        state.nodes[lane, length] = _child(trie, np.int64(state.nodes[lane, length - 1]), symbol)
     state.recent[lane, state.size[lane] % _RECENT] = symbol
     state.size[lane] += 1
     if with_history:
@@ -170,18 +191,22 @@ def features(
     Returns:
       The number of features, and the row of `Weights.network` and `Weights.base`.
     """
-    node = np.int64(state.node[lane])
-    depth = np.int64(trie.levels[node])
+    depth = length - 1
+    while state.nodes[lane, depth] < 0:
+        depth -= 1
+    node = np.int64(state.nodes[lane, depth])
     width = trie.first[node + 1] - trie.first[node]
     row = depth * WIDTHS + (0 if width == 1 else 1 if width == 2 else 2 if width < 6 else 3)
     size = 0
-    while trie.levels[node] >= 2:
-        place = ((np.int64(trie.levels[node]) - 2) * length + depth) * CODES
+    for known in range(2, depth + 1):
+        node = np.int64(state.nodes[lane, known])
+        if node < 0:
+            continue
+        place = ((known - 2) * length + depth) * CODES
         for child in range(trie.first[node], trie.first[node + 1]):
-            symbols[size] = trie.symbols[child]
-            places[size] = place + trie.codes[child]
+            symbols[size] = trie.entries[child] & _SYMBOL
+            places[size] = place + (trie.entries[child] >> SYMBOL_BITS)
             size += 1
-        node = np.int64(trie.shorter[node])
     longest = 0
     if state.history.shape[1] > 0:
         begin = size
@@ -194,7 +219,8 @@ def features(
                 continue
             if order < len(_ORDERS):
                 longest = order + 1
-            one, two = np.int64(found[1]), np.int64(found[2])
+            one: Any = np.int64(found[1])
+            two: Any = np.int64(found[2])
             here = order * ((len(_ORDERS) + 1) * 25)
             symbols[size] = one >> 5
             places[size] = here + (min(one & 31, 5) - 1) * 5 + min(two & 31, 4)

@@ -128,10 +128,12 @@ def _mix(
     seen: dict[int, list[tuple[int, int]]],
     network: Array | None,
 ) -> Array:
-    suffixes = [
-        node for size in range(counts.length) if (node := _node(counts, text, size)) is not None
+    suffixes = {size: _node(counts, text, size) for size in range(counts.length)}
+    counted = [
+        (size, node)
+        for size, node in suffixes.items()
+        if node is not None and _followers(counts, node)
     ]
-    counted = [(size, node) for size, node in suffixes if _followers(counts, node)]
     depth, node = counted[-1]
     followers = len(_followers(counts, node))
     width = 0 if followers == 1 else 1 if followers == 2 else 2 if followers < 6 else 3
@@ -152,8 +154,8 @@ def _mix(
     return np.maximum(logits - logits.max(), -LOGIT_LIMIT)
 
 
-def _node(counts: FrozenCounts, text: list[int], size: int) -> tuple[int, int] | None:
-    """(size, node) of the text's last `size` symbols, if they are one."""
+def _node(counts: FrozenCounts, text: list[int], size: int) -> int | None:
+    """The node of the text's last `size` symbols, if they are one."""
     node = 0
     for symbol in text[len(text) - size :] if size <= len(text) else [-1]:
         children = range(int(counts.first[node]), int(counts.first[node + 1]))
@@ -161,7 +163,7 @@ def _node(counts: FrozenCounts, text: list[int], size: int) -> tuple[int, int] |
         if not found:
             return None
         node = found[0]
-    return size, node
+    return node
 
 
 def _symbol(counts: FrozenCounts, node: int) -> int:

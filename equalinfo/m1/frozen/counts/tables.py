@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import EOS, NUM_SYMBOLS
-from equalinfo.jit import njit
 
 CODES = 32
 """Kinds of n-grams: code k says about (k - 4) / 2 bits."""
@@ -44,6 +43,9 @@ WEIGHT_BITS = 12
 
 MAX_WEIGHT = 1 << 14
 """Multipliers lie in [-4, 4]: the sum of two products stays below 2^31."""
+
+SYMBOL_BITS = 9
+"""Of 257 symbols, in an entry of `Trie`."""
 
 START = NUM_SYMBOLS
 """Stands before the first symbol of a text or window, and begins n-grams like any symbol."""
@@ -81,21 +83,15 @@ USES = ("mixed.window", "mixed.text", "alone.window", "alone.text")
 
 
 class Trie(NamedTuple):
-    """The n-grams as an automaton; node 0 is the empty text, 1 to 257 are the symbols, 258 START.
+    """The n-grams as engines read them; node 0 is the empty text, 1 to 257 the symbols, 258 START.
 
     Attributes:
       first: int32[nodes + 1]; the children of node t are first[t] .. first[t + 1] - 1.
-      symbols: uint16[nodes], ascending for each parent.
-      codes: uint8[nodes].
-      shorter: int32[nodes], the node of the longest proper suffix that is one.
-      levels: uint8[nodes], symbols of the node's text.
+      entries: uint16[nodes], symbol + 512 code; symbols ascend among the children of a node.
     """
 
     first: Any
-    symbols: Any
-    codes: Any
-    shorter: Any
-    levels: Any
+    entries: Any
 
 
 def mixer_shapes(length: int) -> dict[str, tuple[int, ...]]:
@@ -183,32 +179,24 @@ class FrozenCounts:
         return cls(length, **tables, mixers=mixers)
 
     @functools.cached_property
-    def first(self) -> npt.NDArray[np.int64]:
-        """int64[nodes + 1], see `Trie`."""
-        numbers = np.zeros(1 + _ONES + len(self.symbols), np.int64)
-        numbers[0] = _ONES
-        numbers[1 : 1 + len(self.children)] = self.children
-        return np.concatenate([[1], 1 + np.cumsum(numbers)])
+    def first(self) -> npt.NDArray[np.int32]:
+        """int32[nodes + 1], see `Trie`."""
+        numbers = np.zeros(2 + _ONES + len(self.symbols), np.int32)
+        numbers[:2] = 1, _ONES
+        numbers[2 : 2 + len(self.children)] = self.children
+        return np.cumsum(numbers, dtype=np.int32)
 
     @functools.cached_property
     def trie(self) -> Trie:
         """What engines read."""
-        first = self.first.astype(np.int32)
-        symbols = np.empty(len(first) - 1, np.uint16)
-        symbols[0] = 0
-        symbols[1 : _ONES + 1] = np.arange(_ONES)
-        symbols[_ONES + 1 :] = self.symbols
-        symbols[_ONES + 1 :][self.symbols == _EOS_BYTE] = EOS
-        codes = np.zeros(len(symbols), np.uint8)
-        codes[_ONES + 1 :] = self.codes
-        levels = np.zeros(len(symbols), np.uint8)
-        begin, end = 1, _ONES + 1
-        for level in range(1, self.length + 1):
-            levels[begin:end] = level
-            begin, end = end, int(first[end])
-        shorter = np.zeros(len(symbols), np.int32)
-        fill_shorter(first, symbols, shorter)
-        return Trie(first, symbols, codes, shorter, levels)
+        entries = np.zeros(len(self.first) - 1, np.uint16)
+        entries[1 : _ONES + 1] = np.arange(_ONES)
+        rest = entries[_ONES + 1 :]
+        rest[:] = self.codes
+        rest <<= SYMBOL_BITS
+        rest |= self.symbols
+        rest[self.symbols == _EOS_BYTE] += EOS - _EOS_BYTE
+        return Trie(self.first, entries)
 
 
 def _check(counts: FrozenCounts) -> None:
@@ -245,7 +233,9 @@ def _check(counts: FrozenCounts) -> None:
             f"{begin} for {size}."
         )
     descents = np.flatnonzero(counts.symbols[1:] <= counts.symbols[:-1]) + 1
-    if not np.isin(descents + _ONES + 1, counts.first).all():
+    begins = np.zeros(size + _ONES + 2, np.bool_)
+    begins[counts.first] = True
+    if not begins[descents + _ONES + 1].all():
         raise ValueError("counts.symbols do not ascend among the children of an n-gram.")
     if counts.pairs.max() > 0:
         raise ValueError("counts.pairs holds logarithms of probabilities above 1.")
@@ -261,32 +251,3 @@ def _check(counts: FrozenCounts) -> None:
                 )
             if name in ("network", "base") and np.abs(value.astype(np.int64)).max() > MAX_WEIGHT:
                 raise ValueError(f"counts.{use}.{name} leaves -{MAX_WEIGHT}..{MAX_WEIGHT}.")
-
-
-@njit(cache=True, nogil=True)
-def find(first: Any, symbols: Any, node: int, symbol: int) -> int:
-    """The child of `node` for `symbol`, or -1."""
-    low, high = np.int64(first[node]), np.int64(first[node + 1])
-    end = high
-    while low < high:
-        middle = (low + high) >> 1
-        if symbols[middle] < symbol:
-            low = middle + 1
-        else:
-            high = middle
-    if low < end and symbols[low] == symbol:
-        return low
-    return -1
-
-
-@njit(cache=True, nogil=True)
-def fill_shorter(first: Any, symbols: Any, shorter: Any) -> None:
-    """See `Trie.shorter`; the children of a node lie behind those of the shorter ones."""
-    for node in range(1, len(symbols)):
-        for child in range(first[node], first[node + 1]):
-            suffix = np.int64(shorter[node])
-            found = find(first, symbols, suffix, symbols[child])
-            while found < 0:
-                suffix = np.int64(shorter[suffix])
-                found = find(first, symbols, suffix, symbols[child])
-            shorter[child] = found

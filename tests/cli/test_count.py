@@ -1,0 +1,49 @@
+"""`equalinfo count`: text, and other text to tune on, become an M1 that codes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from equalinfo import codecs
+from equalinfo.alphabet import join
+from equalinfo.cli import main
+from equalinfo.m1.frozen import file
+from m1.frozen.models import random_model
+
+SENTENCE = "The cat sat on the mat, and the rat ran off with the hat of the cat. "
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> list[str]:
+    for name, number in (("a", 3), ("b", 7)):
+        lines = (json.dumps({"text": SENTENCE * (1 + i % number)}) for i in range(100))
+        (tmp_path / f"{name}.json").write_text("\n".join(lines))
+    return [str(tmp_path / "a.json"), "--tune", str(tmp_path / "b.json")]
+
+
+@pytest.mark.parametrize("with_network", [False, True])
+def test_an_m1_is_counted(texts: list[str], tmp_path: Path, with_network: bool) -> None:
+    out = tmp_path / "counts.eqm"
+    options = ["-o", str(out), "--length", "6", "--ngrams", "5000", "--tune_symbols", "8000"]
+    if with_network:
+        random_model().save(tmp_path / "network.eqm")
+        options += ["--network", str(tmp_path / "network.eqm")]
+    assert main(["count", *texts, *options]) == 0
+    network, counts = file.read(out)
+    assert (network is not None) is with_network
+    assert counts is not None and counts.length == 6
+    text = join([(SENTENCE * 3).encode()])
+    codec = codecs.create("ac", model=out)
+    (encoded,) = codec.encode([text])
+    assert 16 * len(encoded.ids) < len(text), "below 1 bit/byte"
+    (decoded,) = codec.decode([encoded.ids], [len(text)])
+    np.testing.assert_array_equal(decoded, text)
+
+
+def test_no_place_for_the_file_is_told_at_once(
+    texts: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["count", *texts, "-o", str(tmp_path / "none" / "m1.eqm")]) == 1
+    assert "is not a directory" in capsys.readouterr().err
