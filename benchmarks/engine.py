@@ -76,7 +76,7 @@ class _Bench:
     def __init__(self, options: argparse.Namespace, scratch: Path) -> None:
         self.options = options
         self.text: Symbols = join(TextOptions().documents(options.text))
-        frozen = FrozenM1.load(options.m1) if options.m1 else shipped_m1().frozen
+        frozen = FrozenM1.load(options.m1) if options.m1 else shipped_m1().network
         self.shape = frozen.shape
         self.ours = Ours(frozen, options.threads)
         frozen.save(scratch / "m1.eqm")

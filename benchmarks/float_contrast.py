@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--float_m1", type=Path, help="run of equalinfo train; default: random")
     parser.add_argument("--contexts", type=int, default=50_000)
     options = parser.parse_args()
-    shape = shipped_m1().frozen.shape
+    shape = shipped_m1().network.shape
     if options.float_m1:
         model = trained_model(options.float_m1, shape.max_context)
     else:

@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--context", type=int, default=1024, help="of ac")
     parser.add_argument("--example_bytes", type=int, default=10_240)
     arguments = parser.parse_args()
-    frozen = FrozenM1.load(arguments.m1) if arguments.m1 else shipped_m1().frozen
+    frozen = FrozenM1.load(arguments.m1) if arguments.m1 else shipped_m1().network
     symbols = join(TextOptions().documents(arguments.text))
     symbols = symbols[arguments.skip_bytes :][: arguments.bytes]
     texts = cut(symbols, arguments.example_bytes)

@@ -48,17 +48,17 @@ def _windows(counts: Any, texts: list[Any]) -> list[Any]:
     """The windows of several widths that counts alone cut texts into."""
     import numpy as np
 
-    from equalinfo import codecs
+    from equalinfo.coding.drive import encode_windows
+    from equalinfo.coding.exact import ExactCode
     from equalinfo.m1.frozen.model import FrozenModel
 
     model = FrozenModel(None, counts=counts)
     found = []
     for number, bits in enumerate(_WIDTHS):
-        codec = codecs.create("equal_info", model=model, window_bits=bits, token_bits=8)
-        some = texts[number :: len(_WIDTHS)]
-        for text, coded in zip(some, codec.encode(some), strict=True):
-            ends = coded.ends.reshape(-1, bits // 8)[:, -1]
-            found += np.split(text, ends[:-1])
+        some, coder = texts[number :: len(_WIDTHS)], ExactCode(bits, model.precision)
+        coded = encode_windows(some, model, coder, context=4 * bits)
+        for text, of_text in zip(some, coded, strict=True):
+            found += np.split(text, np.cumsum(of_text.lengths)[:-1])
     return found
 
 

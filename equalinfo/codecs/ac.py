@@ -33,7 +33,7 @@ from equalinfo.coding import arithmetic
 from equalinfo.coding.bits import Bits, bits_to_tokens, tokens_to_bits
 from equalinfo.coding.drive import decode_texts, encode_texts, lanes_for
 from equalinfo.frequencies import cumulative
-from equalinfo.m1.base import AC_PRECISION, FrequencyModel
+from equalinfo.m1.base import AC_PRECISION, MAX_PRECISION, FrequencyModel
 from equalinfo.m1.load import resolve_model
 from equalinfo.m1.static import StaticModel
 
@@ -149,7 +149,9 @@ class AcCodec(_ArithmeticCodec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.model = resolve_model(self.model, self.precision, AC_PRECISION)
+        self.model = resolve_model(
+            self.model, self.precision, AC_PRECISION, with_counts=MAX_PRECISION
+        )
         self.precision = self.model.precision
         if self.m1_context is None:
             self.m1_context = self.model.max_context

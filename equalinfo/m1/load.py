@@ -74,24 +74,50 @@ def load_model(path: str | os.PathLike[str], precision: int | None) -> Frequency
     return LOADERS[kind](path, precision)
 
 
-def resolve_model(model: ModelOrPath | None, precision: int | None, default: int) -> FrequencyModel:
-    """The model itself, the one in the file, or (None) the M1 that comes with the package.
+def resolve_model(
+    model: ModelOrPath | None,
+    precision: int | None,
+    default: int,
+    with_counts: int | None = None,
+) -> FrequencyModel:
+    """The model itself, the one in the file, or one that comes with the package.
 
     Args:
-      model: see above.
+      model: a model, a file, or the name of an M1 of the package (`shipped.shipped_names`); None:
+        the package's default. A file comes first.
       precision: P that its frequencies must have; None: any, if the model itself is given.
       default: P of a file, and of the package's M1, where `precision` is None.
+      with_counts: the same for frozen M1s with counts; None: `default`.
 
     Raises:
       FileNotFoundError, ValueError: see `load_model`; the model has another precision.
     """
     wanted = default if precision is None else precision
-    if model is None:
-        from equalinfo.m1.shipped import shipped_m1  # compiles kernels
+    if isinstance(model, str | os.PathLike) and os.path.exists(model):
+        if precision is None and with_counts is not None and _has_counts(model):
+            wanted = with_counts
+        return load_model(model, wanted)
+    if model is None or isinstance(model, str):
+        from equalinfo.m1.shipped import DEFAULT_M1, has_counts, shipped_m1, shipped_names
 
-        return shipped_m1(wanted)
-    if isinstance(model, str | os.PathLike):
+        name = DEFAULT_M1 if model is None else model
+        if name not in (names := shipped_names()):
+            raise FileNotFoundError(
+                f"M1 file {name} does not exist, and the package has no M1 of that name: it has "
+                f"{', '.join(names)}."
+            )
+        if precision is None and with_counts is not None and has_counts(name):
+            wanted = with_counts
+        return shipped_m1(wanted, name)
+    if isinstance(model, os.PathLike):
         return load_model(model, wanted)
     if precision not in (None, model.precision):
         raise ValueError(f"precision={precision}, but M1 has precision={model.precision}.")
     return model
+
+
+def _has_counts(path: str | os.PathLike[str]) -> bool:
+    header = container.read_header(path, "frozen M1")
+    return (
+        container.kind_of_header(header) == container.FROZEN and header.get("format_version") != 1
+    )

@@ -105,6 +105,13 @@ class FrozenModel:
         files.write(path, self.frozen, self.counts, made_from)
 
     @property
+    def network(self) -> FrozenM1:
+        """The network; a ValueError where there are counts alone."""
+        if self.frozen is None:
+            raise ValueError("this M1 has counts and no network.")
+        return self.frozen
+
+    @property
     def runs_on(self) -> str:
         """The engine and its kernel, for people."""
         return self.engine.name

@@ -32,7 +32,10 @@ def random_counts(seed: str = "counts", length: int = 5, extreme: bool = False) 
         for size in range(2, length + 1)
     ]
     symbols = [gram[-1] for level in levels for gram in level]
-    parents = [[(symbol,) for symbol in range(START + 1)], *levels[:-1]]
+    parents: list[list[tuple[int, ...]]] = [
+        [(symbol,) for symbol in range(START + 1)],
+        *levels[:-1],
+    ]
     children = [
         sum(gram[:-1] == parent for gram in level)
         for parent_level, level in zip(parents, levels, strict=True)
