@@ -123,7 +123,7 @@ def _command(case: str, folder: Path, output: Path, workers: int) -> list[str]:
     text = str(folder / "*.json.gz")
     if case == "equalinfo":
         command = ["-m", "pipelines.compress", "--input", text, "--output", str(output)]
-        return [sys.executable, *command, "--workers", str(workers), "--no-progress", "--overwrite"]
+        return [sys.executable, *command, "--workers", str(workers), "--quiet", "--overwrite"]
     command = ["-m", "benchmarks.pipeline", "--run", case, "--text", text]
     return [sys.executable, *command, "--output", str(output), "--workers", str(workers)]
 

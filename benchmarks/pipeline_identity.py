@@ -86,7 +86,7 @@ def run_setting(
       The exit status, and what was printed.
     """
     files = files[::-1] if name == "reversed input" else files
-    argv = ["--input", *files, "--output", str(out), "--no-progress", *more]
+    argv = ["--input", *files, "--output", str(out), "--quiet", *more]
     log = io.StringIO()
     with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         status = SETTINGS[name](endpoints)(argv)

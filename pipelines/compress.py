@@ -11,17 +11,17 @@ from equalinfo.alphabet import EOS
 from equalinfo.codecs.base import Codec
 from equalinfo.console import print_any_text
 from equalinfo.data import storage
-from equalinfo.data.inputs import InputError, InputFile
+from equalinfo.data.inputs import InputError
 from equalinfo.data.manifest import Manifest, ManifestError
-from equalinfo.data.text import Limits, peek
-from pipelines import output, sinks, sources
+from pipelines import output, sinks
 from pipelines.estimate import Estimate, measure
+from pipelines.executors.local import Local
 from pipelines.executors.task_array import TaskArray
 from pipelines.limits import JobFailedError
 from pipelines.options import BATCHES, CompressOptions, parse_compress
 from pipelines.output import Job
 from pipelines.progress import shard_bar
-from pipelines.shard import Layout, ShardTask
+from pipelines.shard import ShardTask
 from pipelines.worker import Compress
 
 
@@ -34,7 +34,7 @@ INTERRUPTED = 130
 
 
 def run(options: CompressOptions) -> Manifest:
-    """Compress, and wait until it is done.
+    """Compress, and wait until it is done; nothing is done where it was done before.
 
     Raises:
       InputError: no such input.
@@ -48,14 +48,14 @@ def run(options: CompressOptions) -> Manifest:
     spread = options.spread == BATCHES
     if options.spread is None:
         spread = codec.runs_model and options.executor.spreads_models
-    with shard_bar(job, tasks, codec, options.progress):
+    with shard_bar(job, tasks, codec, not options.quiet):
         try:
             options.executor.run(Compress(job), tasks, spread)
         except JobFailedError as error:
             raise JobFailedError(
                 f"{error}\nThe same command goes on from the shards that are finished."
             ) from error
-    return output.result(job.directory, options.split)
+    return output.result(job.directory, options.layout.split)
 
 
 def run_share(options: CompressOptions) -> int:
@@ -68,7 +68,7 @@ def run_share(options: CompressOptions) -> int:
     """
     assert isinstance(options.executor, TaskArray)
     job, tasks, codec = _start(options)
-    with shard_bar(job, options.executor.share(tasks), codec, options.progress):
+    with shard_bar(job, options.executor.share(tasks), codec, not options.quiet):
         return options.executor.run(Compress(job), tasks)
 
 
@@ -78,44 +78,30 @@ def estimate(options: CompressOptions) -> Estimate:
     Raises:
       As `run`.
     """
-    tasks = _tasks(options)
-    return measure(tasks, _layout(options), make_codec(options))
+    return measure(_tasks(options), options.layout, make_codec(options))
 
 
 def _start(options: CompressOptions) -> tuple[Job, list[ShardTask], Codec]:
+    """Check all that can be checked, and prepare the directory.
+
+    Raises:
+      output.FinishedError: all was done before.
+    """
+    layout, limits = options.layout, options.source.text.limits
+    sinks.check_format(layout.format)
     tasks = _tasks(options)
-    sinks.check_format(options.format)
-    output.check(options.output, options.split, options.overwrite)
-    limits = Limits(options.max_reject_fraction, options.allow_damaged_files)
+    output.check(options.output, layout.split, tasks)
     codec = make_codec(options)
+    if not options.overwrite:
+        output.check_finished(options.output, codec, layout, limits, tasks)
     alone = not isinstance(options.executor, TaskArray)
-    job = output.prepare(options.output, codec, _layout(options), limits, tasks, alone=alone)
+    job = output.prepare(options.output, codec, layout, limits, tasks, alone=alone)
     return job, tasks, codec
 
 
 def _tasks(options: CompressOptions) -> list[ShardTask]:
-    files = sources.find(
-        options.source.input,
-        field=options.source.text_field,
-        split=options.source.tfds_split,
-        data_dir=options.source.data_dir,
-        limit=options.source.limit,
-        most_rejects=max(InputFile.most_rejects, options.max_reject_fraction),
-    )
-    peek(files)
+    files = options.source.files(options.layout.split)
     return [ShardTask(file, index, len(files)) for index, file in enumerate(files)]
-
-
-def _layout(options: CompressOptions) -> Layout:
-    return Layout(
-        split=options.split,
-        sequence_length=options.sequence_length,
-        example_bytes=options.example_bytes,
-        documents_per_sequence=options.documents_per_sequence,
-        trim=options.trim,
-        verify=options.verify,
-        format=options.format,
-    )
 
 
 def make_codec(options: CompressOptions) -> Codec:
@@ -146,18 +132,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     print_any_text()
     options = parse_compress(argv)
     try:
-        if options.estimate:
-            print(estimate(options).text(options.workers, options.vcpu_price))
-            return 0
-        if isinstance(share := options.executor, TaskArray):
-            number = run_share(options)
-            print(
-                f"{options.output}: {number} shards of part {share.index} of {share.number} are "
-                "finished. When all parts are, run the same command without --task_index and "
-                "--num_tasks: it writes the manifest."
-            )
-            return 0
-        manifest = run(options)
+        print(_run_and_say(options))
+        return 0
+    except output.FinishedError as error:
+        print(error)
+        return 0
     except (
         InputError,
         sinks.SinkError,
@@ -165,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         output.OutputError,
         ManifestError,
         OSError,
-        RuntimeError,  # JobFailedError; in this process also what `worker.compress` raises
+        RuntimeError,  # JobFailedError; in this process also what a worker raises
     ) as error:
         print(f"pipelines.compress: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
@@ -173,14 +152,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         again = "" if options.estimate else " The same command goes on from the finished shards."
         print(f"pipelines.compress: interrupted.{again}", file=sys.stderr)
         return INTERRUPTED
-    totals = manifest.split(options.split).totals
-    print(
-        f"{options.output}: split {options.split!r}, {totals['shards']} shards, "
+
+
+def _run_and_say(options: CompressOptions) -> str:
+    """What was done, in a line."""
+    executor = options.executor
+    if options.estimate:
+        workers = executor.workers if isinstance(executor, Local) else 1
+        return estimate(options).text(workers, options.vcpu_price)
+    if isinstance(executor, TaskArray):
+        number = run_share(options)
+        return (
+            f"{options.output}: {number} shards of part {executor.task_index} of "
+            f"{executor.num_tasks} are finished. When all parts are, run the same command without "
+            "--task_index and --num_tasks: it writes the manifest."
+        )
+    split = run(options).split(options.layout.split)
+    totals = split.totals
+    damaged = [
+        f"{shard.input} (after {shard.documents:,} documents)"
+        for shard in split.shards
+        if shard.damaged
+    ]
+    return (
+        f"{options.output}: split {options.layout.split!r}, {totals['shards']} shards, "
         f"{totals['documents']:,} documents, {totals['bytes']:,} bytes -> "
         f"{totals['tokens']:,} tokens in {totals['records']:,} records; "
         f"{totals['rejected']:,} documents rejected"
+        + (f"; damaged files were cut off: {', '.join(damaged)}" if damaged else "")
     )
-    return 0
 
 
 if __name__ == "__main__":

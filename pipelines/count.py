@@ -18,9 +18,8 @@ from equalinfo.alphabet import EOS, NUM_SYMBOLS
 from equalinfo.console import print_any_text
 from equalinfo.data import storage
 from equalinfo.data.inputs import DamagedInputError, InputError, InputFile
-from equalinfo.data.text import Limits, peek, read
+from equalinfo.data.text import Limits, read
 from equalinfo.m1.static import StaticModel
-from pipelines import sources
 from pipelines.executors.work import Work
 from pipelines.limits import JobFailedError, check_limits
 from pipelines.options import CountOptions, parse_count
@@ -110,7 +109,7 @@ def save(counts: Counts, output: str, precision: int, limits: Limits) -> None:
         documents=int(counts.symbols[EOS]),
         rejected=counts.rejected,
         damages=counts.damages,
-        see="; ".join(counts.rejects),
+        rejects="; ".join(counts.rejects),
     )
     with TemporaryDirectory() as directory:
         path = Path(directory, "static.safetensors")
@@ -127,15 +126,7 @@ def run(options: CountOptions) -> Counts:
       JobFailedError: a worker failed, or too much of the input could not be used; nothing is
         written, and an older output stays.
     """
-    files = sources.find(
-        options.source.input,
-        field=options.source.text_field,
-        split=options.source.tfds_split,
-        data_dir=options.source.data_dir,
-        limit=options.source.limit,
-        most_rejects=max(InputFile.most_rejects, options.max_reject_fraction),
-    )
-    peek(files)
+    files = options.source.files()
     for file in files:
         if _place(file.path) == _place(options.output):
             raise InputError(
@@ -146,8 +137,7 @@ def run(options: CountOptions) -> Counts:
     if found is None:
         raise JobFailedError("the runner ended without an error, and without counts.")
     counts = Counts(**{**found, "symbols": np.array(found["symbols"], np.int64)})
-    limits = Limits(options.max_reject_fraction, options.allow_damaged_files)
-    save(counts, options.output, options.precision, limits)
+    save(counts, options.output, options.precision, options.source.text.limits)
     return counts
 
 

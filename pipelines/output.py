@@ -8,9 +8,11 @@ manifest before it touches anything else; finished shards that it can use it kee
 
 import hashlib
 import json
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +37,16 @@ COMPLETED_FILE = "COMPLETED"
 sha256 of every file but the shards (the manifest has theirs): `sha256sum --check` reads it."""
 
 
+_SHOWN = 3
+"""Rejects that an error shows."""
+
+
 class OutputError(ValueError):
     """The output directory cannot take this job."""
+
+
+class FinishedError(RuntimeError):
+    """There is nothing to do: an earlier job has done it all."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,7 @@ class Job:
       head: the manifest without splits.
       codec_sha256: of codec.json.
       tasks: how many shards there will be.
+      limit: documents at most; 0: all.
     """
 
     directory: str
@@ -58,6 +69,7 @@ class Job:
     head: Manifest
     codec_sha256: str
     tasks: int
+    limit: int = 0
 
     @property
     def codec_directory(self) -> str:
@@ -75,28 +87,92 @@ def read_manifest(directory: str) -> Manifest | None:
     return Manifest.load(directory) if there_is_one else None
 
 
-def check(directory: str, split: str, overwrite: bool) -> None:
+def check(directory: str, split: str, tasks: Sequence[ShardTask]) -> None:
     """Refuse an output directory that this job would spoil, before any work is done.
 
     Raises:
-      OutputError: the split is already there, or its files are and are not ours.
+      OutputError: it holds inputs, or files of the split that are not ours.
     """
-    manifest = read_manifest(directory)
-    if manifest is not None:
-        # With working files, its job was cut off between the manifest and the end: it may go on.
-        finished = split in manifest.splits and not _working_files(directory, split)
-        if finished and not overwrite:
+    place = _place(directory)
+    for task in tasks:
+        if _place(task.file.path).startswith(f"{place.rstrip('/')}/"):
             raise OutputError(
-                f"{directory} already holds a finished split {split!r}. "
-                "Choose another --output or --split, or pass --overwrite."
+                f"the input {task.file.path} lies in --output={directory!r}: what is written there "
+                "could not be told from text. Choose another --output, or narrow --input."
             )
-        return
     leftovers = _files_of(directory, split)
-    if leftovers and not storage.exists(_codec_file(directory)):
+    if (
+        leftovers
+        and read_manifest(directory) is None
+        and not storage.exists(_codec_file(directory))
+    ):
         raise OutputError(
             f"{directory} holds {storage.base_name(leftovers[0])} but neither a manifest nor a "
             "codec: another program wrote it. Choose another --output."
         )
+
+
+def _place(path: str) -> str:
+    return os.path.realpath(path).replace(os.sep, "/") if storage.is_local(path) else path
+
+
+def check_finished(
+    directory: str, codec: Codec, layout: Layout, limits: Limits, tasks: Sequence[ShardTask]
+) -> None:
+    """See that there is something to do.
+
+    Raises:
+      FinishedError: there is not: the same input, options and codec gave the split that is there.
+      OutputError: others gave it; says what differs.
+      JobFailedError: the split is there, and has more damage or rejects than `limits` allow.
+    """
+    split = layout.split
+    manifest = read_manifest(directory)
+    # With working files, its job was cut off between the manifest and the end: it may go on.
+    if manifest is None or split not in manifest.splits or _working_files(directory, split):
+        return
+    shards = manifest.split(split).shards
+    if differs := _made_otherwise(directory, manifest, codec, layout, tasks):
+        raise OutputError(
+            f"{directory} already holds a finished split {split!r}, made otherwise: {differs}. "
+            "Choose another --output or --split, or pass --overwrite."
+        )
+    _check_limits(
+        limits, shards, [shard.input for shard in shards if shard.damaged], directory, split
+    )
+    raise FinishedError(
+        f"{directory}: nothing to do: split {split!r} of the same input, options and codec is "
+        "finished. To make it again, pass --overwrite."
+    )
+
+
+def _made_otherwise(
+    directory: str, manifest: Manifest, codec: Codec, layout: Layout, tasks: Sequence[ShardTask]
+) -> str:
+    """What differs between a finished split and what would be made; empty where nothing does."""
+    shards = manifest.split(layout.split).shards
+    with tempfile.TemporaryDirectory() as saved:
+        codec.save(saved)
+        description = json.loads(Path(saved, CODEC_FILE).read_text("utf-8"))
+    head = manifest_head(codec, layout, description)
+    if name := head.made_alike(manifest):
+        return f"with {name}={getattr(manifest, name)!r}, not {getattr(head, name)!r}"
+    if [shard.input for shard in shards] != [task.file.name for task in tasks]:
+        return f"of {len(shards)} inputs, {', '.join(shard.input for shard in shards[:3])}, ..."
+    if shards[0].file != tasks[0].output_name(layout):
+        return f"as {shards[0].file}, not {tasks[0].output_name(layout)}"
+    if any(shard.examples and bool(shard.verified_examples) != layout.verify for shard in shards):
+        return "without --verify" if layout.verify else "with --verify"
+    info = json.loads(storage.read_text(storage.join(directory, info_name(layout.split))))
+    limit = sum(task.file.limit or 0 for task in tasks)
+    if info.get("limit", 0) != limit:
+        return f"with --limit={info.get('limit')}, not {limit or None}"
+    for task in tasks:
+        made = storage.join(directory, task.output_name(layout))
+        local = storage.is_local(task.file.path) and storage.is_local(made)
+        if local and os.path.getmtime(task.file.path) > os.path.getmtime(made):
+            return f"before {task.file.path} was written"
+    return ""
 
 
 def prepare(
@@ -124,7 +200,8 @@ def prepare(
         codec.save(saved)
         description = Path(saved, CODEC_FILE)
         head = manifest_head(codec, layout, json.loads(description.read_text("utf-8")))
-        job = Job(directory, layout, limits, head, file_sha256(description), len(tasks))
+        limit = sum(task.file.limit or 0 for task in tasks)
+        job = Job(directory, layout, limits, head, file_sha256(description), len(tasks), limit)
         kept = _take_out_split(job)
         if alone:
             _sweep(job, tasks)
@@ -230,15 +307,8 @@ def finish(job: Job, reports: Sequence[ShardReport]) -> Manifest:
         manifest = existing  # an earlier attempt came so far
     else:
         _gather_rejects(job, reports)
-        check_limits(
-            job.limits,
-            documents=sum(shard.documents for shard in shards),
-            rejected=sum(shard.rejected for shard in shards),
-            damages=[
-                f"{report.shard.input}: {report.damage}" for report in reports if report.damage
-            ],
-            see=storage.join(job.directory, rejects_name(job.layout.split)),
-        )
+        damages = [f"{report.shard.input}: {report.damage}" for report in reports if report.damage]
+        _check_limits(job.limits, shards, damages, job.directory, split)
         storage.write_text(storage.join(job.directory, info_name(split)), _info(job))
         splits = {**_other_splits(job, shards), split: Split(shards)}
         manifest = replace(job.head, splits=splits)
@@ -248,6 +318,26 @@ def finish(job: Job, reports: Sequence[ShardReport]) -> Manifest:
     )
     storage.delete(_working_files(job.directory, split))
     return manifest
+
+
+def _check_limits(
+    limits: Limits, shards: Sequence[Shard], damages: Sequence[str], directory: str, split: str
+) -> None:
+    """See that enough of the input could be used; else the first rejects say why."""
+    rejects = storage.join(directory, rejects_name(split))
+    reasons = []
+    with storage.open_read(rejects) as file:
+        for line in islice(file, _SHOWN):
+            reject = json.loads(line)
+            reasons.append(f"{reject['place']}: {reject['reason']}")
+    check_limits(
+        limits,
+        documents=sum(shard.documents for shard in shards),
+        rejected=sum(shard.rejected for shard in shards),
+        damages=damages,
+        rejects="; ".join(reasons),
+        see=rejects,
+    )
 
 
 def _other_splits(job: Job, shards: Sequence[Shard]) -> dict[str, Split]:
@@ -383,5 +473,6 @@ def _info(job: Job) -> str:
             "source": {"shape": [], "dtype": "string"},
         },
         "equalinfo_version": job.head.equalinfo_version,
+        **({"limit": job.limit} if job.limit else {}),
     }
     return json.dumps(content, indent=2) + "\n"

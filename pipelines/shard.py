@@ -8,6 +8,7 @@ and by the longest document, not by the file.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from equalinfo.data.record_packing import PackedRecords, pack_records
 from equalinfo.data.text import read
 from pipelines import coded, sinks
 from pipelines.examples import Example, batches, cut_documents
+from pipelines.flags import flag
 
 TRIMS = ("none", "paper")
 LONGEST_CHARACTER = 4
@@ -61,13 +63,17 @@ class Layout:
       ValueError: a value that cannot be.
     """
 
-    split: str
-    sequence_length: int
-    example_bytes: int
-    documents_per_sequence: int
-    trim: str
-    verify: bool
-    format: str = sinks.TFRECORD
+    split: str = flag("train", help="name of the split")
+    sequence_length: int = flag(512, type=int, help="L, most tokens in a record")
+    example_bytes: int = flag(10_240, type=int, help="most bytes that are coded as one")
+    documents_per_sequence: int = flag(
+        128, type=int, help="documents joined before examples are cut"
+    )
+    trim: str = flag("none", choices=TRIMS, help="paper: keep the first L tokens of an example")
+    verify: bool = flag(False, help="decode every example again and compare")
+    format: str = flag(
+        sinks.TFRECORD, choices=sinks.FORMATS, help="array_record: for Grain and MaxText"
+    )
 
     def __post_init__(self) -> None:
         for name, lowest in (
@@ -77,6 +83,8 @@ class Layout:
         ):
             if (value := getattr(self, name)) < lowest:
                 raise ValueError(f"{name}={value} is less than {lowest}.")
+        if not re.fullmatch(r"\w+", self.split, re.ASCII):
+            raise ValueError(f"split={self.split!r} names files: use letters, digits and _ only.")
         for name, values in (("trim", TRIMS), ("format", sinks.FORMATS)):
             if (value := getattr(self, name)) not in values:
                 raise ValueError(f"{name}={value!r} is not one of {', '.join(values)}.")

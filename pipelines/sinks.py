@@ -12,7 +12,7 @@ from typing import Protocol
 
 from equalinfo.data import storage
 from equalinfo.data.record_packing import PackedRecords
-from equalinfo.data.tfrecord import frame
+from equalinfo.data.tfrecord import frame_all
 
 TFRECORD = "tfrecord"
 ARRAY_RECORD = "array_record"
@@ -71,11 +71,7 @@ class _TFRecords:
         self._file = file
 
     def write(self, records: PackedRecords) -> None:
-        data, start, framed = records.data, 0, []
-        for end in records.ends.tolist():
-            framed.append(frame(data[start:end].tobytes()))
-            start = end
-        self._file.write(b"".join(framed))
+        self._file.write(frame_all(records.data.tobytes(), records.ends.tolist()))
 
     @property
     def sha256(self) -> str:

@@ -190,7 +190,7 @@ def _check_codec(directory: str, manifest: Manifest) -> str:
                     f"{storage.join(place, name)} has sha256:{found[:12]}.., {CODEC_FILE} says "
                     f"sha256:{expected[:12]}.. It is damaged or was replaced."
                 )
-        layout = _layout(manifest, "", sinks.TFRECORD)
+        layout = _layout(manifest, "any", sinks.TFRECORD)
         made = output.manifest_head(load_codec(place, sha256), layout, description)
     except DatasetError:
         raise

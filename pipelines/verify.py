@@ -3,7 +3,6 @@
 Exit status: 0 where nothing differs, 1 where something does, 2 where the command line is wrong.
 """
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -15,11 +14,17 @@ from equalinfo.console import print_any_text
 from equalinfo.data import storage
 from equalinfo.data.inputs import InputError
 from equalinfo.data.manifest import Manifest, ManifestError, Shard
-from equalinfo.data.options import positive
-from pipelines import sources
 from pipelines.executors.work import Executor, Work
+from pipelines.flags import Parser, add_flags, flag, flags_of
 from pipelines.limits import JobFailedError
-from pipelines.options import add_executor, executor_of
+from pipelines.options import (
+    RENAMED,
+    InputOptions,
+    add_executors,
+    add_input,
+    executor_of,
+    input_of,
+)
 from pipelines.verification import (
     MADE_AGAIN,
     NOT_RESTORABLE,
@@ -37,73 +42,43 @@ class UsageError(ValueError):
     """An option that does not fit the dataset."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VerifyOptions:
-    """A run of `pipelines.verify`.
+    """A run of `pipelines.verify`; `source` has no input where stored checksums are compared."""
 
-    Attributes:
-      dataset: its directory.
-      splits: to verify; none for all.
-      input: patterns of the files it was made of; none to compare with the stored checksums.
-      text_field: field, column or feature of the text.
-      tfds_split: split of a TFDS input.
-      data_dir: where TFDS data sets lie.
-      show: how many differences to show of each shard.
-      results: where the workers leave what they found; None for a temporary file.
-      executor: what runs it.
-    """
-
-    dataset: str
-    splits: tuple[str, ...]
-    input: tuple[str, ...]
-    text_field: str
-    limit: int | None
-    tfds_split: str
-    data_dir: str | None
-    show: int
-    results: str | None
+    source: InputOptions
     executor: Executor
+    dataset: str = flag(metavar="DIR", help="dataset directory: local, gs:// or s3://")
+    split: tuple[str, ...] = flag((), nargs="+", metavar="NAME", help="only these splits")
+    show: int = flag(10, type=int, help="differences shown of a shard")
+    results: str | None = flag(
+        None, metavar="FILE", help="where the workers of a cluster leave what they found"
+    )
 
 
 def parse_verify(argv: Sequence[str] | None = None) -> VerifyOptions:
     """Read the command line; exits with a message where it is wrong."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipelines.verify",
-        description="Compress the input again and compare with what is there; or, without "
-        "--input, compare every file with its checksum, and restore every record.",
-        allow_abbrev=False,
+    parser = Parser(
+        "pipelines.verify",
+        "Compress the input again and compare with what is there; or, without --input, compare "
+        "every file with its checksum, and restore every record.",
+        RENAMED,
     )
-    add = parser.add_argument
-    add("--dataset", required=True, metavar="DIR", help="dataset directory (local or gs://)")
-    add("--split", nargs="+", default=[], metavar="NAME", help="only these (default: all)")
-    add("--input", nargs="+", default=[], metavar="GLOB", help="as for compress: the source text")
-    add("--text_field", default="text", help="as for compress (default: %(default)s)")
-    add("--limit", type=positive, metavar="N", help="as for compress")
-    add("--tfds_split", default="train", help="split of a TFDS input (default: %(default)s)")
-    add("--data_dir", help="where TFDS data sets are prepared")
-    add("--show", type=int, default=10, help="differences shown of a shard (default: %(default)s)")
-    add("--results", metavar="FILE", help="where workers leave results (needed on a cluster)")
-    add_executor(parser)
-    options, more = parser.parse_known_args(argv)
-    if options.show < 0:
-        parser.error(f"--show={options.show} is negative.")
-    executor = executor_of(parser, options, more, [])
-    if not executor.here and options.results is None:
+    add_flags(parser, VerifyOptions)
+    add_input(parser, required=False)
+    add_executors(parser)
+    arguments, more = parser.parse_known_args(argv)
+    if arguments.show < 0:
+        parser.error(f"--show={arguments.show} is negative.")
+    paths = [arguments.dataset, *(arguments.input or ())]
+    executor = executor_of(parser, arguments, more, paths)
+    if not executor.here and arguments.results is None:
         parser.error(
-            f"--runner={options.runner} needs --results FILE, which its workers and this machine "
+            f"--runner={arguments.runner} needs --results FILE, which its workers and this machine "
             "can reach, such as gs://BUCKET/verify.json."
         )
     return VerifyOptions(
-        dataset=options.dataset,
-        splits=tuple(options.split),
-        input=tuple(options.input),
-        text_field=options.text_field,
-        limit=options.limit,
-        tfds_split=options.tfds_split,
-        data_dir=options.data_dir,
-        show=options.show,
-        results=options.results,
-        executor=executor,
+        source=input_of(arguments), executor=executor, **flags_of(VerifyOptions, arguments)
     )
 
 
@@ -222,20 +197,11 @@ def run(options: VerifyOptions) -> Report:
       DatasetError: the shards cannot be looked at, or a worker failed.
     """
     manifest = Manifest.load(options.dataset)
-    splits = tuple(dict.fromkeys(options.splits or sorted(manifest.splits)))
+    splits = tuple(dict.fromkeys(options.split or sorted(manifest.splits)))
     for split in splits:
         if split not in manifest.splits:
             raise UsageError(f"--split={split}: the dataset has {sorted(manifest.splits)}.")
-    inputs = None
-    if options.input:
-        inputs = sources.find(
-            options.input,
-            field=options.text_field,
-            split=options.tfds_split,
-            data_dir=options.data_dir,
-            limit=options.limit,
-            most_rejects=1,
-        )
+    inputs = options.source.files() if options.source.input else None
     findings = Findings(options.show)
     checks = check_dataset(options.dataset, manifest, splits, inputs, findings)
     with TemporaryDirectory() as directory:

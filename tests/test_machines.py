@@ -148,7 +148,7 @@ def test_a_locale_without_utf8(checkout: Path, tmp_path: Path) -> None:
         shown = run(checkout, "-m", "equalinfo.cli", "show", "A naïve text · 中", **cache)
         assert shown.returncode == 0, shown.stderr
         show.append(shown.stdout)
-        argv = ["--input", f"{folder}/t-é.json", "--output", str(out), "--no-progress"]
+        argv = ["--input", f"{folder}/t-é.json", "--output", str(out), "--quiet"]
         done = run(checkout, "-m", "pipelines.compress", *argv, "--method=bytes", **cache)
         assert done.returncode == 0, done.stderr
         written.append((out / "manifest.json").read_bytes())

@@ -28,7 +28,7 @@ def compress_both(text, output, *options):
     for split in ("train", "validation"):
         codec = options if split == "train" else ("--codec", f"{output}/codec")
         argv = ["--input", f"{text}/{split}-*.json", "--output", str(output), "--split", split]
-        assert compress([*argv, *codec, "--no-progress"]) == 0
+        assert compress([*argv, *codec, "--quiet"]) == 0
 
 
 def train(dataset, run, *options):

@@ -101,7 +101,7 @@ class Job:
 
     def start(self) -> Command:
         """Start the command."""
-        arguments = ("--input", *self.inputs, "--output", self.output, "--no-progress", *self.more)
+        arguments = ("--input", *self.inputs, "--output", self.output, "--quiet", *self.more)
         return Command("pipelines.compress", *arguments)
 
     def run(self) -> Ended:

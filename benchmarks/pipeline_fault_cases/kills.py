@@ -63,7 +63,7 @@ def _kill(case: str, job: Job, tally: Tally, expected: str, moment: float, which
         command.wait()
     # Without a pause: what the dead left behind may still be at work.
     ended = job.run()
-    if "already holds a finished split" in ended.text:  # it was killed when all was done
+    if "nothing to do" in ended.text:  # it was killed when all was done
         ended = Ended(0, "")
         tally.more["done_before"] = tally.more.get("done_before", 0) + 1
     tally.must_succeed(ended, job.output, expected)

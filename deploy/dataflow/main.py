@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 METADATA = Path(__file__).with_name("metadata.json")
 LISTS = ("input", "resource_hints")
@@ -21,20 +22,25 @@ def command_line(arguments: Iterable[str]) -> list[str]:
       ValueError: a switch is neither true nor false.
     """
     parameters = {each["name"]: each for each in json.loads(METADATA.read_text())["parameters"]}
-    result = ["--no-progress"]
+    result = ["--quiet"]
     for argument in arguments:
         name, _, value = argument.removeprefix("--").partition("=")
         if name in LISTS:
             parts = value.split(",")
             result += ["--input", *parts] if name == "input" else [f"--{name}={p}" for p in parts]
-        elif parameters.get(name, {}).get("paramType") == "BOOLEAN":
-            result += _switch(name, value.lower(), parameters[name]["defaultValue"])
+        elif _is_switch(parameters.get(name, {})):
+            result += _switch(name, value.lower(), parameters[name].get("defaultValue"))
         else:
             result.append(argument)
     return result
 
 
-def _switch(name: str, value: str, default: str) -> list[str]:
+def _is_switch(parameter: dict[str, Any]) -> bool:
+    values = {each["value"] for each in parameter.get("enumOptions", ())}
+    return parameter.get("paramType") == "BOOLEAN" or values == {"true", "false"}
+
+
+def _switch(name: str, value: str, default: str | None) -> list[str]:
     if value not in ("true", "false"):
         raise ValueError(f"{name}={value!r} is neither true nor false.")
     if value == default:

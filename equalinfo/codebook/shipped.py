@@ -39,7 +39,14 @@ def shipped_codebook(name: str = DEFAULT_CODEBOOK) -> Codebook:
 def resolve_codebook(
     codebook: Codebook | str | os.PathLike[str] | None, default: str = DEFAULT_CODEBOOK
 ) -> Codebook:
-    """The codebook itself, the one in the file, or (None) that of the package."""
+    """The codebook itself, the one in the file, one of the package by name, or (None) its default.
+
+    Such as "english-8192-v2", with or without .eqi; a file of that name goes before.
+    """
     if codebook is None:
         return shipped_codebook(default)
+    if isinstance(codebook, str) and not os.path.exists(codebook):
+        name = codebook.removesuffix(".eqi") + ".eqi"
+        if (resources.files("equalinfo") / "codebooks" / name).is_file():
+            return shipped_codebook(name)
     return Codebook.load(codebook) if isinstance(codebook, str | os.PathLike) else codebook

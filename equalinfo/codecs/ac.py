@@ -144,7 +144,7 @@ class AcCodec(_ArithmeticCodec):
     method: ClassVar[str] = "ac"
 
     model: FrequencyModel = option(None, asset=M1_ASSET, flag="m1", help=M1_HELP)
-    m1_context: int = option(None, lowest=0, help=M1_CONTEXT_HELP)
+    m1_context: int = option(None, lowest=0, flag="context", help=M1_CONTEXT_HELP)
     precision: int = option(None)
 
     def __post_init__(self) -> None:

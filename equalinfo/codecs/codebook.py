@@ -33,7 +33,9 @@ class CodebookCodec(Codec):
     beginnings_decode: ClassVar[bool] = True
 
     codebook: Codebook = option(
-        None, asset=CODEBOOK_ASSET, help="its .eqi file (default: that of the package)"
+        None,
+        asset=CODEBOOK_ASSET,
+        help="its .eqi file, or the name of one of the package, such as english-65536-v2 (default)",
     )
     parse: str = option(None, choices=PARSES, help="how text is cut (default: the codebook's own)")
 

@@ -68,7 +68,7 @@ class EqualInfoCodec(WindowCodec):
     plan: str | None = option(
         None, choices=M1_PLANS, help="how to compile --m1 (default: best_first)"
     )
-    m1_context: int = option(None, lowest=0, help=M1_CONTEXT_HELP)
+    m1_context: int = option(None, lowest=0, flag="context", help=M1_CONTEXT_HELP)
     precision: int = option(None)
     quiet: InitVar[bool] = False
 

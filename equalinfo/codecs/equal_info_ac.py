@@ -45,6 +45,7 @@ class EqualInfoAcCodec(WindowCodec):
     m1_context: int = option(
         None,
         lowest=0,
+        flag="context",
         help=M1_CONTEXT_HELP,
     )
     precision: int = option(None)

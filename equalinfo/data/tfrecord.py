@@ -34,7 +34,22 @@ def _header(length: int) -> bytes:
 
 def frame(data: bytes) -> bytes:
     """Data of any length as one record of a TFRecord file (16 bytes more)."""
-    return b"".join((_header(len(data)), data, _CRC.pack(_masked_crc(data))))
+    return frame_all(data, [len(data)])
+
+
+def frame_all(data: bytes, ends: Iterable[int]) -> bytes:
+    """Many records, one after the other in `data`, as records of a TFRecord file.
+
+    Args:
+      data: of all records.
+      ends: where each ends in it.
+    """
+    parts, start = [], 0
+    for end in ends:
+        record = data[start:end]
+        parts += (_header(end - start), record, _CRC.pack(_masked_crc(record)))
+        start = end
+    return b"".join(parts)
 
 
 def write_records(file: BinaryIO, records: Iterable[bytes]) -> int:

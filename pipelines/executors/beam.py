@@ -1,86 +1,72 @@
 """Any Apache Beam runner, by its name: Dataflow, Flink, Spark, Beam's own.
 
-Two graphs give the same results. One element is a task; a worker does it and only its result goes
-on. Or tasks are read into parts, these are spread over the workers, and come together again where
-the task's result is made. Nothing depends on a runner's order: parts are numbered.
+Two graphs (`beam_graph`) give the same results. One element is a task; a worker does it and only
+its result goes on. Or tasks are read into parts, these are spread over the workers, and come
+together again where the task's result is made. Nothing depends on a runner's order: parts are
+numbered.
 
 Beam's own defaults are not safe here: its DirectRunner may try to download another runner, a
-mistyped option is only a warning, and two runners lose data (measured with apache-beam 2.77).
+mistyped option is only a warning, and two runners lose data (measured with apache-beam 2.77). It
+takes seconds to import, so that happens where a runner is named.
 """
 
 import json
-import logging
 import sys
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-import apache_beam as beam
-from apache_beam.metrics import Metrics
-from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-
 from equalinfo.data import storage
-from pipelines.executors.work import SpreadWork, Work
+from pipelines.executors.work import Executor, Work
+from pipelines.flags import flag
 from pipelines.limits import JobFailedError
 
 FN_API = "FnApiRunner"
 """Beam's runner on this machine that downloads nothing."""
 
-NAMESPACE = "equalinfo"
 _ON_THIS_MACHINE = {"fnapirunner", "directrunner", "direct"}
 _DATAFLOW = {"dataflowrunner", "dataflow"}
 
-_log = logging.getLogger(__name__)
-
-
-class RunnerError(ValueError):
-    """A runner, or an option of one, that cannot be used."""
-
 
 @dataclass(frozen=True)
-class Beam:
-    """A runner, and its options.
+class Beam(Executor):
+    """A runner, and options for Beam."""
 
-    Attributes:
-      runner: "FnApiRunner", or what Beam calls it.
-      flags: further options for Beam, checked.
-    """
+    spreads = True
 
-    runner: str
-    flags: tuple[str, ...] = ()
+    runner: str | None = flag(
+        None,
+        metavar="NAME",
+        help="a runner of Apache Beam in place of local processes; its own options may follow",
+    )
+    options: tuple[str, ...] = ()
 
-    @classmethod
-    def checked(cls, runner: str, flags: Sequence[str]) -> "Beam":
-        """The runner; `flags` are what is left of the command line, and Beam must know each.
+    def checked(self, more: Sequence[str], paths: Sequence[str]) -> "Beam":
+        """With what is left of the command line, each of which Beam must know.
 
         Raises:
-          RunnerError: says what is wrong and what to do.
+          ValueError: a runner, or an option of one, that cannot be used; says what to do.
         """
-        here = runner.lower() in _ON_THIS_MACHINE
+        runner = self.runner or ""
         if runner.lower() in ("daskrunner", "dask"):
-            raise RunnerError(
+            raise ValueError(
                 "--runner=DaskRunner is refused: it runs only the last branch of a graph and drops "
                 "outputs (measured, apache-beam 2.77). Use --dask ADDRESS, which works without "
                 "Beam, or --workers=N."
             )
-        known, unknown = _parse(flags)
+        known, unknown = _parse(more)
         if unknown:
-            raise RunnerError(f"unknown option {unknown[0]}: neither ours nor Beam's.")
+            raise ValueError(f"unknown option {unknown[0]}: neither ours nor Beam's.")
         if "multi_threading" in (known["direct_running_mode"] or ""):
-            raise RunnerError(
+            raise ValueError(
                 "--direct_running_mode=multi_threading is refused: it loses data in silence "
                 "(measured, apache-beam 2.77: 5 of 13 runs). --workers=N starts processes instead."
             )
-        if runner.lower() in _DATAFLOW and not known["sdk_container_image"]:
-            raise RunnerError(
-                f"--runner={runner} needs --sdk_container_image=IMAGE: Beam's own image has "
-                "neither equalinfo nor pipelines, and each worker would fail. See deploy/README.md."
-            )
+        if runner.lower() in _DATAFLOW:
+            _check_dataflow(runner, known, paths)
         storage.impersonate(known["impersonate_service_account"] or "")
-        return cls(FN_API if here else runner, tuple(flags))
+        here = runner.lower() in _ON_THIS_MACHINE
+        return replace(self, runner=FN_API if here else runner, options=tuple(more))
 
     @property
     def here(self) -> bool:
@@ -92,24 +78,6 @@ class Beam:
         """See `Executor`."""
         return not self.here
 
-    def check_paths(self, paths: Sequence[str]) -> None:
-        """Refuse files that Dataflow's workers would not find, before the job is paid for.
-
-        Args:
-          paths: inputs and outputs; `tfds:` names its files itself.
-
-        Raises:
-          RunnerError: one is on this machine.
-        """
-        if self.runner.lower() not in _DATAFLOW:
-            return
-        for path in paths:
-            if storage.is_local(path) and not path.startswith("tfds:"):
-                raise RunnerError(
-                    f"{path} is on this machine, and --runner={self.runner} works on others. Copy "
-                    "inputs to a bucket, and give gs://BUCKET/... for inputs and output."
-                )
-
     def run(self, work: Work[Any, Any], tasks: Sequence[Any], spread: bool = False) -> Any:
         """See `Executor.run`.
 
@@ -117,15 +85,19 @@ class Beam:
           SystemExit: with --template_location, status 0: Dataflow starts the job when this process
             has ended, so there is nothing to wait for and no result to look at.
         """
-        flags = [*self.flags, *([] if self.here else [f"--runner={self.runner}"])]
-        options = PipelineOptions(flags)
-        pipeline = (
-            beam.Pipeline(runner=FnApiRunner(), options=options)
-            if self.here
-            else (beam.Pipeline(options=options))
-        )
+        from apache_beam import Pipeline
+        from apache_beam.options.pipeline_options import PipelineOptions
+        from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+        from pipelines.executors.beam_graph import build
+
+        if self.here:
+            pipeline = Pipeline(runner=FnApiRunner(), options=PipelineOptions(list(self.options)))
+        else:
+            options = PipelineOptions([*self.options, f"--runner={self.runner}"])
+            pipeline = Pipeline(options=options)
         build(pipeline, work, tasks, spread)
-        if any(flag.split("=")[0] == "--template_location" for flag in flags):
+        if any(option.split("=")[0] == "--template_location" for option in self.options):
             pipeline.run()
             sys.exit(0)
         storage.delete([work.outcome])
@@ -143,12 +115,29 @@ class Beam:
         return outcome.get("value")
 
 
-def _parse(flags: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+def _check_dataflow(runner: str, known: dict[str, Any], paths: Sequence[str]) -> None:
+    """Refuse what its workers would not find, before the job is paid for."""
+    if not known["sdk_container_image"]:
+        raise ValueError(
+            f"--runner={runner} needs --sdk_container_image=IMAGE: Beam's own image has "
+            "neither equalinfo nor pipelines, and each worker would fail. See deploy/README.md."
+        )
+    for path in paths:
+        if storage.is_local(path) and not path.startswith("tfds:"):
+            raise ValueError(
+                f"{path} is on this machine, and --runner={runner} works on others. Copy "
+                "inputs to a bucket, and give gs://BUCKET/... for inputs and output."
+            )
+
+
+def _parse(options: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Options that Beam knows, and arguments that it does not."""
+    from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
+
     parser = _BeamArgumentParser(prog="apache_beam", allow_abbrev=False)
-    for options in {cls.__name__: cls for cls in PipelineOptions.__subclasses__()}.values():
-        options._add_argparse_args(parser)
-    known, unknown = parser.parse_known_args(list(flags))
+    for each in {cls.__name__: cls for cls in PipelineOptions.__subclasses__()}.values():
+        each._add_argparse_args(parser)
+    known, unknown = parser.parse_known_args(list(options))
     return vars(known), unknown
 
 
@@ -157,116 +146,3 @@ def _outcome(work: Work[Any, Any]) -> dict[str, Any]:
     if not storage.exists(work.outcome):
         return {}
     return dict(json.loads(storage.read_text(work.outcome)))
-
-
-def build(
-    pipeline: beam.Pipeline, work: Work[Any, Any], tasks: Sequence[Any], spread: bool
-) -> None:
-    """Add the graph to `pipeline`; arguments as of `Executor.run`."""
-    todo = (
-        pipeline
-        | "Tasks" >> beam.Create(list(tasks))
-        # Else the runner may fuse everything into one worker.
-        | "SpreadTasks" >> beam.Reshuffle()
-    )
-    if spread:
-        assert isinstance(work, SpreadWork)
-        parts = todo | "Parts" >> beam.ParDo(_Parts(work)).with_outputs("results", main="parts")
-        gathered = (
-            parts["parts"]
-            | "SpreadParts" >> beam.Reshuffle()
-            | "DoPart" >> beam.ParDo(_DoPart(work))
-            | "GatherParts" >> beam.GroupByKey()
-            | "Gather" >> beam.ParDo(_Gather(work))
-        )
-        results = (parts["results"], gathered) | "AllResults" >> beam.Flatten()
-    else:
-        results = todo | "Do" >> beam.ParDo(_Do(work))
-    _ = (
-        results
-        | "GatherResults" >> beam.CombineGlobally(beam.combiners.ToListCombineFn())
-        | "Finish" >> beam.ParDo(_Finish(work, len(tasks)))
-    )
-
-
-class _WorkDoFn(beam.DoFn):
-    """Does a step of some work; leaves the reason of an error in `work.outcome`."""
-
-    def __init__(self, work: Any) -> None:
-        self._work = work
-        self._seconds = Metrics.distribution(NAMESPACE, "shard_seconds")
-        self._part_seconds = Metrics.distribution(NAMESPACE, "batch_seconds")
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            known = isinstance(error, JobFailedError)
-            reason = str(error) if known else f"{type(error).__name__}: {error}"
-            with suppress(Exception):  # a full disk, say: the error itself matters more
-                storage.write_text(self._work.outcome, json.dumps({"error": reason}))
-            raise
-
-    def _counted(self, result: Any, start: float | None = None) -> Any:
-        for name, number in self._work.counts(result).items():
-            Metrics.counter(NAMESPACE, name).inc(number)
-        if start is not None:
-            self._seconds.update(int(time.monotonic() - start))
-        return result
-
-
-class _Do(_WorkDoFn):
-    """Task -> result."""
-
-    def process(self, task: Any) -> Iterator[Any]:
-        with self._telling():
-            start = time.monotonic()
-            yield self._counted(self._work.do(task), start)
-
-
-class _Parts(_WorkDoFn):
-    """Task -> parts; or, to `results`, the result of a task that is done already."""
-
-    def process(self, task: Any) -> Iterator[Any]:
-        with self._telling():
-            for part in self._work.parts(task):
-                if self._work.is_result(part):
-                    yield beam.pvalue.TaggedOutput("results", self._counted(part))
-                else:
-                    yield part
-
-
-class _DoPart(_WorkDoFn):
-    """Part -> (the task's number, the part, done)."""
-
-    def process(self, part: Any) -> Iterator[Any]:
-        with self._telling():
-            start = time.monotonic()
-            done = self._work.do_part(part)
-            self._part_seconds.update(int(time.monotonic() - start))
-            yield self._work.key(done)[0], done
-
-
-class _Gather(_WorkDoFn):
-    """(The task's number, its parts) -> result. All parts are in memory."""
-
-    def process(self, element: tuple[int, Iterable[Any]]) -> Iterator[Any]:
-        with self._telling():
-            start = time.monotonic()
-            parts = sorted(element[1], key=self._work.key)
-            yield self._counted(self._work.gather(parts), start)
-
-
-class _Finish(_WorkDoFn):
-    """All results at once -> nothing; leaves the value, where there is one, for the launcher."""
-
-    def __init__(self, work: Work[Any, Any], tasks: int) -> None:
-        super().__init__(work)
-        self._tasks = tasks
-
-    def process(self, results: Sequence[Any]) -> None:
-        with self._telling():
-            value = self._work.finish_all(results, self._tasks)
-            if value is not None:
-                storage.write_text(self._work.outcome, json.dumps({"value": value}))

@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.executors.work import Work
+from pipelines.executors.work import Executor, Work
+from pipelines.flags import flag
 from pipelines.limits import JobFailedError
 
 
 @dataclass(frozen=True)
-class Dask:
+class Dask(Executor):
     """The workers of the scheduler at an address; they can import `pipelines` and reach files."""
 
-    address: str
-    spreads_models = False
-    here = True  # results come back by Dask
+    address: str | None = flag(
+        None, name="dask", metavar="ADDRESS", help="work on the cluster of this Dask scheduler"
+    )
 
     def run(self, work: Work[Any, Any], tasks: Sequence[Any], spread: bool = False) -> Any:
         """See `Executor.run`."""

@@ -17,8 +17,10 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from equalinfo.data.options import positive
 from equalinfo.m1.frozen.threads import THREADS_VARIABLE, num_threads
-from pipelines.executors.work import SpreadWork, Work
+from pipelines.executors.work import Executor, SpreadWork, Work
+from pipelines.flags import flag
 from pipelines.limits import JobFailedError
 
 _AHEAD = 4
@@ -28,11 +30,12 @@ _END = object()
 
 
 @dataclass(frozen=True)
-class Local:
+class Local(Executor):
     """So many processes."""
 
-    workers: int = 1
-    here = True
+    spreads = True
+
+    workers: int = flag(1, type=positive, help="processes of this machine")
 
     @property
     def spreads_models(self) -> bool:

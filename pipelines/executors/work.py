@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pipelines.limits import JobFailedError
 
@@ -76,17 +76,37 @@ class SpreadWork(Work[Task, Result]):
         """The task's number, and the part's within it; before and after `do_part`."""
 
 
-class Executor(Protocol):
-    """Something that runs `Work`."""
+class Executor(ABC):
+    """Something that runs `Work`: a dataclass, whose fields are its options."""
 
-    @property
-    def spreads_models(self) -> bool:
-        """By default it cuts tasks into parts where a neural model runs."""
+    spreads: ClassVar[bool] = False
+    """It can cut tasks into parts."""
 
     @property
     def here(self) -> bool:
         """What `Work.outcome` names need not be reached by other machines."""
+        return True
 
+    @property
+    def spreads_models(self) -> bool:
+        """By default it cuts tasks into parts where a neural model runs."""
+        return False
+
+    def checked(self, more: Sequence[str], paths: Sequence[str]) -> "Executor":
+        """The executor, where its options and these can be used.
+
+        Args:
+          more: what is left of the command line.
+          paths: of inputs and outputs.
+
+        Raises:
+          ValueError: they cannot; says why, and what to do.
+        """
+        if more:
+            raise ValueError(f"unknown option {more[0]}; options of Beam go with --runner.")
+        return self
+
+    @abstractmethod
     def run(self, work: Work[Any, Any], tasks: Sequence[Any], spread: bool = False) -> Any:
         """Do all tasks, and finish; gives what `Work.finish` gives.
 

@@ -16,7 +16,7 @@ def test_a_codec_of_another_data_set_is_refused(tmp_path):
     text.write_text(json.dumps({"text": "the quick brown fox"}) + "\n")
     data = tmp_path / "data"
     argv = ["--input", str(text), "--output", str(data), "--method=gzip", "--token_bits=8"]
-    assert compress([*argv, "--no-progress"]) == 0
+    assert compress([*argv, "--quiet"]) == 0
     assert list(Dataset.open(data).restore("train")) == [b"the quick brown fox"]
     shutil.rmtree(data / "codec")
     codecs.create("gzip", token_bits=16).save(data / "codec")

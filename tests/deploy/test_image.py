@@ -142,7 +142,7 @@ def test_a_venv_made_by_the_dockerfile(
     text = tmp_path / "text.txt"
     text.write_text("A document.\nAnother one.\n")
     options = ["--input", str(text), "--output", str(tmp_path / "out"), "--verify"]
-    command = [str(python), "-m", "pipelines.compress", "--no-progress", *options]
+    command = [str(python), "-m", "pipelines.compress", "--quiet", *options]
     subprocess.run(command, cwd=tmp_path / "app", env=environment, check=True)
     assert (tmp_path / "out" / "manifest.json").exists()
     # The installed package, not the checkout's; and nothing that workers do not need.

@@ -22,7 +22,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from equalinfo.data import storage
 from pipelines import compress
-from pipelines.executors.beam import Beam, RunnerError
+from pipelines.executors.beam import Beam
 
 IMAGE = "us-central1-docker.pkg.dev/p/equalinfo/equalinfo-cpu:1"
 GPU = "type:nvidia-l4;count:1;install-nvidia-driver"
@@ -41,7 +41,7 @@ def source(in_cloud: FakeCloud, inputs: list[Path]) -> str:
 def submit(cloud: FakeCloud, source: str, output: str, *options: str) -> int:
     return compress.main(
         [
-            *("--method=gzip", "--no-progress", "--input", source, "--output", output),
+            *("--method=gzip", "--quiet", "--input", source, "--output", output),
             *("--runner=DataflowRunner", "--project=p", "--region=us-central1", "--job_name=name"),
             *(f"--temp_location=gs://{BUCKET}/temp", f"--sdk_container_image={IMAGE}"),
             *(f"--dataflow_endpoint={cloud.endpoint}", "--no_auth", *options),
@@ -161,7 +161,7 @@ def test_a_flex_template_launch_gives_the_bytes_of_a_local_run(
     FnApiRunner().run_via_runner_api(pipeline, PipelineOptions([])).wait_until_finish()
 
     local = tmp_path / "local"
-    options = ["--method=gzip", "--no-gzip_header", "--verify", "--no-progress"]
+    options = ["--method=gzip", "--no-gzip_header", "--verify", "--quiet"]
     pattern = str(inputs[0].parent / "*.json.gz")
     assert compress.main([*options, "--input", pattern, "--output", str(local)]) == 0
     files = [path for path in local.rglob("*") if path.is_file()]
@@ -171,16 +171,17 @@ def test_a_flex_template_launch_gives_the_bytes_of_a_local_run(
 
 
 def test_dataflow_without_the_image_is_refused() -> None:
-    with pytest.raises(RunnerError, match="needs --sdk_container_image"):
-        Beam.checked("DataflowRunner", ["--project=p", "--region=r"])
+    with pytest.raises(ValueError, match="needs --sdk_container_image"):
+        Beam("DataflowRunner").checked(["--project=p", "--region=r"], [])
 
 
 def test_files_of_this_machine_are_refused() -> None:
-    options = Beam.checked("DataflowRunner", [f"--sdk_container_image={IMAGE}"])
-    options.check_paths(["gs://b/in/*.json.gz", "tfds:c4/en:3.1.0", "gs://b/out"])
-    with pytest.raises(RunnerError, match="out is on this machine"):
-        options.check_paths(["gs://b/in/*.json.gz", "out"])
-    Beam.checked("FnApiRunner", []).check_paths(["in.txt", "out"])
+    image = [f"--sdk_container_image={IMAGE}"]
+    paths = ["gs://b/in/*.json.gz", "tfds:c4/en:3.1.0", "gs://b/out"]
+    Beam("DataflowRunner").checked(image, paths)
+    with pytest.raises(ValueError, match="out is on this machine"):
+        Beam("DataflowRunner").checked(image, ["gs://b/in/*.json.gz", "out"])
+    Beam("FnApiRunner").checked([], ["in.txt", "out"])
 
 
 def test_the_launcher_opens_files_as_the_account_that_was_asked_for(
@@ -193,10 +194,10 @@ def test_the_launcher_opens_files_as_the_account_that_was_asked_for(
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
     monkeypatch.setattr(google.auth, "default", lambda **_: (AnonymousCredentials(), "p"))
     account = "a@p.iam.gserviceaccount.com"
-    Beam.checked("FnApiRunner", [f"--impersonate_service_account={account}"])
+    Beam("FnApiRunner").checked([f"--impersonate_service_account={account}"], [])
     try:
         assert storage._options("gs", os.getpid())["token"].service_account_email == account
     finally:
-        Beam.checked("FnApiRunner", [])
+        Beam("FnApiRunner").checked([], [])
     assert isinstance(storage._options("gs", os.getpid())["token"], AnonymousCredentials)
     storage.impersonate("")

@@ -1,6 +1,5 @@
 """The Flex Template's parameters are the options of `pipelines.compress`, in type and default."""
 
-import argparse
 import json
 import re
 import runpy
@@ -12,24 +11,7 @@ import pytest
 
 pytest.importorskip("apache_beam")
 
-from pipelines.options import parse_compress
-
-# Options that the template has not, and why.
-LEFT_OUT = {
-    "help": "the console shows what stands in metadata.json",
-    "runner": "the template launcher passes DataflowRunner",
-    "workers": "local processes; Dataflow has max_num_workers",
-    "progress": "there is nobody to see a bar",
-    "estimate": "runs on one machine: python -m pipelines.compress --estimate",
-    "vcpu_price": "goes with estimate",
-    "task_index": "runs without Beam",
-    "num_tasks": "runs without Beam",
-    "dask": "runs without Beam",
-    "tfds_split": "the image has no TensorFlow, which tfds: needs to find its files",
-    "data_dir": "as tfds_split",
-}
-# Parameters that are Beam's options.
-OF_BEAM = {"sdk_container_image", "resource_hints"}
+from pipelines.options import compress_parser, parse_compress
 
 
 @pytest.fixture(scope="module")
@@ -40,24 +22,6 @@ def metadata(repository: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def parameters(metadata: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {each["name"]: each for each in metadata["parameters"]}
-
-
-@pytest.fixture
-def options(monkeypatch: pytest.MonkeyPatch) -> dict[str, argparse.Action]:
-    """The options of `pipelines.compress`, as its parser has them."""
-    parsers = []
-
-    def stop(parser: argparse.ArgumentParser, *_: object) -> None:
-        parsers.append(parser)
-        raise InterruptedError
-
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_known_args", stop)
-    with pytest.raises(InterruptedError):
-        parse_compress([])
-    return {
-        action.option_strings[-1].removeprefix("--no-").removeprefix("--"): action
-        for action in parsers[0]._actions
-    }
 
 
 @pytest.fixture(scope="module")
@@ -77,28 +41,10 @@ def test_the_official_type_reads_it(metadata: dict[str, Any]) -> None:
         assert each.name and each.label and each.help_text
 
 
-def test_every_option_is_a_parameter_or_left_out_on_purpose(
-    options: dict[str, argparse.Action], parameters: dict[str, dict[str, Any]]
-) -> None:
-    assert parameters.keys() == options.keys() - LEFT_OUT.keys() | OF_BEAM
-    assert LEFT_OUT.keys() <= options.keys()
-
-
-def test_types_and_defaults_are_those_of_the_options(
-    options: dict[str, argparse.Action], parameters: dict[str, dict[str, Any]]
-) -> None:
-    for name in parameters.keys() - OF_BEAM:
-        option, parameter = options[name], parameters[name]
-        assert parameter.get("isOptional", False) is not option.required, name
-        choices = [each["value"] for each in parameter.get("enumOptions", [])]
-        assert choices == list(option.choices or []), name
-        assert (parameter["paramType"] == "ENUM") is bool(choices), name
-        default = parameter.get("defaultValue")
-        if option.nargs == 0:
-            assert parameter["paramType"] == "BOOLEAN", name
-            assert default == ("true" if name == "gzip_header" else "false"), name
-        else:
-            assert default == (None if option.default is None else str(option.default)), name
+def test_it_is_what_the_options_give(metadata: dict[str, Any], repository: Path) -> None:
+    made = runpy.run_path(str(repository / "deploy" / "dataflow" / "metadata.py"))
+    assert made["metadata"]() == metadata, "run python deploy/dataflow/metadata.py, see there"
+    assert made["LEFT_OUT"].keys() <= {action.dest for action in compress_parser()._actions}
 
 
 def test_patterns_take_what_is_right_and_only_that(parameters: dict[str, dict[str, Any]]) -> None:
@@ -112,7 +58,7 @@ def test_patterns_take_what_is_right_and_only_that(parameters: dict[str, dict[st
     wrong = {
         "input": ["", "c4/*.json.gz", "gs://b/a gs://b/b", "gs://b/a,", "gs://b/a,local"],
         "output": ["out", "gs://b/*"],
-        "sequence_length": ["0", "-1", "512.0", "many"],
+        "sequence_length": ["-1", "512.0", "many"],
         "max_reject_fraction": ["2", "-1", "1%"],
         "split": ["a-b", ""],
     }
@@ -145,13 +91,10 @@ def test_what_the_launcher_passes_is_read_as_was_meant(
     options = parse_compress(command_line(passed))
     assert options.source.input == ("gs://b/a*.gz", "gs://b/b.txt")
     assert options.codec_options == {"header": False}
-    assert (options.sequence_length, options.verify, options.allow_damaged_files) == (
-        64,
-        True,
-        False,
-    )
-    assert not options.progress
-    assert options.executor.flags == (
+    assert (options.layout.sequence_length, options.layout.verify) == (64, True)
+    assert not options.source.text.limits.allow_damaged_files
+    assert options.quiet
+    assert options.executor.options == (
         "--resource_hints=min_ram=8GB",
         "--resource_hints=accelerator=type:nvidia-l4;count:1",
     )

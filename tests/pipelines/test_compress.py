@@ -19,7 +19,7 @@ from equalinfo.data.tfrecord import DamagedRecordsError
 from equalinfo.m1.static import StaticModel
 from pipelines import compress, count, output
 from pipelines.compress import run
-from pipelines.executors import beam as beam_executor
+from pipelines.executors import beam_graph
 from pipelines.limits import JobFailedError, Limits
 from pipelines.options import parse_compress, parse_count
 from pipelines.output import OutputError
@@ -31,7 +31,7 @@ WriteJson = Callable[[str, Sequence[str]], Path]
 
 
 def _run(inputs: str | Path, out: Path, *flags: str) -> Manifest:
-    argv = ["--input", str(inputs), "--output", str(out), "--no-progress", *flags]
+    argv = ["--input", str(inputs), "--output", str(out), "--quiet", *flags]
     return run(parse_compress(argv))
 
 
@@ -106,7 +106,7 @@ def test_counters(inputs: str, tmp_path: Path) -> None:
     layout = Layout("train", 512, 10_240, 128, "none", False)
     job = output.prepare(out, codecs.create("gzip"), layout, Limits(0, False), tasks)
     with beam.Pipeline(runner="apache_beam.runners.portability.fn_api_runner.FnApiRunner") as p:
-        beam_executor.build(p, Compress(job), tasks, spread=False)
+        beam_graph.build(p, Compress(job), tasks, spread=False)
     metrics = p.result.metrics().query()["counters"]
     found = {
         counter.key.metric.name: counter.committed
@@ -184,8 +184,8 @@ def test_a_codec_that_cannot_encode_takes_no_split_away(
     out = tmp_path / "out"
     _run(inputs, out, "--method=gzip")
     before = _digest(out)
-    argv = ["--input", inputs, "--output", str(out), "--overwrite", "--no-progress", *more]
-    assert compress.main([*argv, "--method=ac", "--m1_context=1"]) == 1
+    argv = ["--input", inputs, "--output", str(out), "--overwrite", "--quiet", *more]
+    assert compress.main([*argv, "--method=ac", "--context=1"]) == 1
     assert "CodecError: context=1 is too short: use 2 or more" in capsys.readouterr().err
     assert _digest(out) == before
 
@@ -225,7 +225,9 @@ def test_splits_share_a_codec(inputs: str, texts: Sequence[str], tmp_path: Path)
     assert list(Dataset.open(out).restore("validation")) == [text.encode() for text in texts[:100]]
     before = _digest(out)
 
-    with pytest.raises(OutputError, match="already holds a finished split 'train'"):
+    with pytest.raises(
+        OutputError, match="already holds a finished split 'train', made otherwise: of 3 inputs"
+    ):
         _run(single, out, "--method=gzip")
     with pytest.raises(OutputError, match=r"\['train', 'validation'\] made with method='gzip'"):
         _run(single, out, "--method=bytes", "--split=test")

@@ -45,7 +45,7 @@ def inputs(tmp_path: Path) -> Path:
 
 def test_bad_inputs_are_named_and_the_rest_goes_on(inputs: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    argv = ["--input", f"{inputs}/*", "--output", str(out), "--method=gzip", "--no-progress"]
+    argv = ["--input", f"{inputs}/*", "--output", str(out), "--method=gzip", "--quiet"]
     assert compress.main([*argv, "--max_reject_fraction=0.3", "--allow_damaged_files"]) == 0
 
     rejects = [json.loads(line) for line in (out / "rejects-train.jsonl").read_text().splitlines()]
@@ -85,7 +85,7 @@ def test_without_leave_they_fail_the_job(
     inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, message: str
 ) -> None:
     out = tmp_path / "out"
-    argv = ["--input", str(inputs / name), "--output", str(out), "--method=gzip", "--no-progress"]
+    argv = ["--input", str(inputs / name), "--output", str(out), "--method=gzip", "--quiet"]
     assert compress.main(argv) == 1
     assert message in capsys.readouterr().err
     assert not (out / "manifest.json").exists()

@@ -4,9 +4,11 @@ import re
 
 import pytest
 
+from equalinfo.data.options import TextOptions
 from pipelines.executors.beam import Beam
 from pipelines.executors.local import Local
 from pipelines.options import parse_compress, parse_count
+from pipelines.shard import Layout
 
 BASE = ["--input", "in/*.json.gz", "--output", "out"]
 
@@ -23,11 +25,13 @@ def test_defaults() -> None:
     assert options.source.input == ("in/*.json.gz",)
     assert options.method == "equal_info"
     assert options.codec_options == {"model": "m1.safetensors"}
-    assert (options.sequence_length, options.example_bytes) == (512, 10_240)
-    assert options.documents_per_sequence == 128
-    assert (options.trim, options.max_reject_fraction) == ("none", 0.001)
+    assert options.layout == Layout(
+        split="train", sequence_length=512, example_bytes=10_240, documents_per_sequence=128,
+        trim="none", verify=False, format="tfrecord",
+    )  # fmt: skip
+    assert options.source.text == TextOptions()
+    assert options.source.text.limits.max_reject_fraction == 0.001
     assert options.executor == Local(1)
-    assert options.source.tfds_split == options.split == "train"
 
 
 def test_codec_options_are_passed_on() -> None:
@@ -53,14 +57,16 @@ def test_codec_options_are_passed_on() -> None:
         (["--method=gzip", "--token_bit", "8"], "unknown option --token_bit"),
         (["--method=zip"], "invalid choice: 'zip'"),
         (["--method=gzip", "--workers=0"], "0 is not positive"),
-        (["--method=gzip", "--max_reject_fraction=1.5"], "1.5 is not in 0..1"),
+        (["--method=gzip", "--max_reject_fraction=1.5"], "1.5 is not within 0..1"),
         (["--method=gzip", "--split=a/b"], "letters, digits and _ only"),
-        (["--method=gzip", "--example_bytes=3"], "may need 4"),
+        (["--method=gzip", "--example_bytes=3"], "example_bytes=3 is less than 4"),
         (["--method=gzip", "--delay"], "--delay is not for --method=gzip"),
         (["--method=bytes", "--token_bits=8"], "--token_bits is not for --method=bytes"),
         (["--method=static_ac", "--m1=x"], "--m1 is not for --method=static_ac"),
-        (["--method=static_ac"], "python -m pipelines.count --input 'in/*.json.gz'"),
-        (["--method=sentencepiece"], "needs --sentencepiece FILE"),
+        (["--method=static_ac"], "needs --static FILE. Count it from the text first: python -m"),
+        (["--no-progress"], "--no-progress was renamed: use --quiet."),
+        (["--progress"], "--progress was renamed: use --quiet for no bar."),
+        (["--method=ac", "--m1_context=9"], "--m1_context was renamed: use --context."),
         (["--method=gzip", "--plan=interval"], "--plan is not for --method=gzip"),
         (["--method=sentencepiece"], "needs --sentencepiece FILE"),
         (["--codec=c", "--method=gzip"], "--method and --codec exclude each other"),
@@ -71,7 +77,10 @@ def test_codec_options_are_passed_on() -> None:
             "loses data in silence",
         ),
         (["--method=gzip", "--project=p"], "options of Beam go with --runner"),
-        (["--method=gzip", "--runner=DataflowRunner", "--workers=2"], "--num_workers"),
+        (
+            ["--method=gzip", "--runner=DataflowRunner", "--workers=2"],
+            "--workers excludes --runner",
+        ),
         (["--method=gzip", "--runner=DataflowRunner", "--projekt=x"], "unknown option --projekt"),
     ],
 )
@@ -92,8 +101,8 @@ def test_other_runners_get_their_own_options() -> None:
         (["--task_index=1"], "go together"),
         (["--num_tasks=1"], "go together"),
         (["--task_index=3", "--num_tasks=3"], r"--task_index=3 is not in 0\.\.2"),
-        (["--task_index=-1", "--num_tasks=3"], "-1 is negative"),
-        (["--task_index=0", "--num_tasks=3", "--workers=2"], "--task_index excludes --workers"),
+        (["--task_index=-1", "--num_tasks=3"], r"--task_index=-1 is not in 0\.\.2"),
+        (["--task_index=0", "--num_tasks=3", "--workers=2"], "--workers excludes --task_index"),
         (["--task_index=0", "--num_tasks=3", "--dask=a"], "--task_index excludes --dask"),
         (["--task_index=0", "--num_tasks=3", "--runner=direct"], "--task_index excludes --runner"),
         (["--dask=a", "--spread=files"], "--dask excludes --spread"),
@@ -110,7 +119,7 @@ def test_executors_that_exclude_each_other(
 
 def test_direct_runner_means_the_one_that_downloads_nothing() -> None:
     for name in ("DirectRunner", "direct", "FnApiRunner"):
-        assert Beam.checked(name, []) == Beam("FnApiRunner")
+        assert Beam(name).checked([], []) == Beam("FnApiRunner")
 
 
 def test_count() -> None:

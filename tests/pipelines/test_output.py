@@ -140,7 +140,7 @@ def test_a_replaced_split_may_be_cut_off_anywhere(
         assert set(Manifest.load(tmp_path).splits) == {"train", "validation"}
     else:
         assert not (tmp_path / "manifest.json").exists() or step == "delete"
-    output.check(str(tmp_path), "train", overwrite=True)
+    output.check(str(tmp_path), "train", [])
     job = _prepare(tmp_path, tasks, "train")
     output.finish(job, _work(job, tasks))
     assert len(list(Dataset.open(tmp_path).restore("train"))) == 40

@@ -17,7 +17,7 @@ from pipelines.limits import JobFailedError
 from pipelines.options import parse_compress
 
 TEXTS = [f"Document {number}: " + "some more words, ü, " * (number % 7) for number in range(300)]
-BASE = ("--method=gzip", "--example_bytes=1000", "--max_reject_fraction=0.5", "--no-progress")
+BASE = ("--method=gzip", "--example_bytes=1000", "--max_reject_fraction=0.5", "--quiet")
 
 
 @pytest.fixture(scope="module")

@@ -140,7 +140,7 @@ def test_what_cannot_be_read_is_refused(data_dir: str, tmp_path: Path) -> None:
 
 def test_compressed_and_restored(data_dir: str, tmp_path: Path) -> None:
     argv = ["--input", "tfds:tiny_text/en:3.1.0", "--data_dir", data_dir, "--method=gzip"]
-    manifest = run(parse_compress([*argv, "--output", str(tmp_path), "--no-progress"]))
+    manifest = run(parse_compress([*argv, "--output", str(tmp_path), "--quiet"]))
     totals = manifest.split("train").totals
     assert (totals["shards"], totals["documents"], totals["rejected"]) == (3, len(TEXTS), 0)
     restored = [text.decode() for text in Dataset.open(tmp_path).restore("train")]

@@ -38,7 +38,7 @@ def test_what_compress_makes_passes(
     inputs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, pattern = str(tmp_path / "out"), str(inputs[0].parent / "*")
-    argv = ["--input", pattern, "--output", out, "--no-progress", "--max_reject_fraction=0.1"]
+    argv = ["--input", pattern, "--output", out, "--quiet", "--max_reject_fraction=0.1"]
     totals = compress.run(parse_compress([*argv, "--method=gzip"])).split("train").totals
     said = f"{out}: 2 shards, {totals['documents']:,} documents, {totals['bytes']:,} bytes verified"
     assert main(["--dataset", out]) == 0

@@ -50,7 +50,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A part of demo/text, records of 64 tokens, of which two make a window of 16 bits."""
     compress = pytest.importorskip("pipelines.compress")
     directory = tmp_path_factory.mktemp("t5x") / "data"
-    common = ["--output", str(directory), "--sequence_length", "64", "--no-progress"]
+    common = ["--output", str(directory), "--sequence_length", "64", "--quiet"]
     text = ROOT / "demo" / "text"
     train = ["--input", f"{text}/train-0000[01]-*.json.gz", "--token_bits", "8"]
     validation = ["--input", f"{text}/validation-*.json.gz", "--split", "validation"]

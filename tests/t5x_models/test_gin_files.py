@@ -100,7 +100,7 @@ def test_codec_files_name_the_task_of_the_methods_data_set(method: str, tmp_path
     text = tmp_path / "a.txt"
     text.write_text("A document.\n")
     argv = ["--method", method, "--input", str(text), "--output", str(tmp_path / "data")]
-    assert compress([*argv, "--no-progress"]) == 0
+    assert compress([*argv, "--quiet"]) == 0
     name = task_name(Manifest.load(tmp_path / "data"))
     content = (GIN / "codecs" / f"{method}.gin").read_text()
     assert f"MIXTURE_OR_TASK_NAME = '{name}'\n" in content

@@ -36,7 +36,7 @@ def text_files(tmp_path: Path, make_documents: Callable[..., list[bytes]]) -> st
 def compress_text(text_files: str, output: Path, **options: Any) -> Path:
     arguments = {"input": text_files, "output": output, "sequence_length": 32, **options}
     flags = [f"--{name}={value}" for name, value in arguments.items()]
-    assert compress.main([*flags, "--no-progress"]) == 0
+    assert compress.main([*flags, "--quiet"]) == 0
     return output
 
 
