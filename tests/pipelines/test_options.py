@@ -57,7 +57,7 @@ def test_codec_options_are_passed_on() -> None:
         (["--method=gzip", "--token_bit", "8"], "unknown option --token_bit"),
         (["--method=zip"], "invalid choice: 'zip'"),
         (["--method=gzip", "--workers=0"], "0 is not positive"),
-        (["--method=gzip", "--max_reject_fraction=1.5"], "1.5 is not within 0..1"),
+        (["--method=gzip", "--max_reject_fraction=1.5"], "1.5 is not in 0..1"),
         (["--method=gzip", "--split=a/b"], "letters, digits and _ only"),
         (["--method=gzip", "--example_bytes=3"], "example_bytes=3 is less than 4"),
         (["--method=gzip", "--delay"], "--delay is not for --method=gzip"),
