@@ -1,7 +1,5 @@
 """The parses of a codebook behind one face, with their tables."""
 
-from typing import Protocol
-
 import numpy as np
 import numpy.typing as npt
 
@@ -16,24 +14,18 @@ Ends = npt.NDArray[np.int64]
 Text = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
-class ParserStream(Protocol):
-    """A parse of a text that comes in chunks."""
-
-    def feed(self, chunk: Text) -> Codes:
-        """Codes + add that are certain now, uint32[tokens].
-
-        Args:
-          chunk: uint8[n] or uint16[n], symbols at most 256.
-        """
-        ...
-
-    def finish(self) -> Codes:
-        """The last codes + add; the stream is as new after it."""
-        ...
+def _frozen(text: Text) -> Text:
+    """A read-only view: numba compiles for read-only and writable arrays apart."""
+    view = text.view()
+    view.flags.writeable = False
+    return view
 
 
-class Parser(Protocol):
-    """One parse of one codebook."""
+class Longest:
+    """Parse `longest` of one codebook."""
+
+    def __init__(self, table: longest.Table) -> None:
+        self._table = table
 
     def encode(self, text: Text, ends: Ends, add: int) -> tuple[Codes, Ends]:
         """Encode many texts, each by itself.
@@ -48,73 +40,52 @@ class Parser(Protocol):
           codes: uint32[codes], code + add of all texts.
           code_ends: int64[texts], where those of each text end.
         """
-        ...
-
-    def stream(self, add: int) -> ParserStream:
-        """A parse of one text in chunks; `add` as above."""
-        ...
-
-
-def make_parser(
-    parse: str,
-    trie: Trie,
-    array: DoubleArray,
-    information: npt.NDArray[np.uint16],
-    token_cost: int,
-) -> Parser:
-    """The parser of a codebook."""
-    if parse == FEWEST:
-        return _Fewest(fewest.table(trie, array, information, token_cost))
-    return _Longest(longest.table(trie, array))
-
-
-def _frozen(text: Text) -> Text:
-    """A read-only view: numba compiles for read-only and writable arrays apart."""
-    view = text.view()
-    view.flags.writeable = False
-    return view
-
-
-class _Longest:
-    def __init__(self, table: longest.Table) -> None:
-        self._table = table
-
-    def encode(self, text: Text, ends: Ends, add: int) -> tuple[Codes, Ends]:
         return longest.encode(self._table, _frozen(text), ends, add)
 
-    def stream(self, add: int) -> "_LongestStream":
-        return _LongestStream(self._table, add)
+    def stream(self, add: int) -> "LongestStream":
+        """A parse of one text in chunks; `add` as above."""
+        return LongestStream(self._table, add)
 
 
-class _LongestStream:
+class LongestStream:
+    """A text that comes in chunks, cut anywhere."""
+
     def __init__(self, table: longest.Table, add: int) -> None:
         self._table, self._add = table, add
         self._state = table.start
 
     def feed(self, chunk: Text) -> Codes:
+        """Codes + add that are certain now, uint32[tokens].
+
+        Args:
+          chunk: uint8[n] or uint16[n], symbols at most 256.
+        """
         out = np.empty(len(chunk) + self._table.longest, np.uint32)
         count, state = longest.advance(self._table, self._state, _frozen(chunk), self._add, out)
         self._state = np.uint64(state)  # numba returns an integer of Python
         return out[:count].copy()
 
     def finish(self) -> Codes:
+        """The last codes + add; the stream is as new after it."""
         last = self.feed(np.array([BREAK], np.uint16))
         self._state = self._table.start
         return last
 
 
-class _Fewest:
+class Fewest:
+    """Parse `fewest` of one codebook; see `Longest`."""
+
     def __init__(self, table: fewest.Table) -> None:
         self._table = table
 
     def encode(self, text: Text, ends: Ends, add: int) -> tuple[Codes, Ends]:
         return fewest.encode(self._table, _frozen(text), ends, add)
 
-    def stream(self, add: int) -> "_FewestStream":
-        return _FewestStream(self._table, add)
+    def stream(self, add: int) -> "FewestStream":
+        return FewestStream(self._table, add)
 
 
-class _FewestStream:
+class FewestStream:
     """Holds what is not certain yet of the piece at hand."""
 
     def __init__(self, table: fewest.Table, add: int) -> None:
@@ -151,3 +122,20 @@ class _FewestStream:
     def _whole(self, piece: Text) -> Codes:
         codes, _ = fewest.encode(self._table, _frozen(piece), np.array([len(piece)]), self._add)
         return codes
+
+
+Parser = Longest | Fewest
+ParserStream = LongestStream | FewestStream
+
+
+def make_parser(
+    parse: str,
+    trie: Trie,
+    array: DoubleArray,
+    information: npt.NDArray[np.uint16],
+    token_cost: int,
+) -> Parser:
+    """The parser of a codebook."""
+    if parse == FEWEST:
+        return Fewest(fewest.table(trie, array, information, token_cost))
+    return Longest(longest.table(trie, array))

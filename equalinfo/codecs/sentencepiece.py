@@ -42,6 +42,28 @@ Pieces = tuple[list[int], list[int]]
 """Ids, and for each the number of bytes of text it stands for."""
 
 
+def open_model(content: bytes, name: str) -> tuple[Any, Any]:
+    """ModelProto and SentencePieceProcessor of the content of a `.model` file, `name` in errors.
+
+    Raises:
+      ImportError: the package sentencepiece is not installed.
+      ValueError: it is no such file.
+    """
+    try:
+        import sentencepiece
+        from sentencepiece import sentencepiece_model_pb2
+    except ImportError as error:
+        raise ImportError(
+            "a SentencePiece model needs the packages sentencepiece and protobuf. "
+            "Install them with: pip install 'equalinfo[seqio]'"
+        ) from error
+    try:
+        proto = sentencepiece_model_pb2.ModelProto.FromString(content)
+        return proto, sentencepiece.SentencePieceProcessor(model_proto=content)
+    except Exception as error:  # protobuf's and SentencePiece's own errors
+        raise ValueError(f"{name} is not a SentencePiece model: {error}") from error
+
+
 @dataclass(frozen=True)
 class ModelFile:
     """A `.model` file in memory."""
@@ -78,24 +100,11 @@ class SentencePieceCodec(Codec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        try:
-            import sentencepiece
-            from sentencepiece import sentencepiece_model_pb2
-        except ImportError as error:
-            raise ImportError(
-                "method 'sentencepiece' needs the package sentencepiece and protobuf. "
-                "Install them with: pip install 'equalinfo[seqio]'"
-            ) from error
         name = "model"
         if isinstance(self.model, str | os.PathLike):
             name = os.fspath(self.model)
             self.model = ModelFile(Path(name).read_bytes())
-        content = self.model.content
-        try:
-            proto = sentencepiece_model_pb2.ModelProto.FromString(content)
-            self._processor = sentencepiece.SentencePieceProcessor(model_proto=content)
-        except Exception as error:  # protobuf's and SentencePiece's own errors
-            raise ValueError(f"{name} is not a SentencePiece model: {error}") from error
+        proto, self._processor = open_model(self.model.content, name)
         found = (self._processor.pad_id(), self._processor.eos_id(), self._processor.unk_id())
         if found != (PAD_ID, EOS_ID, UNK_ID):
             raise ValueError(

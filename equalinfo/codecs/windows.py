@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,18 +33,6 @@ ReadWindows = tuple[Symbols, npt.NDArray[np.integer]]
 """The text of an example's windows, and the number of symbols in each."""
 
 
-class Windows(Protocol):
-    """Text to codes of windows and back."""
-
-    def encode(
-        self, examples: list[Symbols], progress: Callable[[int], object] | None
-    ) -> list[CodedWindows]:
-        """Cut each example into windows and code them."""
-
-    def decode(self, codes: list[WindowCodes]) -> list[ReadWindows]:
-        """The text of each example's windows."""
-
-
 class BookWindows:
     """Windows that were enumerated: the texts of a codebook, found by longest match."""
 
@@ -54,12 +42,12 @@ class BookWindows:
     def encode(
         self, examples: list[Symbols], progress: Callable[[int], object] | None
     ) -> list[CodedWindows]:
-        """See `Windows`; it is too fast for `progress`."""
+        """Cut each example into windows and code them, too fast for `progress`."""
         coded = [self._book.encode(symbols, LONGEST) for symbols in examples]
         return [(codes, self._book.lengths(codes)) for codes in coded]
 
     def decode(self, codes: list[WindowCodes]) -> list[ReadWindows]:
-        """See `Windows`."""
+        """The text of each example's windows."""
         arrays = [np.asarray(of_example, np.int64) for of_example in codes]
         return [(self._book.decode(array), self._book.lengths(array)) for array in arrays]
 
@@ -85,7 +73,7 @@ class ModelWindows:
     def encode(
         self, examples: list[Symbols], progress: Callable[[int], object] | None
     ) -> list[CodedWindows]:
-        """See `Windows`."""
+        """See `BookWindows`."""
         texts = encode_windows(
             examples,
             self.model,
@@ -98,7 +86,7 @@ class ModelWindows:
         return [(text.codes, text.lengths) for text in texts]
 
     def decode(self, codes: list[WindowCodes]) -> list[ReadWindows]:
-        """See `Windows`."""
+        """See `BookWindows`."""
         texts = decode_windows(
             [list(of_example) for of_example in codes],
             self.model,
@@ -109,6 +97,9 @@ class ModelWindows:
             allow_invalid=self.allow_invalid,
         )
         return [(text.symbols, text.lengths) for text in texts]
+
+
+Windows = BookWindows | ModelWindows
 
 
 def window_ends(lengths: npt.NDArray[np.integer], window_bits: int, token_bits: int) -> Ends:

@@ -10,7 +10,7 @@ encoder and decoder take the same steps [paper 3.7].
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,15 @@ import numpy.typing as npt
 from equalinfo.alphabet import NUM_SYMBOLS, Symbols, as_symbols
 from equalinfo.coding.arithmetic import TextDecoder, check_is_code, encode
 from equalinfo.coding.bits import Bits
+from equalinfo.coding.exact import ExactCode
 from equalinfo.coding.intervals import Lanes, interval_of
+from equalinfo.coding.paper import PaperCode
 from equalinfo.m1.base import Frequencies, FrequencyModel, WholeTextModel
 
 DEFAULT_LANES = 1024
 _FEWEST_LANES, _MOST_LANES, _LANE_SYMBOLS = 24, 1024, 1 << 18
+
+WindowCoder = ExactCode | PaperCode
 
 Flags = npt.NDArray[np.bool_]
 Progress = Callable[[int], object]
@@ -32,51 +36,6 @@ Read = Callable[[Frequencies, Lanes, Lanes], tuple[Lanes, Lanes]]
 def lanes_for(context: int) -> int:
     """Texts that a model runs at once: 24..1024, fewer where contexts take more memory."""
     return max(_FEWEST_LANES, min(_MOST_LANES, _LANE_SYMBOLS // max(context, 1)))
-
-
-class WindowEncoder(Protocol):
-    """Windows being filled, one a lane; see `exact.ExactEncoder`."""
-
-    def extend(
-        self, table: Frequencies, rows: Lanes, symbols: npt.NDArray[np.int32], lanes: Lanes
-    ) -> Flags:
-        """Add a symbol to each of some windows; False where it does not fit."""
-
-    def close(self, lane: int) -> tuple[int, int]:
-        """End a window: its code, and how many of its first symbols the code stands for."""
-
-
-class WindowDecoder(Protocol):
-    """Codes being read, one a lane; see `exact.ExactDecoder`."""
-
-    def begin(self, lane: int, code: int) -> None:
-        """Start reading a code."""
-
-    def descend(
-        self, table: Frequencies, rows: Lanes, lanes: Lanes
-    ) -> tuple[npt.NDArray[np.int32], Flags]:
-        """Read a symbol a lane (-1 for none); True where the window is finished."""
-
-    def result(self, lane: int) -> tuple[int, bool]:
-        """Of those read: how many symbols so far are the text, and whether it has that code."""
-
-
-class WindowCoder(Protocol):
-    """A code of fixed-size windows: `ExactCode` or `PaperCode`."""
-
-    @property
-    def window_bits(self) -> int:
-        """W, bits per window."""
-
-    @property
-    def precision(self) -> int:
-        """P, of the frequencies it expects."""
-
-    def encoder(self, lanes: int) -> WindowEncoder:
-        """Return an encoder with `lanes` empty windows."""
-
-    def decoder(self, lanes: int) -> WindowDecoder:
-        """Return a decoder of `lanes` codes at once."""
 
 
 class WindowedText(NamedTuple):
@@ -556,7 +515,7 @@ def _check(model: FrequencyModel, coder: WindowCoder, lanes: int, reset_every: i
         raise ValueError(f"lanes={lanes}: expected at least 1.")
     if reset_every < 0:
         raise ValueError(f"reset_every={reset_every}: expected k >= 1, or 0 for never.")
-    if reset_every != 1 and getattr(coder, "delay", False):
+    if reset_every != 1 and isinstance(coder, PaperCode) and coder.delay:
         raise ValueError(
             f"delay=True with reset_every={reset_every}: a delayed symbol starts the next window, "
             "which then depends on what M1 saw after it. Use reset_every=1, or delay=False."

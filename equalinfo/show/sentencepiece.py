@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from equalinfo.alphabet import EOS
+from equalinfo.codecs.sentencepiece import open_model
 from equalinfo.show.panel import Panel, Token
 
 # Of sentencepiece_model.proto.
@@ -32,22 +33,9 @@ def of_sentencepiece(model: Path, text: bytes, *, eos: bool = False) -> Panel:
       ImportError: the package sentencepiece is not installed.
       ValueError: the file is no SentencePiece model, or has no eos id.
     """
-    try:
-        import sentencepiece
-        from sentencepiece import sentencepiece_model_pb2
-    except ImportError as error:
-        raise ImportError(
-            "--sentencepiece needs the package sentencepiece. "
-            "Install it with: pip install 'equalinfo[seqio]'"
-        ) from error
     if not model.is_file():
         raise FileNotFoundError(f"SentencePiece model {model} does not exist.")
-    content = model.read_bytes()
-    try:
-        proto = sentencepiece_model_pb2.ModelProto.FromString(content)
-        processor = sentencepiece.SentencePieceProcessor(model_proto=content)
-    except Exception as error:  # protobuf's and SentencePiece's own errors
-        raise ValueError(f"{model} is not a SentencePiece model: {error}") from error
+    proto, processor = open_model(model.read_bytes(), str(model))
     # Lone surrogates stand for bytes that are not UTF-8, one each: offsets stay true.
     characters = text.decode("utf-8", "surrogateescape")
     readable = "".join("\ufffd" if "\udc80" <= char <= "\udcff" else char for char in characters)

@@ -3,7 +3,9 @@
 import math
 import random
 from collections import Counter
+from collections.abc import Iterable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +33,11 @@ def texts_of(trained: unigram.Trained) -> list[bytes]:
     symbols = trained.texts[:-1].astype(np.uint8).tobytes()
     ends = trained.offsets.tolist()
     return [symbols[a:b] for a, b in pairwise(ends[:-1])]
+
+
+def train(documents: Iterable[bytes], num_codes: int, **options: Any) -> unigram.Trained:
+    (trained,) = unigram.train_sizes(documents, [num_codes], **options)
+    return trained
 
 
 def make_lattice(texts: list[bytes], text_costs: list[int]) -> lattice.Lattice:
@@ -164,7 +171,7 @@ def test_runs_are_counted_as_they_are():
 
 
 def test_a_set_is_what_a_codebook_file_needs():
-    trained = unigram.train(make_documents(), 320, progress=False)
+    trained = train(make_documents(), 320, progress=False)
     texts = texts_of(trained)
     assert texts == sorted(set(texts)) and len(texts) == 319
     assert {bytes([byte]) for byte in range(256)} <= set(texts)
@@ -179,9 +186,9 @@ def test_a_set_is_what_a_codebook_file_needs():
 
 def test_the_result_does_not_depend_on_threads_or_blocks(monkeypatch):
     documents = make_documents()
-    first = unigram.train(documents, 340, threads=1, progress=False)
+    first = train(documents, 340, threads=1, progress=False)
     monkeypatch.setattr(lattice, "_BLOCK", 1000)
-    second = unigram.train(iter(documents), 340, threads=3, progress=False)
+    second = train(iter(documents), 340, threads=3, progress=False)
     for name in ("texts", "offsets", "information", "counts"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
 
@@ -191,12 +198,12 @@ def test_several_sizes_are_each_within_the_next_and_the_largest_is_that_of_one_s
     small, large = unigram.train_sizes(documents, [300, 340], progress=False)
     assert (small.num_codes, large.num_codes) == (300, 340)
     assert set(texts_of(small)) < set(texts_of(large))
-    alone = unigram.train(documents, 340, progress=False)
+    alone = train(documents, 340, progress=False)
     np.testing.assert_array_equal(alone.texts, large.texts)
 
 
 def test_within_words_no_text_has_two():
-    for text in texts_of(unigram.train(make_documents(), 290, max_words=1, progress=False)):
+    for text in texts_of(train(make_documents(), 290, max_words=1, progress=False)):
         symbols = np.frombuffer(text, np.uint8)
         assert word_end(symbols, 0, len(symbols)) == len(text), text
 
@@ -204,16 +211,16 @@ def test_within_words_no_text_has_two():
 def test_boilerplate_gets_no_code():
     slogan = b" Call Jones Roofing now!" * 50
     documents = make_documents() + [slogan] * 3
-    for text in texts_of(unigram.train(documents, 340, progress=False)):
+    for text in texts_of(train(documents, 340, progress=False)):
         assert b"Roof" not in text
 
 
 def test_a_small_corpus_says_what_it_supports():
     with pytest.warns(UserWarning, match=r"bytes of text support \d+ codes, fewer than num_codes="):
-        trained = unigram.train(make_documents(50), 5000, progress=False)
+        trained = train(make_documents(50), 5000, progress=False)
     assert 257 < trained.num_codes < 5000
     with pytest.warns(UserWarning, match="support 257 codes"):
-        assert unigram.train([b""], 300, progress=False).num_codes == 257
+        assert train([b""], 300, progress=False).num_codes == 257
 
 
 def test_a_large_corpus_is_sampled_by_document():
@@ -227,7 +234,7 @@ def test_a_large_corpus_is_sampled_by_document():
     kept = [data[a:b] for a, b in pairwise(ends)]
     assert len(kept) > 50 and set(kept) <= set(documents)
     with pytest.warns(UserWarning, match="a sample of"):
-        unigram.train(documents, 300, max_bytes=size // 3, progress=False)
+        train(documents, 300, max_bytes=size // 3, progress=False)
 
 
 def test_a_sample_of_one_document_or_none():
@@ -245,7 +252,7 @@ def test_pruning_may_use_a_sample(monkeypatch):
     assert {data[a:b] for a, b in pairwise(ends)} <= set(documents)
     assert len(read.text) * 0.4 < len(data) < len(read.text) * 0.6
     monkeypatch.setattr(training, "_SAMPLE_BYTES", len(read.text) // 2)
-    trained = unigram.train(documents, 330, progress=False)
+    trained = train(documents, 330, progress=False)
     assert trained.num_codes == 330
     # The last costs are those of the whole corpus.
     assert trained.counts[-1] == len(documents)
@@ -274,4 +281,4 @@ def test_long_documents_count_as_several_and_are_cut_between_characters():
 )
 def test_refusals(documents, options, message):
     with pytest.raises(ValueError, match=message):
-        unigram.train(documents, **{"num_codes": 300, "progress": False, **options})
+        train(documents, **{"num_codes": 300, "progress": False, **options})

@@ -77,44 +77,6 @@ class Trained:
         """V."""
         return len(self.offsets) - 1
 
-    @property
-    def bytes_per_token(self) -> float:
-        """On the training text, EOS counted as tokens."""
-        return self.num_bytes / int(self.counts.sum())
-
-
-def train(
-    documents: Iterable[bytes],
-    num_codes: int,
-    *,
-    max_words: int = MAX_WORDS,
-    token_cost: int = TOKEN_COST,
-    max_bytes: int = MAX_BYTES,
-    threads: int = 1,
-    progress: bool = True,
-) -> Trained:
-    """Train a set of texts; see `train_sizes`.
-
-    Args:
-      documents: any bytes; read once.
-      num_codes: V.
-      max_words: most words of a text; 1: texts within words.
-      token_cost: 1/256 bit that each token costs beside its own bits, in training and parsing.
-      max_bytes: of longer corpora a sample of documents is taken.
-      threads: the result does not depend on it.
-      progress: draw bars.
-    """
-    (trained,) = train_sizes(
-        documents,
-        [num_codes],
-        max_words=max_words,
-        token_cost=token_cost,
-        max_bytes=max_bytes,
-        threads=threads,
-        progress=progress,
-    )
-    return trained
-
 
 def train_sizes(
     documents: Iterable[bytes],
@@ -133,11 +95,11 @@ def train_sizes(
     Args:
       documents: any bytes; read once.
       sizes: V of each set, in any order.
-      max_words: see `train`, as the others.
-      token_cost: see there.
-      max_bytes: see there.
-      threads: see there.
-      progress: see there.
+      max_words: most words of a text; 1: texts within words.
+      token_cost: 1/256 bit that each token costs beside its own bits, in training and parsing.
+      max_bytes: of longer corpora a sample of documents is taken.
+      threads: the result does not depend on it.
+      progress: draw bars.
 
     Returns:
       the sets, in the order of `sizes`.
