@@ -65,6 +65,17 @@ def test_engine_gives_the_integers_of_the_reference(
         np.testing.assert_array_equal(wanted[1:], found)
 
 
+@pytest.mark.parametrize("context", [16, TEXT_CONTEXT])
+def test_counts_on_a_network_that_runs_in_jax(context: int) -> None:
+    pytest.importorskip("jax", reason="needs JAX: pip install 'equalinfo[train]'")
+    from equalinfo.m1.frozen.jax_engine import JaxEngine
+
+    engine = CountsEngine(random_counts(), JaxEngine(random_model(), "int8"))
+    expected = reference(random_model(), random_counts(), PLAIN, context)
+    np.testing.assert_array_equal(expected, whole(engine, [PLAIN], context)[0])
+    np.testing.assert_array_equal(expected[1:], stepped(engine, [PLAIN], context)[0])
+
+
 def test_history_matters_in_texts_only() -> None:
     counts = random_counts()
     window, text = (reference_counts(counts, PLAIN, context, None) for context in (512, 1024))

@@ -84,7 +84,7 @@ class CountsEngine:
         if self.inner is None:
             out, logits = np.empty((len(symbols), NUM_SYMBOLS), np.int16), _NO_LOGITS
         else:
-            out = logits = np.ascontiguousarray(self.inner.step(state.network, symbols, reset))
+            out = logits = _own(self.inner.step(state.network, symbols, reset))
         read = np.asarray(symbols, np.int64)
 
         def run(begin: int, end: int) -> None:
@@ -111,7 +111,7 @@ class CountsEngine:
             symbols = np.asarray(texts[index][place + first - 1 : place + rows - 1], np.int64)
             kernels.read_text(
                 self.counts.trie, self.counts.pairs, weights, states[index], self.counts.length,
-                symbols, _NO_LOGITS if logits is None else np.ascontiguousarray(logits[first:]),
+                symbols, _NO_LOGITS if logits is None else _own(logits[first:]),
                 logits is not None, out[first:],
             )  # fmt: skip
             if place + rows == len(texts[index]) + 1:
@@ -146,10 +146,15 @@ class CountsEngine:
         state = new_state(self.counts.trie, 1, history=False)
         kernels.mix(
             self.counts.trie, self.counts.pairs, self._window, state, 0, self.counts.length,
-            np.ascontiguousarray(rows[-1])[0], self.inner is not None, *scratch,
+            _own(rows[-1])[0], self.inner is not None, *scratch,
             np.empty(NUM_SYMBOLS, np.int32), out,
         )  # fmt: skip
         return out
+
+
+def _own(logits: Logits) -> Logits:
+    """An array that can be written to, as JAX's cannot: kernels are compiled for such ones."""
+    return np.require(logits, requirements=["C", "W"])
 
 
 def new_state(trie: Trie, lanes: int, history: bool) -> kernels.State:
