@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 
 import numpy as np
 
@@ -10,7 +9,6 @@ from equalinfo import codecs
 from equalinfo.alphabet import EOS
 from equalinfo.codecs.base import Codec
 from equalinfo.console import print_any_text
-from equalinfo.data import storage
 from equalinfo.data.inputs import InputError
 from equalinfo.data.manifest import Manifest, ManifestError
 from pipelines import output, sinks
@@ -111,18 +109,15 @@ def make_codec(options: CompressOptions) -> Codec:
       CodecError: it cannot be loaded or made, or not encode; says why.
     """
     try:
-        with ExitStack() as copies:  # of what lies on gs://
-            if options.codec is not None:
-                codec = codecs.load(copies.enter_context(storage.local_copy(options.codec)))
-            else:
-                given = dict(options.codec_options)
-                for name in {"model", "codebook"} & given.keys():
-                    given[name] = copies.enter_context(storage.local_copy(given[name]))
-                codec = codecs.create(options.method or "equal_info", **given)
-            # Some limits, as that of M1's context, show only here; workers would meet them when
-            # --overwrite has taken the old split away.
-            codec.encode([np.array([ord("a"), EOS], np.uint16)])
-            return codec
+        if options.codec is not None:
+            codec = codecs.load(options.codec)
+        else:
+            method = options.method or codecs.DEFAULT_METHOD
+            codec = codecs.create(method, **options.codec_options)
+        # Some limits, as that of M1's context, show only here; workers would meet them when
+        # --overwrite has taken the old split away.
+        codec.encode([np.array([ord("a"), EOS], np.uint16)])
+        return codec
     except (ValueError, OSError, RuntimeError) as error:
         raise CodecError(str(error)) from error
 

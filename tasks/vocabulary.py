@@ -173,8 +173,7 @@ class CodecVocabulary(seqio.Vocabulary):
         return codecs.describe(self._directory)
 
     def _read(self) -> Codec:
-        with storage.local_copy(self._directory) as local:
-            return codecs.load(local)
+        return codecs.load(self._directory)
 
     def _load(self) -> Codec:
         codec, found = self._read(), codec_fingerprint(self._describe())

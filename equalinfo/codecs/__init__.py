@@ -4,12 +4,10 @@
 reads it. Importing this package loads neither JAX nor SentencePiece.
 """
 
-import argparse
-import dataclasses
 import inspect
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +49,10 @@ __all__ = [
     "LossyCodecError",
     "Option",
     "SentencePieceCodec",
-    "add_options",
     "codec_of",
     "create",
-    "files_of",
-    "given_options",
     "load",
     "option",
-    "options_of",
     "register",
 ]
 
@@ -91,11 +85,6 @@ register(EqualInfoCodec)
 register(CodebookCodec)
 
 
-def options_of(method: str) -> tuple[str, ...]:
-    """Names of the options that `create` takes for a method."""
-    return tuple(inspect.signature(codec_of(method)).parameters)
-
-
 def codec_of(method: str) -> type[Codec]:
     """The class of a method: what it is like, without its assets.
 
@@ -113,7 +102,8 @@ def create(method: str, **options: Any) -> Codec:
     Args:
       method: a key of METHODS.
       **options: fields of the method's codec, for example model=..., window_bits=16 and
-        token_bits=16 for `EqualInfoCodec`. Models and codebooks may be given as files.
+        token_bits=16 for `EqualInfoCodec`. Models and codebooks may be given as files, local or
+        remote (gs://...).
 
     Raises:
       ValueError: an unknown method or option, a missing one, or values that do not go together.
@@ -128,67 +118,12 @@ def create(method: str, **options: Any) -> Codec:
     for name, parameter in parameters.items():
         if parameter.default is inspect.Parameter.empty and name not in options:
             raise ValueError(f"method {method!r} needs option {name!r}.")
-    return METHODS[method](**options)
-
-
-def files_of(method: str, options: Mapping[str, Any]) -> list[str]:
-    """Names of those of the options for `create` that are paths of files."""
-    declared = codec_of(method).declared()
-    return [
-        name
-        for name, value in options.items()
-        if declared[name].asset and isinstance(value, str | os.PathLike)
-    ]
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of all methods on a command line; `given_options` reads them.
-
-    An option of several methods is one option, whose help says what it means to each.
-    """
-    uses: dict[str, list[tuple[str, dataclasses.Field[Any], Option]]] = {}
-    for method in METHODS:
-        for flag, field, about in _flags(method):
-            uses.setdefault(flag, []).append((method, field, about))
-    for flag, of_methods in uses.items():
-        helps: dict[str, list[str]] = {}
-        for method, _, about in of_methods:
-            helps.setdefault(about.help, []).append(method)
-        text = "; ".join(f"{', '.join(methods)}: {text}" for text, methods in helps.items())
-        _, field, about = of_methods[0]
-        settings: dict[str, Any] = {"help": text.replace("%", "%%")}
-        if about.asset:
-            settings["metavar"] = "FILE"
-        elif field.type is bool:
-            on = field.default
-            settings["action"] = argparse.BooleanOptionalAction if on else "store_true"
-        elif field.type is int:
-            settings["type"] = _integer(min(about.lowest or 0 for _, _, about in of_methods))
-        elif about.choices:
-            settings["choices"] = about.choices
-        parser.add_argument(f"--{flag}", default=None, **settings)
-
-
-def given_options(method: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Options for `create` that a command line with `add_options` gave.
-
-    Raises:
-      ValueError: one of another method, or one is missing; names it as the command line does.
-    """
-    own = {flag: (field, about) for flag, field, about in _flags(method)}
-    given = {}
-    for flag in dict.fromkeys(flag for name in METHODS for flag, _, _ in _flags(name)):
-        value = getattr(arguments, flag)
-        if value is None:
-            continue
-        if flag not in own:
-            takes = ", ".join(f"--{name}" for name in own) or "no options"
-            raise ValueError(f"--{flag} is not for --method={method}, which takes {takes}.")
-        given[own[flag][0].name] = value
-    for flag, (field, about) in own.items():
-        if field.default is dataclasses.MISSING and field.name not in given:
-            raise ValueError(f"--method={method} needs --{flag} FILE. {about.missing}".rstrip())
-    return given
+    with ExitStack() as copies:
+        for name, about in METHODS[method].declared().items():
+            if about.asset and isinstance(options.get(name), str | os.PathLike):
+                path = os.fspath(options[name])
+                options[name] = copies.enter_context(storage.local_copy(path))
+        return METHODS[method](**options)
 
 
 def describe(directory: str) -> dict[str, Any]:
@@ -219,13 +154,15 @@ def describe(directory: str) -> dict[str, Any]:
 def load(directory: str | os.PathLike[str]) -> Codec:
     """Read a codec that `Codec.save` wrote, and verify every asset's sha256.
 
+    Args:
+      directory: local or remote (gs://...).
+
     Raises:
       FileNotFoundError: no `codec.json`, or an asset is missing.
       ValueError: another format version, an unknown method, or a damaged file.
     """
-    directory = Path(directory)
-    path = directory / CODEC_FILE
-    description = describe(str(directory))
+    place = os.fspath(directory)
+    path, description = storage.join(place, CODEC_FILE), describe(place)
     try:
         version, method = description["format_version"], description["method"]
         options, assets = dict(description["options"]), dict(description["assets"])
@@ -239,26 +176,9 @@ def load(directory: str | os.PathLike[str]) -> Codec:
     if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"{path}: method {method!r} is not one of {', '.join(METHODS)}.")
     # The codec sees these files only: an asset that codec.json leaves out is not read unverified.
-    files = {name: _verify(directory, name, expected) for name, expected in assets.items()}
-    return METHODS[method].load(files, options, str(path))
-
-
-def _flags(method: str) -> Iterator[tuple[str, dataclasses.Field[Any], Option]]:
-    """Those of a method's options that the command line has: name there, field, properties."""
-    codec = codec_of(method)
-    fields = {field.name: field for field in dataclasses.fields(codec)}  # type: ignore[arg-type]
-    for name, about in codec.declared().items():
-        if about.help:
-            yield about.flag or name, fields[name], about
-
-
-def _integer(lowest: int) -> Callable[[str], int]:
-    def integer(text: str) -> int:
-        if int(text) < lowest:
-            raise argparse.ArgumentTypeError(f"{text} is less than {lowest}")
-        return int(text)
-
-    return integer
+    with storage.local_copy(place) as local:
+        files = {name: _verify(Path(local), name, expected) for name, expected in assets.items()}
+        return METHODS[method].load(files, options, path)
 
 
 def _verify(directory: Path, name: str, expected: str) -> Path:

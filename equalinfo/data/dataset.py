@@ -66,8 +66,7 @@ class Dataset:
           FileNotFoundError, ValueError: see `codecs.load`.
         """
         self.check_codec()
-        with storage.local_copy(self.codec_directory) as local:
-            return codecs.load(local)
+        return codecs.load(self.codec_directory)
 
     def check_codec(self) -> None:
         """See that the codec beside the shards is the one that made them; loads none.

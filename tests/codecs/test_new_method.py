@@ -29,8 +29,8 @@ def test_compress_verify_task_decode(tmp_path: Path) -> None:
     text, out = tmp_path / "text.jsonl", tmp_path / "data"
     text.write_text("".join(json.dumps({"text": one}) + "\n" for one in TEXTS))
     flags = [f"--input={text}", f"--output={out}", "--quiet", "--sequence_length=8"]
-    assert compress.main([*flags, "--method=rotation", "--verify"]) == 0
-    assert Manifest.load(out).codec["options"] == {"turn": 13}
+    assert compress.main([*flags, "--method=rotation", "--turn=5", "--verify"]) == 0
+    assert Manifest.load(out).codec["options"] == {"turn": 5}
     assert verify.main([f"--dataset={out}", f"--input={text}"]) == 0
     assert [one.decode() for one in Dataset.open(out).restore("train")] == TEXTS
 
