@@ -50,6 +50,35 @@ def counting(codec: Codec, directory: str, shard: str, batch: int) -> Iterator[N
         write()
 
 
+@contextmanager
+def reading(codec: Codec, symbols: int, windows: int) -> Iterator[None]:
+    """While `codec` decodes so many symbols again, count what it reads as if it coded them.
+
+    Args:
+      codec: of `counting`; where none counts, nothing happens.
+      symbols: to decode.
+      windows: that they are in; 0: the codec tells symbols.
+    """
+    tell, read, told = codec.progress, 0, 0
+    if tell is None:
+        yield
+        return
+
+    def add(units: int) -> None:
+        nonlocal read, told
+        read += units
+        now = min(symbols, symbols * read // (windows or symbols))
+        tell(now - told)
+        told = now
+
+    codec.progress = add
+    try:
+        yield
+    finally:
+        codec.progress = tell
+        tell(symbols - told)  # windows that are equal are read once
+
+
 def shard_of(name: str) -> str:
     """Of which shard the file with this name counts symbols; empty: it is another file."""
     shard, mark, _ = name.removeprefix(storage.TEMPORARY_PREFIX).partition(_MARK)

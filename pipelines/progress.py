@@ -37,7 +37,10 @@ def shard_bar(job: Job, tasks: Sequence[ShardTask], codec: Codec, show: bool) ->
         yield
         return
     shards = {
-        task.output_name(job.layout): _Shard(task, storage.size(task.file.path)) for task in tasks
+        task.output_name(job.layout): _Shard(
+            task, storage.size(task.file.path), passes=1 + job.layout.verify
+        )
+        for task in tasks
     }
     coded.forget(job.directory, shards.keys())
     label = f"{job.layout.split}, M1 on {codec.engine}" if codec.engine else job.layout.split
@@ -66,10 +69,16 @@ def shard_bar(job: Job, tasks: Sequence[ShardTask], codec: Codec, show: bool) ->
 
 
 class _Shard:
-    """A shard that is awaited; `size` is that of its input, as it is stored."""
+    """A shard that is awaited.
 
-    def __init__(self, task: ShardTask, size: int) -> None:
+    Attributes:
+      size: of its input, as it is stored.
+      passes: how often M1 reads the text: twice, where it is decoded again.
+    """
+
+    def __init__(self, task: ShardTask, size: int, passes: int = 1) -> None:
         self.size = size
+        self.passes = passes
         self._task = task
 
     @cached_property
@@ -82,7 +91,7 @@ class _Shard:
 
     def read(self, symbols: int) -> int:
         """How much of the input so many coded symbols are."""
-        return min(self.size, self.size * symbols // self._text_bytes)
+        return min(self.size, self.size * symbols // (self.passes * self._text_bytes))
 
 
 def _update(bar: "tqdm[None]", directory: str, shards: dict[str, _Shard]) -> None:

@@ -177,6 +177,7 @@ class AcCodec(_ArithmeticCodec):
             context=self.m1_context,
             lanes=lanes,
             max_padding=self.token_bits - 1,
+            progress=self.progress,
         )
 
     def _facts(self) -> dict[str, Any]:

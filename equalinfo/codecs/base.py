@@ -128,7 +128,8 @@ class Codec(ABC):
     """Where it is not lossless."""
 
     progress: Callable[[int], object] | None = None
-    """Where encoding runs a neural M1, it calls this with the symbols coded since the last call."""
+    """Where a neural M1 runs, it is called with what was done since the last call: symbols coded, or
+    read; where a method has windows, windows read (equal ones once)."""
 
     @classmethod
     def declared(cls) -> dict[str, Option]:

@@ -46,7 +46,9 @@ class BookWindows:
         coded = [self._book.encode(symbols, LONGEST) for symbols in examples]
         return [(codes, self._book.lengths(codes)) for codes in coded]
 
-    def decode(self, codes: list[WindowCodes]) -> list[ReadWindows]:
+    def decode(
+        self, codes: list[WindowCodes], progress: Callable[[int], object] | None
+    ) -> list[ReadWindows]:
         """The text of each example's windows."""
         arrays = [np.asarray(of_example, np.int64) for of_example in codes]
         return [(self._book.decode(array), self._book.lengths(array)) for array in arrays]
@@ -85,7 +87,9 @@ class ModelWindows:
         )
         return [(text.codes, text.lengths) for text in texts]
 
-    def decode(self, codes: list[WindowCodes]) -> list[ReadWindows]:
+    def decode(
+        self, codes: list[WindowCodes], progress: Callable[[int], object] | None
+    ) -> list[ReadWindows]:
         """See `BookWindows`."""
         texts = decode_windows(
             [list(of_example) for of_example in codes],
@@ -95,6 +99,7 @@ class ModelWindows:
             lanes=lanes_for(self.context),
             reset_every=self.reset_every,
             allow_invalid=self.allow_invalid,
+            progress=progress,
         )
         return [(text.symbols, text.lengths) for text in texts]
 
@@ -179,7 +184,7 @@ class WindowCodec(Codec):
         return encoded
 
     def _decode(self, ids: Sequence[Ids], lengths: Sequence[int] | None) -> list[Symbols]:
-        return [symbols for symbols, _ in self._windows.decode(self._codes(ids))]
+        return [symbols for symbols, _ in self._windows.decode(self._codes(ids), self.progress)]
 
     def count_window_errors(
         self, examples: Sequence[Symbols], encoded: Sequence[Encoded] | None = None
@@ -191,7 +196,8 @@ class WindowCodec(Codec):
         """
         checked = check_examples(examples)
         encoded = self.encode(checked) if encoded is None else encoded
-        decoded = self._windows.decode(self._codes([tokens.ids for tokens in encoded]))
+        codes = self._codes([tokens.ids for tokens in encoded])
+        decoded = self._windows.decode(codes, self.progress)
         errors = windows = 0
         for symbols, tokens, (text, lengths) in zip(checked, encoded, decoded, strict=True):
             # A token completes one window at most (N <= W), and no window is empty.

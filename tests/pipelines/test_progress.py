@@ -1,6 +1,7 @@
 """The bar of a job: by shards, and within a shard by the symbols that M1 has coded."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,31 @@ def test_the_bar_moves_within_a_shard_where_m1_runs(
     assert "0 of 1 shards" in seen[0][1] and "kB/s of text" in seen[0][1]
     assert _bar(out, task)[0] == task.file.size
     assert codec.progress is None
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("equal_info", {"window_bits": 24, "token_bits": 8}),
+        ("ac", {}),
+        ("equal_info_ac", {"window_bits": 24, "token_bits": 8}),
+    ],
+)
+def test_the_bar_moves_while_a_batch_is_decoded_again(
+    method: str, options: dict[str, int], task: ShardTask, tmp_path: Path
+) -> None:
+    precision = 16 if method == "equal_info" else 14
+    codec = codecs.create(method, model=HashModel(order=1, precision=precision), **options)
+    told: list[int] = []
+    (batch, _) = shard.read_batches(task, LAYOUT, runs_model=True)
+    codec.progress = told.append
+    shard.encode_batch(batch, LAYOUT, codec)
+    assert sum(told) == batch.num_bytes + batch.num_documents
+    half = len(told)
+    shard.encode_batch(batch, replace(LAYOUT, verify=True), codec)
+    assert sum(told) == 3 * (batch.num_bytes + batch.num_documents)
+    assert len(told) > 2 * half + 2  # not at once, in the end
+    assert min(told) >= 0
 
 
 def test_what_an_interrupted_job_counted_is_forgotten(
