@@ -5,7 +5,7 @@
 From .json.gz to finished TFRecords with the package's codebook, on `--workers` local processes,
 beside, in turns:
 
-  reading   the same runner and reader; documents are counted and dropped
+  reading   the same processes and reader; documents are counted and dropped
   naive     ReadFromText | ParDo(json, encode, tf.train.Example) | WriteToTFRecord(num_shards)
   seqio     seqio_cache_tasks on a byte task over the first file (it is slow)
 
@@ -14,6 +14,10 @@ file of one document of 28 kB, so what starts and compiles does not count; `whol
 all. CPU is that of the command and all its children, and is the one to trust on a machine that does
 other things too. Memory is the largest resident set of one of its processes, looked at five times a
 second. Every input file is given `--repeat` times under other names.
+
+    python -m benchmarks.pipeline --run stages --text ONE_FILE
+
+takes the steps of compressing one file apart, on one process.
 """
 
 import argparse
@@ -26,7 +30,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,11 +57,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeat", type=int, nargs="+", default=[1], help="of each file")
     parser.add_argument("--rounds", type=int, default=3, help="the best counts")
     parser.add_argument("--cases", nargs="+", default=CASES, choices=CASES)
-    parser.add_argument("--run", choices=CASES[1:], help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--run",
+        choices=["stages", *CASES[1:]],
+        help="stages: on one process, CPU seconds of each step of compress",
+    )
     parser.add_argument("--output", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.run:
-        _RUN[options.run](options.text, options.output, options.workers)
+        with tempfile.TemporaryDirectory() as scratch:
+            _RUN[options.run](options.text, options.output or scratch, options.workers)
         return
     with tempfile.TemporaryDirectory() as scratch:
         print(json.dumps({"load": os.getloadavg()[0], "cores": os.cpu_count()}), flush=True)
@@ -162,12 +171,6 @@ def _measure(command: list[str]) -> Measured:
     return Measured(wall, sum(cpu.values()), largest)
 
 
-def _beam(build: Any, workers: int) -> None:
-    from pipelines.runner import RunnerOptions, run_pipeline
-
-    run_pipeline(RunnerOptions.checked("FnApiRunner", workers, []), build)
-
-
 def _count(file: Any) -> int:
     from equalinfo.data.text import text_bytes
 
@@ -175,22 +178,60 @@ def _count(file: Any) -> int:
 
 
 def run_reading(text: str, output: str, workers: int) -> None:
-    """Read all documents with our reader, and drop them."""
-    import apache_beam as beam
-
+    """Read all documents with our reader and our processes, and drop them."""
     from benchmarks.pipeline import _count  # by its name: workers import it
-    from pipelines.sources import find
+    from equalinfo.data.find import find
+    from pipelines.executors.local import map_in_order
 
-    _beam(
-        lambda pipeline: (
-            pipeline
-            | beam.Create(find([text]))
-            | beam.Reshuffle()
-            | beam.Map(_count)
-            | beam.CombineGlobally(sum)
-        ),
-        workers,
-    )
+    sum(map_in_order(_count, find([text]), workers))
+
+
+def run_stages(text: str, output: str, workers: int) -> None:
+    """CPU seconds of each step on one process, the best of some rounds, taken in turns."""
+    from equalinfo import codecs
+    from equalinfo.data.find import find
+    from equalinfo.data.text import text_bytes
+    from pipelines import shard
+
+    task = shard.ShardTask(find([text])[0], 0, 1)
+    layout = shard.Layout()
+    for method, options in STAGE_CODECS:
+        codec = codecs.create(method, **options)
+        read = list(shard.read_batches(task, layout, runs_model=False))
+        symbols = [[example.symbols for example in batch.examples] for batch in read]
+        steps: dict[str, Callable[[], object]] = {
+            "read": lambda: text_bytes(task.file),
+            "read and cut": lambda: list(
+                map(
+                    len, ([*x.examples] for x in shard.read_batches(task, layout, runs_model=False))
+                )
+            ),
+            "code": lambda: [codec.encode(some) for some in symbols if some],  # noqa: B023
+            "code and pack": lambda: [shard.encode_batch(x, layout, codec) for x in read],  # noqa: B023
+            "all": lambda: shard.compress_shard(task, layout, codec, output),  # noqa: B023
+        }
+        best = dict.fromkeys(steps, float("inf"))
+        for _ in range(STAGE_ROUNDS):
+            for name, step in steps.items():
+                start = time.process_time()
+                step()
+                best[name] = min(best[name], time.process_time() - start)
+        needed = best["read"] + best["code"]
+        line = {
+            "method": method,
+            **options,
+            "seconds": {name: round(seconds, 3) for name, seconds in best.items()},
+            "beyond reading and coding": round((best["all"] - needed) / needed, 2),
+        }
+        print(json.dumps(line), flush=True)
+
+
+STAGE_CODECS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("codebook", {}),
+    ("codebook", {"parse": "longest"}),
+    ("equal_info", {}),
+)
+STAGE_ROUNDS = 9
 
 
 def _examples(line: str) -> list[bytes]:
@@ -217,15 +258,17 @@ def run_naive(text: str, output: str, workers: int) -> None:
     from benchmarks.pipeline import _examples
 
     shards = len(glob.glob(text))
-    _beam(
-        lambda pipeline: (
+    options = beam.options.pipeline_options.PipelineOptions(
+        ["--direct_running_mode=multi_processing", f"--direct_num_workers={workers}"]
+    )
+    runner = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+    with beam.Pipeline(runner=runner, options=options) as pipeline:
+        _ = (
             pipeline
             | beam.io.ReadFromText(text)
             | beam.FlatMap(_examples)
             | beam.io.WriteToTFRecord(output + "/train", num_shards=shards)
-        ),
-        workers,
-    )
+        )
 
 
 def run_seqio(text: str, output: str, workers: int) -> None:
@@ -246,7 +289,7 @@ def run_seqio(text: str, output: str, workers: int) -> None:
     )
 
 
-_RUN = {"reading": run_reading, "naive": run_naive, "seqio": run_seqio}
+_RUN = {"stages": run_stages, "reading": run_reading, "naive": run_naive, "seqio": run_seqio}
 
 
 if __name__ == "__main__":
