@@ -69,14 +69,10 @@ class Codebook:
     ) -> None:
         """Check the tables. `compile` and `load` are the ways to get a codebook.
 
-        Args:
-          info: see the class.
-          texts: see the class.
-          offsets: see the class.
-          information: see the class.
-          bases: uint32[inner nodes], the double array (see `double_array.lay_out`); None: make it.
-          entries: uint64[], the double array of format 2, which nothing reads any more; its
-            presence makes this a codebook of format 2, whose sha256 it is part of.
+        The first four are the attributes. `bases`, uint32[inner nodes], is the double array (see
+        `double_array.lay_out`), made here where it is None. `entries`, uint64[], is the double
+        array of format 2, which nothing reads any more; its presence makes this a codebook of
+        format 2, whose sha256 it is part of.
 
         Raises:
           ValueError: the texts are not `info.num_codes` texts in lexicographic order with all 257

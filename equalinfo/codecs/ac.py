@@ -23,14 +23,13 @@ from equalinfo.codecs.base import (
     Ids,
     check_examples,
     check_ids,
-    check_token_bits,
     codes_to_ids,
     m1_facts,
     neural,
     option,
 )
 from equalinfo.coding import arithmetic
-from equalinfo.coding.bits import Bits, bits_to_tokens, tokens_to_bits
+from equalinfo.coding.bits import Bits, bits_to_tokens, check_token_bits, tokens_to_bits
 from equalinfo.coding.drive import decode_texts, encode_texts, lanes_for
 from equalinfo.frequencies import cumulative
 from equalinfo.m1.base import AC_PRECISION, MAX_PRECISION, FrequencyModel

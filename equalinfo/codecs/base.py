@@ -444,14 +444,6 @@ def _check_lengths(decoded: Sequence[Symbols], lengths: Sequence[int] | None) ->
             )
 
 
-def check_token_bits(token_bits: int, highest: int = 16) -> int:
-    """`token_bits` where it is an integer in 1..highest, else a ValueError."""
-    value = check_integer("token_bits", token_bits)
-    if not 1 <= value <= highest:
-        raise ValueError(f"token_bits={value} is not in 1..{highest}.")
-    return value
-
-
 def check_integer(name: str, value: int, lowest: int | None = None) -> int:
     """`value` as a plain int, which JSON can hold; a ValueError for other types and below `lowest`.
 

@@ -21,11 +21,10 @@ from equalinfo.codecs.base import (
     Ids,
     check_examples,
     check_ids,
-    check_token_bits,
     codes_to_ids,
     option,
 )
-from equalinfo.coding.bits import bits_to_tokens, tokens_to_bits
+from equalinfo.coding.bits import bits_to_tokens, check_token_bits, tokens_to_bits
 
 _HEADER_BYTES, _FOOTER_BYTES = 2, 4
 

@@ -82,7 +82,7 @@ def tokens_to_codes(
 
 def bits_to_tokens(bits: Bits, token_bits: int) -> Tokens:
     """Cut uint8[n] of 0 and 1 in N-bit tokens, the last padded with zeros: int32[ceil(n / N)]."""
-    _check_token_bits(token_bits)
+    check_token_bits(token_bits)
     count = -(-len(bits) // token_bits)
     padded = np.zeros(count * token_bits, np.uint8)
     padded[: len(bits)] = bits
@@ -98,7 +98,7 @@ def tokens_to_bits(tokens: npt.NDArray[np.integer], token_bits: int) -> Bits:
     Raises:
       ValueError: a token outside [0, 2^token_bits).
     """
-    _check_token_bits(token_bits)
+    check_token_bits(token_bits)
     tokens = np.asarray(tokens)
     _check_range(tokens, token_bits, "token")
     wide = np.unpackbits(tokens.astype(">u2").view(np.uint8))
@@ -157,7 +157,8 @@ def _out_of_range(what: str, value: int, place: int, width: int) -> ValueError:
     )
 
 
-def _check_token_bits(token_bits: int) -> None:
+def check_token_bits(token_bits: int) -> None:
+    """Raise ValueError unless 1 <= token_bits <= 16."""
     if not 1 <= token_bits <= MAX_TOKEN_BITS:
         raise ValueError(
             f"token_bits={token_bits} is outside 1..{MAX_TOKEN_BITS}. "
@@ -177,7 +178,7 @@ def check_window_bits(window_bits: int) -> None:
 def check_widths(window_bits: int, token_bits: int) -> None:
     """Raise ValueError unless codes come back: 9 <= W <= 128, N <= W, N in 1..16 or W itself."""
     if not (token_bits == window_bits <= MAX_WHOLE_BITS):
-        _check_token_bits(token_bits)
+        check_token_bits(token_bits)
     check_window_bits(window_bits)
     if token_bits > window_bits:
         raise ValueError(

@@ -108,7 +108,7 @@ class CountModel:
 
     @property
     def precision(self) -> int:
-        """P."""
+        """P: frequencies sum to 2^P."""
         return self._precision
 
     @property

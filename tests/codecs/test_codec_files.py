@@ -124,7 +124,7 @@ def test_models_may_be_given_as_files(static_codecs, tmp_path):
     with pytest.raises(FileNotFoundError, match="absent"):
         codecs.create("ac", model=tmp_path / "absent")
     (tmp_path / "text").write_text("text")
-    with pytest.raises(ValueError, match="not a frozen (or static )?M1"):
+    with pytest.raises(ValueError, match=r"not a frozen (or static )?M1"):
         codecs.create("ac", model=tmp_path / "text")
     static_codecs[7].codebook.save(tmp_path / "codebook.eqi")
     with pytest.raises(ValueError, match="is not an M1"):

@@ -73,8 +73,8 @@ def test_wrong_symbols(static_codecs):
         ("zip", {}, "'zip' is not one of bytes, sentencepiece"),
         ("bytes", {"token_bits": 8}, "'bytes' has no option 'token_bits'. Its options: none"),
         ("gzip", {"window_bits": 16}, "Its options: token_bits, header"),
-        ("gzip", {"token_bits": 17}, r"token_bits=17 is not in 1\.\.16"),
-        ("gzip", {"token_bits": 0}, r"token_bits=0 is not in 1\.\.16"),
+        ("gzip", {"token_bits": 17}, r"token_bits=17 is outside 1\.\.16"),
+        ("gzip", {"token_bits": 0}, r"token_bits=0 is outside 1\.\.16"),
         ("gzip", {"token_bits": 1.5}, "token_bits=1.5 is not an integer"),
         ("static_ac", {}, "'static_ac' needs option 'model'"),
         (
