@@ -72,3 +72,29 @@ def threshold(remainders: npt.NDArray[np.int64], left: int, bits: int) -> tuple[
         if above < left <= above + equal:
             return members[index], left - above
     return 1 << bits, 0
+
+
+@njit(cache=True, nogil=True)
+def narrow_threshold(remainders: npt.NDArray[np.int32], left: int, bits: int) -> tuple[int, int]:
+    """`threshold` for remainders of few bits: a pass for each bit, but passes of vectors.
+
+    Args:
+      remainders: int32[n], each in [0, 2^bits).
+      left: how many win, 0 <= left <= n.
+      bits: width of a remainder, at most 30.
+    """
+    if left <= 0:
+        return 1 << bits, 0
+    # The largest t that `left` remainders or more reach, from its highest bit down.
+    limit = np.int32(0)
+    for bit in range(bits - 1, -1, -1):
+        higher = np.int32(limit | np.int32(1 << bit))
+        reach = np.int32(0)
+        for index in range(remainders.size):
+            reach += np.int32(remainders[index] >= higher)
+        if reach >= left:
+            limit = higher
+    above = 0
+    for index in range(remainders.size):
+        above += np.int32(remainders[index] > limit)
+    return int(limit), left - above

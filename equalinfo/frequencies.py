@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import NUM_SYMBOLS
-from equalinfo.apportionment import threshold, winners
+from equalinfo.apportionment import narrow_threshold, winners
 from equalinfo.jit import njit
 from equalinfo.m1.base import DEFAULT_PRECISION, Frequencies, check_precision
 
@@ -149,19 +149,21 @@ def share_log2(
     table: npt.NDArray[np.int64],
     precision: int,
     weights: npt.NDArray[np.int64],
-    remainders: npt.NDArray[np.int64],
+    remainders: npt.NDArray[np.int32],
     out: npt.NDArray[np.uint32],
 ) -> None:
-    """`from_log2` of one row; `weights` and `remainders` are scratch, int64[257]."""
-    largest = row[0]
+    """`from_log2` of one row; `weights` int64[257] and `remainders` int32[257] are scratch."""
+    largest = np.int32(row[0])
     for symbol in range(NUM_SYMBOLS):
-        largest = max(largest, row[symbol])
+        largest = max(largest, np.int32(row[symbol]))
+    for symbol in range(NUM_SYMBOLS):
+        # Unsigned: an index that might be negative is not vectorised. It is below 2^16, 64 bits.
+        distance = np.uint64(largest - np.int32(row[symbol]))
+        weight = table[distance & np.uint64((1 << LOG2_BITS) - 1)]
+        weights[symbol] = weight >> np.int64(distance >> np.uint64(LOG2_BITS))
     total = np.int64(0)
     for symbol in range(NUM_SYMBOLS):
-        distance = np.int64(largest) - np.int64(row[symbol])
-        weight = table[distance & ((1 << LOG2_BITS) - 1)] >> min(distance >> LOG2_BITS, 62)
-        weights[symbol] = weight
-        total += weight
+        total += weights[symbol]
     points = np.int64((1 << precision) - NUM_SYMBOLS)
     inverse = 1.0 / float(total)
     left = points
@@ -172,17 +174,17 @@ def share_log2(
         remainder = product - share * total
         down, up = np.int64(remainder < 0), np.int64(remainder >= total)
         share += up - down
-        remainders[symbol] = remainder + (down - up) * total
+        remainders[symbol] = np.int32(remainder + (down - up) * total)
         out[symbol] = np.uint32(1 + share)
         left -= share
-    bits = 8  # of remainders: few share their top eight bits only if these are all there are
+    bits = 1  # of remainders, which are less than the sum: 257 weights of up to 2^20
     while total >> bits:
         bits += 1
-    limit, ties = threshold(remainders, int(left), bits)
+    limit, ties = narrow_threshold(remainders, int(left), bits)
     for symbol in range(NUM_SYMBOLS):
-        if remainders[symbol] > limit:
-            out[symbol] += np.uint32(1)
-        elif remainders[symbol] == limit and ties > 0:
+        out[symbol] += np.uint32(remainders[symbol] > limit)
+    for symbol in range(NUM_SYMBOLS):
+        if remainders[symbol] == limit and ties > 0:
             out[symbol] += np.uint32(1)
             ties -= 1
 
@@ -195,7 +197,7 @@ def share_log2_rows(
     out: npt.NDArray[np.uint32],
 ) -> None:
     """`from_log2` of int16[n, 257]."""
-    weights, remainders = np.empty(NUM_SYMBOLS, np.int64), np.empty(NUM_SYMBOLS, np.int64)
+    weights, remainders = np.empty(NUM_SYMBOLS, np.int64), np.empty(NUM_SYMBOLS, np.int32)
     for index in range(rows.shape[0]):
         share_log2(rows[index], table, precision, weights, remainders, out[index])
 
@@ -210,7 +212,7 @@ def intervals_log2(
     sizes: npt.NDArray[np.uint32],
 ) -> None:
     """Fill starts[n] and sizes[n] with the interval that row i gives to symbols[i]."""
-    weights, remainders = np.empty(NUM_SYMBOLS, np.int64), np.empty(NUM_SYMBOLS, np.int64)
+    weights, remainders = np.empty(NUM_SYMBOLS, np.int64), np.empty(NUM_SYMBOLS, np.int32)
     out = np.empty(NUM_SYMBOLS, np.uint32)
     for index in range(symbols.shape[0]):
         share_log2(rows[index], table, precision, weights, remainders, out)

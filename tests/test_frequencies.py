@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equalinfo import frequencies as fq
-from equalinfo.apportionment import threshold, winners
+from equalinfo.apportionment import narrow_threshold, threshold, winners
 from equalinfo.m1.frozen.reference import reference_share
 
 PRECISIONS = [9, 10, 14, 16, 20]
@@ -50,6 +50,7 @@ def test_huge_counts_do_not_overflow() -> None:
 def test_threshold_marks_the_same_winners(values: list[int], data: st.DataObject) -> None:
     left = data.draw(st.integers(0, len(values)))
     limit, ties = threshold(np.array(values, np.int64), left, 14)
+    assert narrow_threshold(np.array(values, np.int32), left, 14) == (limit, ties)
     marked = []
     for value in values:
         tie = value == limit and ties > 0
