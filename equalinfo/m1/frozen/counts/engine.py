@@ -12,6 +12,7 @@ from equalinfo.m1.frozen.counts.tables import (
     MOST_SYMBOLS,
     NUM_HISTORIES,
     SLOT_BITS,
+    START,
     TEXT_CONTEXT,
     FrozenCounts,
     Mixer,
@@ -160,8 +161,13 @@ def _own(logits: Logits) -> Logits:
 def new_state(trie: Trie, lanes: int, history: bool) -> kernels.State:
     """Of empty texts."""
     size = (NUM_HISTORIES, 1 << SLOT_BITS, 3) if history else (0, 0, 0)
-    state = kernels.State(
-        nodes=np.zeros((lanes, MOST_SYMBOLS), np.int32),
+    begin = np.full(MOST_SYMBOLS, -1, np.int32)
+    begin[0] = 0
+    if trie.first[START + 1] < trie.first[START + 2]:
+        begin[1] = START + 1
+    return kernels.State(
+        nodes=np.tile(begin, (lanes, 1)),
+        begin=begin,
         size=np.zeros(lanes, np.int64),
         recent=np.zeros((lanes, 16), np.int16),
         words=np.zeros((lanes, 2), np.int64),
@@ -170,9 +176,6 @@ def new_state(trie: Trie, lanes: int, history: bool) -> kernels.State:
         history=np.zeros((lanes, *size), np.uint16),
         used=np.zeros(lanes, np.bool_),
     )
-    for lane in range(lanes):
-        kernels.forget(trie, state, lane)
-    return state
 
 
 def flat_weights(mixer: Mixer) -> kernels.Weights:

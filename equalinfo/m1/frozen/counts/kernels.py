@@ -41,6 +41,7 @@ class State(NamedTuple):
     Attributes:
       nodes: int32[lanes, 16]; at k the node of the text's last k symbols (START before them) if it
         is one with children, else -1.
+      begin: int32[16], the nodes of an empty text.
       size: int64[lanes], symbols read.
       recent: int16[lanes, 16], the last symbols, as a ring.
       words: int64[lanes, 2], hashes of the word that goes on (0: none) and of the one before.
@@ -52,6 +53,7 @@ class State(NamedTuple):
     """
 
     nodes: Any
+    begin: Any
     size: Any
     recent: Any
     words: Any
@@ -70,12 +72,9 @@ class Weights(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def forget(trie: Trie, state: State, lane: int) -> None:
-    """The lane's text is empty (again)."""
-    state.nodes[lane, :] = -1
-    state.nodes[lane, 0] = 0
-    if trie.first[START + 1] < trie.first[START + 2]:
-        state.nodes[lane, 1] = START + 1
+def forget(state: State, lane: int) -> None:
+    """The lane's text is empty again."""
+    state.nodes[lane] = state.begin
     state.size[lane] = 0
     state.words[lane, :] = 0
     state.slots[lane, :] = -1
@@ -291,7 +290,7 @@ def read_lanes(
     sums = np.empty(NUM_SYMBOLS, np.int32)
     for lane in range(begin, end):
         if reset[lane]:
-            forget(trie, state, lane)
+            forget(state, lane)
         advance(trie, state, lane, symbols[lane])
         mix(
             trie, pairs, weights, state, lane, length, logits[lane if has_network else 0],

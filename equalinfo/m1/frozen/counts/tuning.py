@@ -122,7 +122,7 @@ def _learn(
     sums, likely = np.empty(NUM_SYMBOLS), np.empty(NUM_SYMBOLS)
     bits = 0.0
     last = NUM_SYMBOLS
-    kernels.forget(trie, state, 0)
+    kernels.forget(state, 0)
     for place in range(len(text)):
         size, row = kernels.features(trie, state, 0, length, symbols, places)
         own, below = network[row] / _UNIT, base[row] / _UNIT
