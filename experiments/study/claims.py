@@ -120,22 +120,25 @@ def learned(results: Results, name: str, expected: bool | None) -> Finding:
       results: of the study.
       name: of the tokenizer.
       expected: by the paper; None: it says that longer windows learn less and less.
+
+    Returns:
+      Undecided, too, where none is learned and neither is any other of that size.
     """
     says = {True: "is learned", False: "is not learned", None: "is learned at all"}[expected]
     claim = f"{name} {says}"
     source = "[paper 5.1, Table 15]"
     size = _largest(results, name)
-    known = results.tokenizers.get(name)
-    if size is None or known is None:
+    if size is None or name not in results.tokenizers:
         return Finding(claim, source, None, "", _NOT_RUN)
     runs = results.of(name, size)
-    unigram = known.ngrams[0]
-    saved = 1 - _mean(runs) / unigram
-    error = results.spread.error(len(runs)) / unigram
+    saved, error = _saved(results, name, size)
     evidence = f"{size}: {_mean(runs):.4f} bits/byte, {saved:.1%} below its token frequencies"
     if not abs(saved - _NOT_LEARNED) > error:
         return Finding(claim, source, None, evidence, "within its error of 1%, or no seeds")
     is_learned = saved > _NOT_LEARNED
+    others = [_saved(results, other, size)[0] for other in results.tokenizers if other != name]
+    if not is_learned and not any(other > _NOT_LEARNED for other in others):
+        return Finding(claim, source, None, evidence, "no model of this size has learned anything")
     return Finding(claim, source, is_learned == (expected is not False), evidence)
 
 
@@ -210,14 +213,9 @@ def longer_windows(results: Results, names: Sequence[str]) -> Finding:
     ]
     if not sizes:
         return Finding(claim, source, None, "", _NOT_RUN)
-    saved = {}
-    errors = []
-    for name in names:
-        runs = results.of(name, sizes[-1])
-        if runs and name in results.tokenizers:
-            unigram = results.tokenizers[name].ngrams[0]
-            saved[name] = 1 - _mean(runs) / unigram
-            errors.append(results.spread.error(len(runs)) / unigram)
+    found = {name: _saved(results, name, sizes[-1]) for name in names}
+    saved = {name: share for name, (share, _) in found.items() if not math.isnan(share)}
+    errors = [error for share, error in found.values() if not math.isnan(share)]
     evidence = f"{sizes[-1]}: " + ", ".join(f"{name} {x:.1%}" for name, x in saved.items())
     steps = np.diff(list(saved.values()))
     error = 2 * max(errors) if errors else math.nan
@@ -286,6 +284,15 @@ def rank_correlation(x: Sequence[float], y: Sequence[float]) -> tuple[float, flo
         rng=np.random.default_rng(0),
     )
     return float(tested.statistic), float(tested.pvalue)
+
+
+def _saved(results: Results, name: str, size: str) -> tuple[float, float]:
+    """(share of what token frequencies cost that a model saves, its error); NaN: not run."""
+    runs = results.of(name, size)
+    if not runs or name not in results.tokenizers:
+        return math.nan, math.nan
+    unigram = results.tokenizers[name].ngrams[0]
+    return 1 - _mean(runs) / unigram, results.spread.error(len(runs)) / unigram
 
 
 def _largest(results: Results, name: str) -> str | None:

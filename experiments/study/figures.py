@@ -86,7 +86,9 @@ def _figure(
             axes.plot(*zip(*points, strict=True), label=name, **style)
     axes.set_xscale("log")
     finals = [run.bits_per_byte for run in results.runs]
-    axes.set_ylim(min(finals) - 0.1, max(finals) * 1.15)
+    error = results.spread.error(1)
+    low = min(finals) - (0 if np.isnan(error) else error)
+    axes.set_ylim(low - 0.05, max(finals) * 1.15)
     axes.set_xlabel(label)
     axes.set_ylabel("bits/byte, validation")
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))

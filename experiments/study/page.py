@@ -44,8 +44,8 @@ def protocol(results: Results) -> str:
     study, of_all = results.study, results.study.training
     chosen = study.learning_rate
     rates = "; ".join(
-        f"{size}: {rate:g} of "
-        + ", ".join(f"{tried:g} ({_number(bits)})" for tried, bits in all_tried)
+        f"{size}: {rate:g}, the best of "
+        + ", ".join(f"{tried:g} ({_number(bits)} bits/byte)" for tried, bits in all_tried)
         for size, (rate, all_tried) in results.rates.items()
     )
     spread = results.spread

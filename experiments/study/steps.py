@@ -261,7 +261,7 @@ def model(store: Store, study: Study, job: Job, rate: float) -> Path:
         seconds = time.monotonic() - start
         _say(
             f"{job.label}: {score.bits_per_byte:.4f} bits/byte; "
-            f"{seconds:,.0f} s, if not continued: {planned.training_flops / seconds / 1e9:.0f} "
+            f"{seconds:,.0f} s, if not continued: {planned.training_flops / seconds / 1e9:.1f} "
             f"GFLOP/s, {planned.steps * of_all.batch_rows * planned.length / seconds:,.0f} tokens/s"
         )
         return {"bits_per_byte": score.bits_per_byte, "accuracy": score.accuracy, "curve": curve}

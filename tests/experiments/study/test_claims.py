@@ -124,8 +124,15 @@ def test_equal_flops_are_between_sizes() -> None:
     [(2.0, True, True), (2.0, False, False), (2.999, True, False), (2.999, False, True)],
 )
 def test_learned(bits: float, expected: bool, holds: bool) -> None:
-    found = results(*seeds("A", "small", bits, bits + 1e-4))
+    other = run("B", "small", 1.5)
+    found = results(*seeds("A", "small", bits, bits + 1e-4), other)
     assert claims.learned(found, "A", expected).holds is holds
+
+
+def test_nothing_is_said_where_no_model_learned_anything() -> None:
+    found = results(*seeds("A", "small", 3.1, 3.1001), run("B", "small", 3.2))
+    finding = claims.learned(found, "A", False)
+    assert finding.holds is None and "no model" in finding.reason
 
 
 @pytest.mark.parametrize(("bits", "holds"), [((2.0, 2.5, 2.9), True), ((2.0, 2.9, 2.5), False)])
