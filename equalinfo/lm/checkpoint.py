@@ -1,7 +1,6 @@
 """A run directory: whose run it is, and Orbax checkpoints of its parameters and optimizer state."""
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from typing import Any
 import orbax.checkpoint as ocp
 from tqdm import tqdm
 
+from equalinfo.data import storage
 from equalinfo.data.manifest import MANIFEST_FILE
 from equalinfo.lm.config import TrainConfig
 
@@ -119,11 +119,8 @@ def claim(directory: Path, config: TrainConfig, data: Mapping[str, Any] | str) -
       ValueError: it is another's, see `check`.
     """
     check(directory, config, data)
-    directory.mkdir(parents=True, exist_ok=True)
-    path, beside = directory / "config.json", directory / "config.json.new"
     content = {"config": config.to_json(), "data": _named(data)}
-    beside.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-    os.replace(beside, path)
+    storage.write_text(str(directory / "config.json"), json.dumps(content, indent=2) + "\n")
 
 
 def check(

@@ -6,6 +6,8 @@ from types import TracebackType
 
 from tensorboardX import SummaryWriter
 
+from equalinfo.data import storage
+
 
 class MetricsWriter:
     """Writes `metrics.jsonl` and TensorBoard events into a directory."""
@@ -24,7 +26,7 @@ class MetricsWriter:
                 # A killed run may leave half a line at the end.
                 if line.endswith("\n") and json.loads(line)["step"] <= first_step:
                     kept.append(line)
-            path.write_text("".join(kept))
+            storage.write_text(str(path), "".join(kept))
         self._file = path.open("a")
         self._board = SummaryWriter(str(directory), purge_step=first_step + 1)
 
