@@ -128,8 +128,8 @@ class Codec(ABC):
     """Where it is not lossless."""
 
     progress: Callable[[int], object] | None = None
-    """Where a neural M1 runs, it is called with what was done since the last call: symbols coded, or
-    read; where a method has windows, windows read (equal ones once)."""
+    """Where a neural M1 runs, it is called with what was done since the last call: symbols coded,
+    or read; where a method has windows, windows read (equal ones once)."""
 
     @classmethod
     def declared(cls) -> dict[str, Option]:
