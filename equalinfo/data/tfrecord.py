@@ -44,7 +44,8 @@ def frame_all(data: bytes, ends: Iterable[int]) -> bytes:
       data: of all records.
       ends: where each ends in it.
     """
-    parts, start = [], 0
+    parts: list[bytes] = []
+    start = 0
     for end in ends:
         record = data[start:end]
         parts += (_header(end - start), record, _CRC.pack(_masked_crc(record)))

@@ -191,7 +191,7 @@ def test_a_data_set_of_the_same_codebook_goes_into_the_mixture(
 
     flags = [f"--input={tmp_path}/c4-train.*.json.gz", f"--output={tmp_path / 'data'}"]
     method = ["--method=codebook", f"--codebook={codebook}", "--sequence_length=32"]
-    assert compress.main([*flags, *method, "--no-progress"]) == 0
+    assert compress.main([*flags, *method, "--quiet"]) == 0
     tasks = [register(tmp_path / "data"), register_text_task("mixed_text", source, codebook)]
     seqio.MixtureRegistry.add("mixed_both", tasks, default_rate=1.0)
     mixture = seqio.get_mixture_or_task("mixed_both")
