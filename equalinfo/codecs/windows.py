@@ -48,10 +48,16 @@ class BookWindows:
 
     def decode(
         self, codes: list[WindowCodes], progress: Callable[[int], object] | None
-    ) -> list[ReadWindows]:
+    ) -> list[Symbols]:
         """The text of each example's windows."""
-        arrays = [np.asarray(of_example, np.int64) for of_example in codes]
-        return [(self._book.decode(array), self._book.lengths(array)) for array in arrays]
+        return [self._book.decode(np.asarray(of_example, np.int64)) for of_example in codes]
+
+    def read(
+        self, codes: list[WindowCodes], progress: Callable[[int], object] | None
+    ) -> list[ReadWindows]:
+        """The same, and the symbols of each window."""
+        lengths = [self._book.lengths(of_example) for of_example in codes]
+        return list(zip(self.decode(codes, progress), lengths, strict=True))
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,12 @@ class ModelWindows:
         return [(text.codes, text.lengths) for text in texts]
 
     def decode(
+        self, codes: list[WindowCodes], progress: Callable[[int], object] | None
+    ) -> list[Symbols]:
+        """See `BookWindows`."""
+        return [symbols for symbols, _ in self.read(codes, progress)]
+
+    def read(
         self, codes: list[WindowCodes], progress: Callable[[int], object] | None
     ) -> list[ReadWindows]:
         """See `BookWindows`."""
@@ -184,7 +196,7 @@ class WindowCodec(Codec):
         return encoded
 
     def _decode(self, ids: Sequence[Ids], lengths: Sequence[int] | None) -> list[Symbols]:
-        return [symbols for symbols, _ in self._windows.decode(self._codes(ids), self.progress)]
+        return self._windows.decode(self._codes(ids), self.progress)
 
     def count_window_errors(
         self, examples: Sequence[Symbols], encoded: Sequence[Encoded] | None = None
@@ -197,7 +209,7 @@ class WindowCodec(Codec):
         checked = check_examples(examples)
         encoded = self.encode(checked) if encoded is None else encoded
         codes = self._codes([tokens.ids for tokens in encoded])
-        decoded = self._windows.decode(codes, self.progress)
+        decoded = self._windows.read(codes, self.progress)
         errors = windows = 0
         for symbols, tokens, (text, lengths) in zip(checked, encoded, decoded, strict=True):
             # A token completes one window at most (N <= W), and no window is empty.
