@@ -43,7 +43,7 @@ def test_compress_and_verify(name: str, tmp_path: Path) -> None:
     kind = KINDS[name]
     data = ["--input", *write(kind, tmp_path / "in"), *kind.options]
     out = str(tmp_path / "out")
-    argv = ["--method=gzip", "--token_bits=8", "--no-progress", "--output", out]
+    argv = ["--method=gzip", "--token_bits=8", "--quiet", "--output", out]
     status, text = said(compress.main, [*argv, *data])
     expect(kind, status, text)
     if not kind.error:

@@ -52,3 +52,12 @@ def test_it_is_compressed(files: list[str], tmp_path: Path) -> None:
     assert compress.main(flags) == 0
     assert [text.decode() for text in restore(out, "train")] == TEXTS
     assert verify.main([f"--dataset={out}", "--input", *files]) == 0
+
+
+def test_it_is_a_text_task(files: list[str]) -> None:
+    pytest.importorskip("seqio", reason="the task needs SeqIO")
+    from tasks.sources import text_files
+
+    dataset = text_files({"train": files}).get_dataset("train", shuffle=False)
+    found = [text for sequence in dataset.as_numpy_iterator() for text in sequence["text"]]
+    assert [text.decode() for text in found] == TEXTS
