@@ -2,7 +2,7 @@
 
 Examples are those of `tasks.text`: every token is kept, and `num_bytes` is exact.
 
-  source = json_lines({"train": "c4-train.*.json.gz", "validation": "c4-validation.*.json.gz"})
+  source = text_files({"train": "c4-train.*.json.gz", "validation": "c4-validation.*.json.gz"})
   register_bytes(source)
   register_sentencepiece(source, "sp.model")
 """

@@ -1,6 +1,6 @@
 """Batches of a task for the local trainer (`equalinfo.lm.train`), streamed, never all in memory.
 
-register_text_task("c4_text", json_lines({"train": "c4-train.*.json.gz"}))
+register_text_task("c4_text", text_files({"train": "c4-train.*.json.gz"}))
 train(config, task_batches("c4_text", length=512, batch_size=64), Path("runs/m2"))
 """
 

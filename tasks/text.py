@@ -1,6 +1,6 @@
 """Tasks straight from text, tokenised while it is read: nothing is compressed beforehand.
 
-  source = json_lines({"train": "c4-train.*.json.gz", "validation": "c4-validation.*.json.gz"})
+  source = text_files({"train": "c4-train.*.json.gz", "validation": "c4-validation.*.json.gz"})
   register_text_task("c4_text", source)
 
 Documents -> token ids, the id EOS after each -> 128 joined -> examples of the sequence length: what
@@ -64,7 +64,7 @@ def register_text_task(
 
     Args:
       name: of the task.
-      source: `tasks.sources.json_lines(...)`, `tfds_text(...)`, or any other with a string `text`.
+      source: `tasks.sources.text_files(...)`, `tfds_text(...)`, or any other with a string `text`.
       codebook: a `.eqi` file, may be remote (gs://...); None takes the one of the package.
       eos: "id": each document is tokenised by itself and followed by the id 1; a model that writes
         the id ends its text, as decoders expect. "symbol": as in data sets of `pipelines.compress`

@@ -81,7 +81,7 @@ class Dataset:
             then, now = expected.get(key), found.get(key)
             if then == now:
                 continue
-            if key == "assets":
+            if key == "assets" and isinstance(then, dict) and isinstance(now, dict):
                 key = next(name for name in sorted(then | now) if then.get(name) != now.get(name))
                 then, now = (f"sha256:{x.get(key, 'none')[:12]}.." for x in (then, now))
             raise ManifestError(

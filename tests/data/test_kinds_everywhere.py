@@ -12,6 +12,7 @@ from data_kinds import KINDS, Kind
 
 pytest.importorskip("pyarrow")
 
+
 def said(main: object, argv: Sequence[str]) -> tuple[int, str]:
     """The exit status, and all that was printed."""
     out = io.StringIO()
