@@ -96,5 +96,5 @@ def narrow_threshold(remainders: npt.NDArray[np.int32], left: int, bits: int) ->
             limit = higher
     above = 0
     for index in range(remainders.size):
-        above += np.int32(remainders[index] > limit)
+        above += int(remainders[index] > limit)
     return int(limit), left - above
