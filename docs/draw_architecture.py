@@ -14,10 +14,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "figures" / "architecture.svg"
 PACKAGES = ("equalinfo", "pipelines", "tasks", "t5x_models", "experiments")
-FACE, FLOOR = "equalinfo", "equalinfo: floor"
-"""Modules of `equalinfo` in no room: those that stand on rooms, and those that rooms stand on."""
+FACE, TOKENIZER, FLOOR = "equalinfo", "equalinfo: tokenizer", "equalinfo: floor"
+"""Modules of `equalinfo` in no room: those that know data sets, those that know codebooks, and
+those that rooms stand on."""
 
-BOTTOM = "equalinfo/codecs/"
+DATA = "equalinfo/data/"
+BOTTOM = ("equalinfo/coding/", "equalinfo/m1/")
 
 WIDTH, HEIGHT = 246, 92  # of a box
 GAP, ROW = 24, 140  # between boxes of a row; from row to row
@@ -68,13 +70,19 @@ def rooms(root: Path = ROOT) -> dict[str, str]:
     """Module -> room."""
     names, graph = modules(root), module_graph(root)
     room = {module: room_of(module, names) for module in names}
-    bottom = {module for module in names if room[module] == BOTTOM}
+    bottom = {module for module in names if room[module] in BOTTOM}
     floor = {x for module in bottom for x in _reach(graph, module) if room[x] == FACE}
     floor.update(*(_reach(graph, module) for module in floor))
     for module in sorted(names, key=lambda x: len(_reach(graph, x))):
         if room[module] == FACE != module and _reach(graph, module) <= floor:
             floor.add(module)  # no room stands on it, but it stands on none
-    return {module: FLOOR if module in floor else room[module] for module in names}
+    for module in names:
+        reached = {room[x] for x in _reach(graph, module) - floor}
+        if module in floor:
+            room[module] = FLOOR
+        elif room[module] == FACE != module and DATA not in reached:
+            room[module] = TOKENIZER
+    return room
 
 
 def room_graph(root: Path = ROOT) -> Graph:
@@ -150,7 +158,7 @@ def rows(graph: Graph) -> list[list[str]]:
 
 def about(room: str, root: Path = ROOT) -> str:
     """What a room is for: the first sentence of its docstring."""
-    if room in (FACE, FLOOR):
+    if room in (FACE, TOKENIZER, FLOOR):
         inside = sorted(x for x, y in rooms(root).items() if y == room and "." in x)
         return ", ".join(module.partition(".")[2].replace(".", "/") for module in inside)
     path = root / room / "__init__.py"
