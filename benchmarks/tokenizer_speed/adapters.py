@@ -175,5 +175,6 @@ ADAPTERS: dict[str, tuple[str, type[Any]]] = {
     "Hugging Face Unigram": ("tokenizers", HuggingFace),
     "SentencePiece Unigram": ("sentencepiece", SentencePiece),
     "SentencePiece BPE": ("sentencepiece", SentencePiece),
+    "SentencePiece lossless": ("sentencepiece", SentencePiece),
     "SentencePiece across spaces": ("sentencepiece", SentencePiece),
 }

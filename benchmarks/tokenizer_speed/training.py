@@ -153,6 +153,17 @@ def train_sentencepiece_superwords(train: Path, vocab: int, path: Path) -> None:
     train_sentencepiece(train, vocab, path, "unigram", **options)
 
 
+def train_sentencepiece_lossless(train: Path, vocab: int, path: Path) -> None:
+    """Unigram that changes nothing: no normalization, all spaces kept, bytes for what is rare."""
+    options = {
+        "normalization_rule_name": "identity",
+        "remove_extra_whitespaces": False,
+        "add_dummy_prefix": False,
+        "byte_fallback": True,
+    }
+    train_sentencepiece(train, vocab, path, "unigram", **options)
+
+
 @dataclass(frozen=True)
 class Kind:
     """How a kind of tokenizer is made: modules it needs, its trainer, its files' suffix."""
@@ -172,6 +183,7 @@ KINDS = {
     "Hugging Face Unigram": Kind(("tokenizers",), train_hf_unigram, ".json"),
     "SentencePiece Unigram": Kind(("sentencepiece",), train_sentencepiece_unigram, ".model"),
     "SentencePiece BPE": Kind(("sentencepiece",), train_sentencepiece_bpe, ".model"),
+    "SentencePiece lossless": Kind(("sentencepiece",), train_sentencepiece_lossless, ".model"),
     "SentencePiece across spaces": Kind(
         ("sentencepiece",), train_sentencepiece_superwords, ".model"
     ),
