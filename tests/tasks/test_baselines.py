@@ -155,7 +155,7 @@ def test_a_truncated_gzip_is_noticed(tmp_path: Path, missing: int) -> None:
     data = gzip.compress(lines(texts))
     (tmp_path / "c4-train.json.gz").write_bytes(data[:-missing])
     name = register_bytes(source(tmp_path))
-    with pytest.raises(tf.errors.OpError, match=r"c4-train\.json\.gz is damaged"):
+    with pytest.raises(tf.errors.OpError, match=r"c4-train\.json\.gz: the compressed file was cut off"):
         read(name)
 
 
@@ -166,7 +166,7 @@ def test_a_truncated_gzip_is_noticed(tmp_path: Path, missing: int) -> None:
 def test_a_bad_line_is_named(tmp_path: Path, line: bytes) -> None:
     (tmp_path / "c4-train.json").write_bytes(lines([b"good", b"better"]) + line + b"\n")
     name = register_bytes(source(tmp_path))
-    with pytest.raises(tf.errors.OpError, match=r"c4-train\.json, line 3 has no text"):
+    with pytest.raises(tf.errors.OpError, match=r"c4-train\.json:3: "):
         read(name)
 
 
