@@ -170,7 +170,7 @@ def test_wrong_codecs_are_errors_of_one_line(
 ) -> None:
     base = ["--input", inputs, "--output", str(tmp_path / "out")]
     assert compress.main([*base, "--method=gzip", "--token_bits=17"]) == 1
-    assert "CodecError: token_bits=17 is not in 1..16" in capsys.readouterr().err
+    assert "CodecError: token_bits=17 is outside 1..16" in capsys.readouterr().err
     assert compress.main([*base, "--codec", str(tmp_path / "none")]) == 1
     assert compress.main([*base, "--m1", str(tmp_path / "none")]) == 1
     assert not (tmp_path / "out").exists()
