@@ -42,7 +42,7 @@ def test_list_of_tokens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     lines = (tmp_path / "list").read_text("utf-8").split("\n")[:-1]
     assert len(lines) == Tokenizer.default().vocab_size
     assert main(["export", "--tokens", str(tmp_path / "list")]) == 1
-    assert "exists" in capsys.readouterr().err
+    assert "is there already" in capsys.readouterr().err
 
 
 def test_files_are_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

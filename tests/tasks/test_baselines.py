@@ -155,7 +155,7 @@ def test_a_truncated_gzip_is_noticed(tmp_path: Path, missing: int) -> None:
     data = gzip.compress(lines(texts))
     (tmp_path / "c4-train.json.gz").write_bytes(data[:-missing])
     name = register_bytes(source(tmp_path))
-    with pytest.raises(tf.errors.OpError, match=r"c4-train\.json\.gz: the compressed file was cut off"):
+    with pytest.raises(tf.errors.OpError, match=r"json\.gz: the compressed file was cut off"):
         read(name)
 
 

@@ -66,4 +66,4 @@ def test_both_splits_of_a_data_set_have_one_layout(name, tmp_path):
         second = parse_compress([*common, *runs.second_split_options(options, codec)])
         assert second.codec == str(codec)
         for field in ("sequence_length", "example_bytes", "documents_per_sequence", "trim"):
-            assert getattr(first, field) == getattr(second, field), (method.name, field)
+            assert getattr(first.layout, field) == getattr(second.layout, field), method.name

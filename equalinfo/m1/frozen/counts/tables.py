@@ -118,6 +118,8 @@ class FrozenCounts:
       pairs: int16[258, 257], log2 of the probability of a symbol after another, in 1/1,024 bit; the
         last row: after START.
       mixers: for each of `USES`.
+      packed: the zlib streams of the large tables, as a file had them. They are written as they
+        were: packing takes 15 s, and other versions of zlib give other bytes.
     """
 
     length: int
@@ -126,6 +128,7 @@ class FrozenCounts:
     codes: npt.NDArray[np.uint8]
     pairs: npt.NDArray[np.int16]
     mixers: dict[str, Mixer]
+    packed: Tensors | None = dataclasses.field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check(self)
@@ -151,9 +154,11 @@ class FrozenCounts:
     def tensors(self) -> Tensors:
         """For a file: the large ones compressed (zlib), names begin with "counts."."""
         arrays = self._arrays()
-        for name in _COMPRESSED:
-            arrays[name] = np.frombuffer(zlib.compress(arrays[name].tobytes(), 9), np.uint8)
-        return {_PREFIX + name: value for name, value in arrays.items()}
+        packed = self.packed or {
+            name: np.frombuffer(zlib.compress(arrays[name].tobytes(), 9), np.uint8)
+            for name in _COMPRESSED
+        }
+        return {_PREFIX + name: value for name, value in (arrays | packed).items()}
 
     @classmethod
     def from_tensors(cls, tensors: Tensors, length: Any) -> "FrozenCounts":
@@ -164,8 +169,9 @@ class FrozenCounts:
         """
         left = {name.removeprefix(_PREFIX): value for name, value in tensors.items()}
         try:
-            for name in _COMPRESSED:
-                left[name] = np.frombuffer(zlib.decompress(left[name].tobytes()), np.uint8)
+            packed = {name: left[name] for name in _COMPRESSED}
+            for name, stream in packed.items():
+                left[name] = np.frombuffer(zlib.decompress(stream.tobytes()), np.uint8)
             tables = {name: left.pop(name) for name in (*_COMPRESSED, "pairs")}
             mixers = {
                 use: Mixer(*(left.pop(f"{use}.{name}") for name in Mixer._fields)) for use in USES
@@ -176,7 +182,7 @@ class FrozenCounts:
             raise ValueError(f"a compressed table is damaged: {error}.") from error
         if left:
             raise ValueError(f"tensors {sorted(left)} are unknown.")
-        return cls(length, **tables, mixers=mixers)
+        return cls(length, **tables, mixers=mixers, packed=packed)
 
     @functools.cached_property
     def first(self) -> npt.NDArray[np.int32]:
