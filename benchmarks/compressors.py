@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-import brotli  # type: ignore[import-untyped]
+import brotli
 import numpy as np
 import pyppmd
 import zstandard
