@@ -24,7 +24,7 @@ test-all: lint ## lint, then run every test (CONTRIBUTING.md says when)
 	@$(PYTEST) -m 'slow or not slow'
 
 demo: $(STAMP) ## compress the text in demo/text, train on the tokens, print a table (1 to 8 minutes)
-	@echo "Loading TensorFlow, JAX and Beam ..."
+	@echo "Loading TensorFlow and JAX ..."
 	@PYTHONPATH="$(CURDIR)" $(BIN)/python demo/run.py
 
 lint: $(STAMP) ## ruff, mypy, import-linter

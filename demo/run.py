@@ -236,7 +236,7 @@ def main() -> None:
         compiled = ["compile", "--from-text", TRAIN, "--codes", str(CODES)]
         if equalinfo([*compiled, "-o", str(work / "codebook.eqi")]):
             raise SystemExit("the codebook was not compiled, see above")
-    with stage("text -> tokens -> TFRecords, with Beam"):
+    with stage("text -> tokens -> TFRecords"):
         for method in every:
             directory, length = work / method.name, f"--sequence_length={LENGTH}"
             if method.m2:
