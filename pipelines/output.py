@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from equalinfo.codecs.base import CODEC_FILE, EOS_ID, PAD_ID, Codec, file_sha256
+from equalinfo.codecs.base import CODEC_FILE, EOS_ID, PAD_ID, Codec
 from equalinfo.data import storage
 from equalinfo.data.manifest import (
     CODEC_DIRECTORY,
@@ -198,10 +198,11 @@ def prepare(
     """
     with tempfile.TemporaryDirectory() as saved:
         codec.save(saved)
-        description = Path(saved, CODEC_FILE)
-        head = manifest_head(codec, layout, json.loads(description.read_text("utf-8")))
+        description = storage.join(saved, CODEC_FILE)
+        head = manifest_head(codec, layout, json.loads(storage.read_text(description)))
         limit = sum(task.file.limit or 0 for task in tasks)
-        job = Job(directory, layout, limits, head, file_sha256(description), len(tasks), limit)
+        sha256 = storage.sha256(description)
+        job = Job(directory, layout, limits, head, sha256, len(tasks), limit)
         kept = _take_out_split(job)
         if alone:
             _sweep(job, tasks)

@@ -1,6 +1,7 @@
 """What a worker does with one shard, whoever runs it."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,10 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
-from pathlib import Path
 
 from equalinfo import codecs
-from equalinfo.codecs.base import CODEC_FILE, Codec, file_sha256
+from equalinfo.codecs.base import CODEC_FILE, Codec
 from equalinfo.data import storage
 from pipelines import coded, output
 from pipelines.executors.work import SpreadWork
@@ -183,7 +183,7 @@ def load_codec(directory: str, sha256: str) -> Codec:
 @lru_cache(maxsize=2)
 def _load_codec(directory: str, sha256: str) -> Codec:
     with storage.local_copy(directory) as local:
-        found = file_sha256(Path(local, CODEC_FILE))
+        found = storage.sha256(os.path.join(local, CODEC_FILE))
         if found != sha256:
             raise ValueError(
                 f"the codec in {directory} is sha256:{found[:12]}.., this job began with "

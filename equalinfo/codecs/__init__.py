@@ -23,7 +23,6 @@ from equalinfo.codecs.base import (
     Encoded,
     LossyCodecError,
     Option,
-    file_sha256,
     option,
 )
 from equalinfo.codecs.bytes import BytesCodec
@@ -187,7 +186,7 @@ def _verify(directory: Path, name: str, expected: str) -> Path:
         raise ValueError(f"asset {name!r} of {directory} lies outside of it.")
     if not path.is_file():
         raise FileNotFoundError(f"asset {path} does not exist; a codec needs all its files.")
-    found = file_sha256(path)
+    found = storage.sha256(os.fspath(path))
     if found != expected:
         raise ValueError(
             f"asset {path} has sha256:{found[:12]}.., but {CODEC_FILE} says "

@@ -7,7 +7,6 @@ sha256 of each asset beside it (a frozen M1, a codebook, a SentencePiece model).
 """
 
 import dataclasses
-import hashlib
 import json
 import os
 from abc import ABC, abstractmethod
@@ -330,7 +329,7 @@ class Codec(ABC):
                 )
             value.save(directory / name)
         description = self.description(
-            {name: file_sha256(directory / name) for name in sorted(assets)}
+            {name: storage.sha256(os.fspath(directory / name)) for name in sorted(assets)}
         )
         # Last, and in one move: a directory with a codec.json is complete.
         text = json.dumps(description, indent=2, sort_keys=True) + "\n"
@@ -380,12 +379,6 @@ def m1_facts(model: FrequencyModel) -> dict[str, Any]:
 def size_in_name(codes: int) -> str:
     """A number of codes in the name of a task, in thousands from 1,000 on: v256, v65k."""
     return f"v{codes}" if codes < 1000 else f"v{codes // 1000}k"
-
-
-def file_sha256(path: str | os.PathLike[str]) -> str:
-    """Of a file's content, as 64 hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_examples(examples: Sequence[Symbols]) -> list[Symbols]:

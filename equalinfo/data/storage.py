@@ -323,7 +323,7 @@ def create(path: str) -> Iterator[HashingFile]:
     both finish, the later one replaces the earlier.
     """
     name = base_name(path)
-    directory = path[: -len(name) - 1] if len(path) > len(name) else "."
+    directory = path[: -len(name)] or "."
     temporary = join(directory, f"{TEMPORARY_PREFIX}{name}-{uuid.uuid4().hex[:12]}")
     make_directory(directory)
     file = _open_write(temporary)

@@ -17,6 +17,7 @@ import numpy as np
 
 from equalinfo import score
 from equalinfo.alphabet import EOS
+from equalinfo.data import storage
 from equalinfo.data.find import find
 from equalinfo.data.options import TextOptions
 from equalinfo.evaluation.ngram import KneserNey
@@ -175,11 +176,8 @@ def _encode(vocabulary: Vocabulary, documents: list[bytes], cache: Path | None) 
     if path.exists():
         found: Ids = np.load(path, allow_pickle=False)
         return found
-    from equalinfo.data.token_files import replacing
-
     ids = vocabulary.encode(documents)
-    cache.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as file:
+    with storage.create(os.fspath(path)) as file:
         np.save(file, ids)
     return ids
 

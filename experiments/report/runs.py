@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import itertools
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -13,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from equalinfo.cli import main as equalinfo
-from equalinfo.codecs.base import FORMAT_VERSION, file_sha256
+from equalinfo.codecs.base import FORMAT_VERSION
 from equalinfo.codecs.sentencepiece import train as train_sentencepiece
+from equalinfo.data import storage
 from equalinfo.data.manifest import MANIFEST_FILE, Manifest
 from equalinfo.data.options import TextOptions
 from equalinfo.lm import metrics
@@ -129,7 +131,7 @@ def dataset(store: Store, config: Config, text_folder: Path, method: Method) -> 
 def _contents(options: Sequence[str]) -> dict[str, str]:
     """sha256 of the files that options name, as `--m1 FILE` or `--m1=FILE`."""
     words = (word.partition("=")[2] if word.startswith("--") else word for word in options)
-    return {word: file_sha256(word) for word in words if Path(word).is_file()}
+    return {word: storage.sha256(word) for word in words if Path(word).is_file()}
 
 
 def second_split_options(options: Sequence[str], codec: Path | str) -> list[str]:
@@ -155,7 +157,7 @@ def package_assets() -> dict[str, str]:
         for entry in sorted((resources.files("equalinfo") / folder).iterdir(), key=str):
             if entry.name.endswith((".eqi", ".eqm")):
                 with resources.as_file(entry) as path:
-                    found[entry.name] = file_sha256(path)
+                    found[entry.name] = storage.sha256(os.fspath(path))
     return found
 
 
