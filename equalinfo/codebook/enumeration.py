@@ -18,20 +18,7 @@ from equalinfo.jit import njit
 from equalinfo.m1.base import Frequencies, FrequencyModel
 
 Integers = npt.NDArray[np.int64]
-
-
-class Texts(NamedTuple):
-    """What a codebook is made of.
-
-    Attributes:
-      texts: uint16[total], in lexicographic order.
-      offsets: int64[V + 1].
-      information: uint16[V], in 1/256 bit.
-    """
-
-    texts: npt.NDArray[np.uint16]
-    offsets: Integers
-    information: npt.NDArray[np.uint16]
+Texts = tuple[npt.NDArray[np.uint16], Integers, npt.NDArray[np.uint16]]
 
 
 class _Job(NamedTuple):
@@ -53,6 +40,11 @@ def enumerate_texts(
       context: symbols of left context that M1 sees.
       lanes: texts that M1 reads together; the result does not depend on it.
       progress: draw a bar over the texts found; a plan may find more than it takes in the end.
+
+    Returns:
+      texts: uint16[total], in lexicographic order.
+      offsets: int64[V + 1].
+      information: uint16[V], in 1/256 bit.
     """
     trie = _Trie(plan, model.precision)
     engine = getattr(model, "runs_on", "")
@@ -119,15 +111,17 @@ class _Trie:
         nodes = np.array([job.node for job in jobs], np.int64)
         sizes = -np.array([job.negative_size for job in jobs], np.int64)
         weights = np.array([self._weight_of.pop(job.node) for job in jobs], np.uint64)
-        found = self._plan.children(sizes, weights, frequencies, root)
-        first, self.size = self.size, self.size + len(found.rows)
-        self._parents.append(nodes[found.rows])
-        self._symbols.append(found.symbols)
-        self._weights.append(found.weights)
+        of_children = weights[:, None] * frequencies >> np.uint64(self._precision)
+        found = self._plan.children(sizes, of_children, frequencies, root)
+        rows, symbols = np.nonzero(found >= 0)
+        kept = (rows, symbols, of_children[rows, symbols], found[rows, symbols])
+        first, self.size = self.size, self.size + len(rows)
+        self._parents.append(nodes[rows])
+        self._symbols.append(symbols.astype(np.uint16))
+        self._weights.append(kept[2])
         out: list[list[_Job]] = [[] for _ in jobs]
-        columns = (found.rows, found.symbols, found.weights, found.sizes)
         for node, (row, symbol, weight, size) in enumerate(
-            zip(*(column.tolist() for column in columns), strict=True), first
+            zip(*(column.tolist() for column in kept), strict=True), first
         ):
             if self._plan.open(size):
                 out[row].append(_Job(-size, node, (*jobs[row].text, symbol)))
@@ -146,7 +140,7 @@ class _Trie:
         by_code = np.argsort(codes)
         parents = np.where(parents < 0, -1, codes[parents])[by_code]
         texts, offsets = _spell(parents, symbols[keep][by_code])
-        return Texts(texts, offsets, information_of(weights[keep][by_code], self._precision))
+        return texts, offsets, information_of(weights[keep][by_code], self._precision)
 
 
 @njit(cache=True, nogil=True)

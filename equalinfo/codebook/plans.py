@@ -4,7 +4,7 @@ All in integers, so that a plan gives the same texts wherever M1 gives the same 
 probability of a text is a weight: 2^(63-P) at the root, floor(weight f / 2^P) for a child.
 """
 
-from typing import Any, NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,22 +20,6 @@ Weights = npt.NDArray[np.uint64]
 Sizes = npt.NDArray[np.int64]
 
 
-class Children(NamedTuple):
-    """Children that a plan keeps, parent by parent, each parent's in symbol order.
-
-    Attributes:
-      rows: int64[n], the parent's place in the call.
-      symbols: uint16[n].
-      weights: uint64[n].
-      sizes: int64[n]; the plan asks M1 about large ones first.
-    """
-
-    rows: npt.NDArray[np.int64]
-    symbols: npt.NDArray[np.uint16]
-    weights: Weights
-    sizes: Sizes
-
-
 class Plan(Protocol):
     """Decides which children of a text become texts."""
 
@@ -44,13 +28,15 @@ class Plan(Protocol):
 
     def children(
         self, sizes: Sizes, weights: Weights, frequencies: Frequencies, root: bool
-    ) -> Children:
-        """The children to keep of some texts, given what follows each.
+    ) -> Sizes:
+        """Sizes of all children of some texts, int64[n, 257]; -1: the child is not wanted.
+
+        M1 is asked first about large texts.
 
         Args:
           sizes: int64[n] of the parents.
-          weights: uint64[n] of the parents.
-          frequencies: uint32[n, 257].
+          weights: uint64[n, 257] of the children.
+          frequencies: uint32[n, 257], what follows each parent.
           root: there is one parent, the empty text.
         """
 
@@ -87,12 +73,10 @@ class Interval:
 
     def children(
         self, sizes: Sizes, weights: Weights, frequencies: Frequencies, root: bool
-    ) -> Children:
+    ) -> Sizes:
         """Those that own points."""
-        room = int(np.minimum(sizes, NUM_SYMBOLS).sum())
-        out = _room(room)
-        n = _interval_children(sizes, weights, frequencies, self._precision, root, *out)
-        return _first(out, n)
+        points = _points_of_children(sizes, frequencies, self._precision, root)
+        return np.where(points > 0, points, -1)
 
     def open(self, size: int) -> bool:
         """A text keeps its first point for itself and shares the others."""
@@ -117,23 +101,22 @@ class BestFirst:
         self._precision = precision
         self._wanted = num_codes - NUM_SYMBOLS  # the symbols are in, whatever they weigh
         self._limit = 1  # lighter texts are not among the heaviest
-        self._found: list[Weights] = []
+        self._found: list[Sizes] = []
         self._new = 0
 
     def children(
         self, sizes: Sizes, weights: Weights, frequencies: Frequencies, root: bool
-    ) -> Children:
+    ) -> Sizes:
         """Those that may be among the heaviest, as far as is known by now."""
-        limit = 0 if root else self._limit
-        out = _room(len(sizes) * NUM_SYMBOLS)
-        n = _heavy_children(weights, frequencies, self._precision, limit, *out)
-        found = _first(out, n)
-        if not root:
-            self._found.append(found.weights)
-            self._new += n
-            if self._new > self._wanted // 8:
-                self._raise_limit()
-        return found
+        found = weights.astype(np.int64)
+        if root:
+            return found
+        heavy = found >= self._limit
+        self._found.append(found[heavy])
+        self._new += len(self._found[-1])
+        if self._new > self._wanted // 8:
+            self._raise_limit()
+        return np.where(heavy, found, -1)
 
     def _raise_limit(self) -> None:
         heavy = np.concatenate(self._found)
@@ -162,71 +145,15 @@ class BestFirst:
         return keep
 
 
-def _room(n: int) -> Children:
-    return Children(
-        np.empty(n, np.int64), np.empty(n, np.uint16), np.empty(n, np.uint64), np.empty(n, np.int64)
-    )
-
-
-def _first(children: Children, n: int) -> Children:
-    rows, symbols, weights, sizes = children
-    return Children(rows[:n].copy(), symbols[:n].copy(), weights[:n].copy(), sizes[:n].copy())
-
-
 @njit(cache=True, nogil=True)
-def _interval_children(
-    points: Sizes,
-    weights: Weights,
-    frequencies: Frequencies,
-    precision: int,
-    root: bool,
-    rows: npt.NDArray[np.int64],
-    symbols: npt.NDArray[np.uint16],
-    child_weights: Weights,
-    child_counts: Sizes,
-) -> int:
-    starts = np.empty(NUM_SYMBOLS, np.int64)
-    counts = np.empty(NUM_SYMBOLS, np.int64)
-    n = 0
+def _points_of_children(
+    points: Sizes, frequencies: Frequencies, precision: int, root: bool
+) -> Sizes:
+    """Points that each child of some texts owns, int64[n, 257]."""
+    counts, starts = np.empty(frequencies.shape, np.int64), np.empty(NUM_SYMBOLS, np.int64)
     for row in range(len(points)):
-        child_points(points[row], frequencies[row], precision, root, starts, counts)
-        for symbol in range(NUM_SYMBOLS):
-            if counts[symbol] > 0:
-                rows[n] = row
-                symbols[n] = symbol
-                child_weights[n] = _child_weight(weights[row], frequencies[row, symbol], precision)
-                child_counts[n] = counts[symbol]
-                n += 1
-    return n
-
-
-@njit(cache=True, nogil=True)
-def _heavy_children(
-    weights: Weights,
-    frequencies: Frequencies,
-    precision: int,
-    limit: int,
-    rows: npt.NDArray[np.int64],
-    symbols: npt.NDArray[np.uint16],
-    child_weights: Weights,
-    sizes: Sizes,
-) -> int:
-    n = 0
-    for row in range(len(weights)):
-        for symbol in range(NUM_SYMBOLS):
-            weight = _child_weight(weights[row], frequencies[row, symbol], precision)
-            if np.int64(weight) >= limit:
-                rows[n] = row
-                symbols[n] = symbol
-                child_weights[n] = weight
-                sizes[n] = np.int64(weight)
-                n += 1
-    return n
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _child_weight(weight: int, frequency: int, precision: int) -> Any:
-    return (np.uint64(weight) * np.uint64(frequency)) >> np.uint64(precision)
+        child_points(points[row], frequencies[row], precision, root, starts, counts[row])
+    return counts
 
 
 def information_of(weights: Weights, precision: int) -> npt.NDArray[np.uint16]:
