@@ -148,7 +148,7 @@ def _codebooks(arguments: argparse.Namespace, plan: str) -> "list[Codebook]":
     progress = not arguments.quiet
     precision = 16 if arguments.precision is None else arguments.precision
     if plan == UNIGRAM:
-        from equalinfo.codebook.from_text import train_on_documents
+        from equalinfo.codebook.unigram import train_on_documents
 
         options = TextOptions.of(arguments)
         weighed = [(options.documents(arguments.from_text, "--from-text"), 1)]

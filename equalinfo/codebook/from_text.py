@@ -1,65 +1,11 @@
-"""A codebook from text alone."""
-
-from collections.abc import Iterable, Sequence
+"""A codebook of windows from text alone."""
 
 import numpy as np
 
 from equalinfo.alphabet import Symbols
 from equalinfo.codebook.book import Codebook
-from equalinfo.codebook.file import CodebookInfo
-from equalinfo.codebook.limits import FEWEST, UNIGRAM
 from equalinfo.m1.base import DEFAULT_PRECISION
 from equalinfo.m1.counts import CountModel
-
-
-def train_on_documents(
-    documents: Iterable[bytes],
-    sizes: Sequence[int],
-    *,
-    max_words: int = 8,
-    token_cost: float = 12.0,
-    threads: int = 1,
-    progress: bool = True,
-) -> list[Codebook]:
-    """Choose texts that spell documents in the fewest bits: see `equalinfo.codebook.unigram`.
-
-    Args:
-      documents: any bytes; read once.
-      sizes: V of each codebook. A corpus that is too small gives fewer codes, and a warning.
-      max_words: most words of a text; 1: texts within words.
-      token_cost: bits that each token costs beside its own, in training and in the parse.
-      threads: the result does not depend on it.
-      progress: draw bars.
-    """
-    from equalinfo.codebook.unigram import train_sizes
-
-    sets = train_sizes(
-        documents,
-        sizes,
-        max_words=max_words,
-        token_cost=round(256 * token_cost),
-        threads=threads,
-        progress=progress,
-    )
-    return [
-        Codebook(
-            CodebookInfo(
-                UNIGRAM,
-                trained.num_codes,
-                FEWEST,
-                trained.token_cost,
-                {
-                    "max_words": max_words,
-                    "num_bytes": trained.num_bytes,
-                    "num_documents": trained.num_documents,
-                },
-            ),
-            trained.texts,
-            trained.offsets,
-            trained.information,
-        )
-        for trained in sets
-    ]
 
 
 def compile_from_text(

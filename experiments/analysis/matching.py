@@ -27,21 +27,6 @@ class Curve:
     tokens_per_step: float
     bytes_per_token: float
 
-    def __post_init__(self) -> None:
-        steps, scores = np.asarray(self.steps), np.asarray(self.bits_per_byte)
-        if steps.ndim != 1 or steps.shape != scores.shape or not len(steps):
-            raise ValueError(
-                f"steps are {list(steps.shape)}, bits_per_byte {list(scores.shape)}: expected one "
-                "score for each of one or more steps."
-            )
-        if steps[0] < 0 or np.any(np.diff(steps) <= 0):
-            raise ValueError(f"steps {steps.tolist()} do not increase. Sort the evaluations.")
-        if self.tokens_per_step <= 0 or self.bytes_per_token <= 0:
-            raise ValueError(
-                f"tokens_per_step={self.tokens_per_step}, bytes_per_token={self.bytes_per_token}: "
-                "must be > 0."
-            )
-
     @property
     def tokens_seen(self) -> npt.NDArray[np.float64]:
         """At each evaluation, float64[k]."""
@@ -76,15 +61,11 @@ def at_bytes(curve: Curve, num_bytes: float) -> Point:
       ValueError: that was before its first evaluation, or is after its last.
     """
     seen = curve.bytes_seen
-    if num_bytes < seen[0]:
+    if not seen[0] <= num_bytes <= seen[-1] * (1 + 1e-9):
         raise ValueError(
-            f"a budget of {num_bytes:.0f} bytes ends before the first evaluation, at {seen[0]:.0f} "
-            f"bytes (step {int(curve.steps[0])}). Evaluate earlier, or allow more."
-        )
-    if num_bytes > seen[-1] * (1 + 1e-9):
-        raise ValueError(
-            f"a budget of {num_bytes:.0f} bytes is more than the run has seen: {seen[-1]:.0f} at "
-            f"its last step {int(curve.steps[-1])}. Train for more, or match a smaller budget."
+            f"{num_bytes:.0f} bytes are outside of what a run was evaluated at: {seen[0]:.0f} "
+            f"(step {int(curve.steps[0])}) to {seen[-1]:.0f} bytes (step {int(curve.steps[-1])}). "
+            "Evaluate earlier, or train for more steps."
         )
     return Point(
         *(

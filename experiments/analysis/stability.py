@@ -33,10 +33,6 @@ def prefix_distances(
     """
     texts = [f"{prefix} {sentence}".encode() for prefix in prefixes]
     sequences = [np.asarray(ids).tolist() for ids in encode(texts)]
-    if len(sequences) != len(texts):
-        raise ValueError(f"encode gave {len(sequences)} token sequences for {len(texts)} texts.")
-    if not sequences:
-        return np.zeros((0, 0), np.int64)
     return process.cdist(sequences, sequences, scorer=Levenshtein.distance, dtype=np.int64)
 
 

@@ -3,16 +3,15 @@
 Texts are bytes as `equalinfo.alphabet.to_bytes` writes them: EOS is FF, which UTF-8 never has.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from equalinfo.alphabet import Symbols, as_symbols, to_bytes
+from equalinfo.alphabet import Symbols, to_bytes
 from equalinfo.codebook import Codebook
 from equalinfo.ids import ID_OFFSET
 
@@ -20,39 +19,18 @@ Ends = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class CodeSpace:
-    """How evenly codes are used.
-
-    Attributes:
-      codes: that exist.
-      used: seen at least once.
-      share_of_tokens_in_top_1_percent: tokens that are of the most frequent 1% of codes (rounded
-        up), of all tokens; 0.01 where all are equally frequent.
-      entropy_bits: of the empirical distribution, bits a token; log2(codes) at most.
-    """
-
-    codes: int
-    used: int
-    share_of_tokens_in_top_1_percent: float
-    entropy_bits: float
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Characters, and the bits and tokens that lie over them.
+class Segment(NamedTuple):
+    """Characters, and the bits that lie over them.
 
     Attributes:
       text: they need not be whole characters of UTF-8; empty for tokens at the end of a stream that
         complete nothing (a checksum, say).
-      bit_start, bit_end: first bit, and the one after the last, from the start of the stream.
-      token: first of the tokens; others follow where bit_end > (token + 1) N.
+      start, end: first bit, and the one after the last, from the start of the stream.
     """
 
     text: bytes
-    bit_start: int
-    bit_end: int
-    token: int
+    start: int
+    end: int
 
 
 def texts_of_tokens(
@@ -82,9 +60,6 @@ def texts_of_tokens(
       For each of `token_ids`, `tokens_per_window` counts of texts. Add up those of many examples
       with `Counter.update`.
     """
-    ids = np.asarray(ids)
-    _check_tokens_per_window(tokens_per_window)
-    _check_ends(len(ids), ends, symbols)
     data, places = _bytes_and_places(symbols)
     # Symbols complete before the first window, and after each; the last may have fewer tokens.
     done = np.append(0, ends[tokens_per_window - 1 :: tokens_per_window])
@@ -101,7 +76,7 @@ def texts_of_tokens(
 
 
 def character_map(symbols: Symbols, ends: Ends, token_bits: int) -> list[Segment]:
-    """Which bits and tokens lie over which characters [paper Fig 9].
+    """Which bits lie over which characters [paper Fig 9].
 
     For any codec. A segment ends with each token that completes characters, so it is as fine as
     windows or tokens are, whichever is longer; `symbol_map` tells the bits of single characters.
@@ -114,19 +89,18 @@ def character_map(symbols: Symbols, ends: Ends, token_bits: int) -> list[Segment
     Returns:
       Segments without gaps; their texts joined are the example, their bits the whole stream.
     """
-    _check_ends(len(ends), ends, symbols)
     data, places = _bytes_and_places(symbols)
     segments = []
     first = done = 0
     for token, end in enumerate(ends.tolist()):
         if end > done or token == len(ends) - 1:
             text = data[places[done] : places[end]]
-            segments.append(Segment(text, first * token_bits, (token + 1) * token_bits, first))
+            segments.append(Segment(text, first * token_bits, (token + 1) * token_bits))
             first, done = token + 1, end
     return segments
 
 
-def symbol_map(codebook: Codebook, symbols: Symbols, token_bits: int) -> list[Segment]:
+def symbol_map(codebook: Codebook, symbols: Symbols) -> list[Segment]:
     """Which bits of its window each symbol decides [paper Fig 9].
 
     Codes are in the order of their texts, so those that begin with the same symbols lie in one
@@ -136,7 +110,6 @@ def symbol_map(codebook: Codebook, symbols: Symbols, token_bits: int) -> list[Se
     Args:
       codebook: that of the codec, W bits a window.
       symbols: uint16[n], an example.
-      token_bits: N; the stream of bits is cut into tokens of it.
 
     Returns:
       One segment a symbol, without gaps. A likely symbol may decide no bit: its start is its end.
@@ -151,29 +124,25 @@ def symbol_map(codebook: Codebook, symbols: Symbols, token_bits: int) -> list[Se
                 first, last = _codes_with_prefix(codebook, code, depth)
                 end -= (first ^ last).bit_length()
             text_of_one = to_bytes(text[depth - 1 : depth])
-            segments.append(Segment(text_of_one, start, end, start // token_bits))
+            segments.append(Segment(text_of_one, start, end))
             start = end
     return segments
 
 
-def used_codes(counts: npt.NDArray[np.int64]) -> CodeSpace:
+def used_codes(counts: npt.NDArray[np.int64]) -> dict[str, int | float]:
     """How many codes a text uses, and how evenly.
 
     Args:
       counts: int64[vocab], tokens of each id, as `score.token_counts` gives them; the three special
         ids at the start are no codes and are left out.
+
+    Returns:
+      "codes" that exist, those "used", and "entropy_bits" of the empirical distribution, a token:
+      log2(codes) at most.
     """
     codes = np.asarray(counts)[ID_OFFSET:]
-    total = int(codes.sum())
-    if not total:
-        raise ValueError("counts are all zero: there is no code to look at. Count some text first.")
-    top = math.ceil(len(codes) / 100)
-    return CodeSpace(
-        codes=len(codes),
-        used=int(np.count_nonzero(codes)),
-        share_of_tokens_in_top_1_percent=int(np.sort(codes)[-top:].sum()) / total,
-        entropy_bits=float(stats.entropy(codes, base=2)),
-    )
+    entropy = float(stats.entropy(codes, base=2))
+    return {"codes": len(codes), "used": int(np.count_nonzero(codes)), "entropy_bits": entropy}
 
 
 def beyond_trivial(
@@ -184,23 +153,12 @@ def beyond_trivial(
     Args:
       steps: int64[k] of the evaluations.
       accuracy: float64[k, positions].
-      trivial_steps: evaluations up to this step are "trivial".
+      trivial_steps: evaluations up to this step, one or more, are "trivial".
 
     Returns:
       float64[k, positions].
     """
-    steps, accuracy = np.asarray(steps), np.asarray(accuracy, np.float64)
-    if accuracy.ndim != 2 or len(steps) != len(accuracy):
-        raise ValueError(
-            f"steps are {list(steps.shape)}, accuracy is {list(accuracy.shape)}: expected [k] and "
-            "[k, positions]."
-        )
     early = steps <= trivial_steps
-    if not early.any():
-        raise ValueError(
-            f"no evaluation lies within trivial_steps={trivial_steps}: the first is at step "
-            f"{int(steps.min()) if len(steps) else None}. Evaluate earlier, or raise trivial_steps."
-        )
     return accuracy - accuracy[early].max(axis=0)
 
 
@@ -219,21 +177,5 @@ def _codes_with_prefix(codebook: Codebook, code: int, depth: int) -> tuple[int, 
 
 def _bytes_and_places(symbols: Symbols) -> tuple[bytes, npt.NDArray[np.int64]]:
     """`to_bytes`, and where in it each symbol begins (and the last ends): int64[n + 1]."""
-    symbols = as_symbols(symbols)
     escaped = (symbols == 0xFE) | (symbols == 0xFF)
     return to_bytes(symbols), np.append(0, np.cumsum(1 + escaped, dtype=np.int64))
-
-
-def _check_ends(tokens: int, ends: Ends, symbols: Symbols) -> None:
-    last = int(ends[-1]) if len(ends) else 0
-    if len(ends) != tokens or last != len(symbols) or np.any(np.diff(ends, prepend=0) < 0):
-        raise ValueError(
-            f"{tokens} tokens with {len(ends)} ends up to {last}, but the example has "
-            f"{len(symbols)} symbols: expected an end for each token, none below the one before, "
-            "the last at that number. Give ids, ends and symbols of the same example."
-        )
-
-
-def _check_tokens_per_window(tokens_per_window: int) -> None:
-    if tokens_per_window < 1:
-        raise ValueError(f"tokens_per_window={tokens_per_window}: expected 1 or more.")

@@ -12,8 +12,10 @@ import numpy.typing as npt
 from equalinfo import score
 from equalinfo.alphabet import EOS, Symbols, as_symbols, cut, from_bytes, join, split
 from equalinfo.codecs.base import Codec, Ids
+from equalinfo.coding.bits import tokens_to_bits
 from equalinfo.data.dataset import Dataset
 from equalinfo.data.manifest import Manifest
+from equalinfo.ids import ID_OFFSET, PAD_ID
 from equalinfo.lm.data import TokenRows
 from equalinfo.lm.evaluate import evaluate_dataset
 from experiments.analysis import divergence, stability, windows
@@ -70,6 +72,7 @@ def _measure(folder: Path, config: Config, text: Path, data: Path) -> dict[str, 
     np.save(folder / _DISTANCES, found)
     # Those without a training split are too short.
     is_stream = codec.is_bit_stream and measured == "train"
+    codes = rows.targets[rows.targets != PAD_ID] - ID_OFFSET
     pairs = found[np.triu_indices(len(found), 1)]
     per_window = codec.tokens_per_window(codec.options())
     return {
@@ -80,8 +83,10 @@ def _measure(folder: Path, config: Config, text: Path, data: Path) -> dict[str, 
         "tokens_per_window": per_window,
         "lossless": codec.lossless,
         "runs_model": codec.runs_model,
-        "code_space": vars(windows.used_codes(counts)) | {"split": measured},
-        "divergence": _divergence(_bits(rows, codec), config) if is_stream else None,
+        "code_space": windows.used_codes(counts),
+        "divergence": _divergence(tokens_to_bits(codes, codec.token_bits), config)
+        if is_stream
+        else None,
         "stability": {
             "words": len(words),
             "mean": float(pairs.mean()),
@@ -101,10 +106,6 @@ def _common_words(text: Path, number: int) -> list[str]:
     return stability.common_words(texts, number)
 
 
-def _bits(rows: TokenRows, codec: Codec) -> npt.NDArray[np.uint8]:
-    return divergence.token_bits(rows.targets[rows.targets != 0], codec.token_bits)
-
-
 def _divergence(bits: npt.NDArray[np.uint8], config: Config) -> dict[str, Any]:
     """KL from uniform by n: [5th, 50th, 95th percentile], in bits.
 
@@ -119,10 +120,9 @@ def _divergence(bits: npt.NDArray[np.uint8], config: Config) -> dict[str, Any]:
     numbers = list(range(1, config.ngrams + 1))
     out: dict[str, Any] = {"bits": len(bits), "n": numbers}
     for kind, overlapping in (("ngrams", True), ("tokens", False)):
-        for estimator in ("plug_in", "miller_madow"):
-            out[f"{kind}_{estimator}"] = divergence.kl_percentiles(
-                bits, numbers, config.samples, (5, 50, 95), overlapping, estimator
-            ).tolist()
+        found = divergence.kl_percentiles(bits, numbers, config.samples, (5, 50, 95), overlapping)
+        for estimator, values in zip(("plug_in", "miller_madow"), found, strict=True):
+            out[f"{kind}_{estimator}"] = values.tolist()
     return out
 
 
@@ -142,11 +142,11 @@ def _sentence(codec: Codec) -> dict[str, Any]:
     (encoded,) = codec.encode([symbols])
     completed = windows.character_map(symbols, encoded.ends, codec.token_bits)
     codebook = getattr(codec, "codebook", None)
-    by_symbol = windows.symbol_map(codebook, symbols, codec.token_bits) if codebook else completed
+    by_symbol = windows.symbol_map(codebook, symbols) if codebook else completed
     return {
         "ids": encoded.ids.tolist(),
         "pieces": [_printable(one.text) for one in completed],
-        "bits": [[_printable(one.text), one.bit_start, one.bit_end] for one in by_symbol],
+        "bits": [[_printable(text), start, end] for text, start, end in by_symbol],
     }
 
 

@@ -155,7 +155,7 @@ def _codec(
         train_sentencepiece(documents, path, entry.codes)
         return codecs.create("sentencepiece", model=path, **options)
     if entry.kind == "codebook":
-        from equalinfo.codebook.from_text import train_on_documents
+        from equalinfo.codebook.unigram import train_on_documents
 
         threads = len(os.sched_getaffinity(0))
         [book] = train_on_documents(

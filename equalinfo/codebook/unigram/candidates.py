@@ -79,7 +79,7 @@ def find_words(corpus: Corpus) -> Words:
 
 def find_pieces(corpus: Corpus, words: Found, max_length: int, min_count: int) -> Found:
     """Pieces of words, two bytes and longer, whole characters. Whole words are among them."""
-    found = _found(_pieces(corpus.text, *words, max_length))
+    found = _found(_pieces(corpus.text, words, max_length))
     return found.keep(found.counts >= min_count)
 
 
@@ -116,12 +116,8 @@ def find_runs(
         longer = np.full(len(runs), -1, np.int32)
 
         def count(part: int, runs: Nodes = runs, longer: Nodes = longer, size: int = size) -> Found:
-            return _found(
-                _runs(
-                    runs, words.documents, words.starts, size, max_length, part, min_count,
-                    min_documents, longer,
-                )
-            )  # fmt: skip
+            limits = (max_length, min_count, min_documents)
+            return _found(_runs(runs, words.documents, words.starts, size, part, limits, longer))
 
         with ThreadPoolExecutor(threads) as pool:
             parts = list(pool.map(count, range(_PARTS)))
@@ -233,22 +229,15 @@ def _words(text: Bytes, offsets: Integers) -> tuple[Integers, Nodes, Integers, I
 
 
 @njit(cache=True, nogil=True)
-def _pieces(
-    text: Bytes,
-    places: Integers,
-    sizes: Integers,
-    counts: Integers,
-    documents: Integers,
-    max_size: int,
-) -> Integers:
+def _pieces(text: Bytes, words: Found, max_size: int) -> Integers:
     """Pieces of words that occur at least twice: int64[pieces, _COLUMNS]."""
     slots, rows = _make_table()
     used = 0
-    for word in range(len(places)):
-        if counts[word] < 2:
+    for word in range(len(words.places)):
+        if words.counts[word] < 2:
             continue
-        end = places[word] + min(sizes[word], 4 * max_size)
-        for start in range(places[word], end):
+        end = words.places[word] + min(words.lengths[word], 4 * max_size)
+        for start in range(words.places[word], end):
             if _inside_character(text, start, end):
                 continue
             hashed = np.uint64(0)
@@ -260,7 +249,7 @@ def _pieces(
                 if row == used:
                     used += 1
                     rows[row, _PLACE], rows[row, _SIZE] = start, place + 1 - start
-                _add(rows, row, counts[word], documents[word])
+                _add(rows, row, words.counts[word], words.documents[word])
     return rows[:used].copy()
 
 
@@ -285,10 +274,8 @@ def _runs(
     first_words: Integers,
     starts: Integers,
     size: int,
-    max_length: int,
     part: int,
-    min_count: int,
-    min_documents: int,
+    limits: tuple[int, int, int],
     longer: Nodes,
 ) -> Integers:
     """Count the runs of one part, and number those that occur often enough in `longer`.
@@ -298,15 +285,14 @@ def _runs(
       first_words: int64[D + 1].
       starts: int64[W + 1].
       size: words.
-      max_length: most bytes.
       part: of _PARTS.
-      min_count: fewest occurrences.
-      min_documents: fewest documents.
+      limits: most bytes, fewest occurrences, fewest documents.
       longer: int32[W], filled where runs of this part begin.
 
     Returns:
       int64[runs that are kept, _COLUMNS]; their places are words.
     """
+    max_length, min_count, min_documents = limits
     slots, rows = _make_table()
     used = 0
     for document in range(len(first_words) - 1):

@@ -11,9 +11,9 @@ the longest, then the one before it, and so on.
 Legend: T texts, S places, n bytes, D documents.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -75,22 +75,10 @@ class Lattice:
           threads: how many to use; the result does not depend on it.
           done: called with numbers of bytes.
         """
-        offsets = corpus.offsets
-        counts, documents = np.zeros((2, len(self._lengths)), np.int64)
-        bounds = _blocks(offsets)
-
-        def work(block: int) -> tuple[int, Integers, Integers]:
-            ends = offsets[bounds[block] : bounds[block + 1] + 1]
-            own = np.zeros((2, len(self._lengths)), np.int64)
-            _count(self._entries, self._text_at, corpus.text, ends, own[0], own[1])
-            return int(ends[-1] - ends[0]), own[0], own[1]
-
-        with ThreadPoolExecutor(threads) as pool:
-            for size, own_counts, own_documents in pool.map(work, range(len(bounds) - 1)):
-                counts += own_counts
-                documents += own_documents
-                done(size)
-        return Usage(counts, documents)
+        usage = np.zeros((2, len(self._lengths)), np.int64)
+        for of_block in self._by_block(_count, corpus, threads, done):
+            usage += of_block
+        return Usage(*usage)
 
     def tokens(
         self, corpus: Corpus, threads: int, done: Callable[[int], object]
@@ -106,28 +94,27 @@ class Lattice:
           texts: int32[tokens].
           first: int64[D + 1], the first token of each document.
         """
-        offsets = corpus.offsets
-        bounds = _blocks(offsets)
-
-        def work(block: int) -> tuple[int, Nodes, Integers]:
-            ends = offsets[bounds[block] : bounds[block + 1] + 1]
-            return int(ends[-1] - ends[0]), *_tokens(
-                self._entries, self._text_at, corpus.text, ends
-            )
-
-        texts, numbers = [np.zeros(0, np.int32)], [np.zeros(1, np.int64)]
-        with ThreadPoolExecutor(threads) as pool:
-            for size, own_texts, own_numbers in pool.map(work, range(len(bounds) - 1)):
-                texts.append(own_texts)
-                numbers.append(own_numbers)
-                done(size)
+        found = list(self._by_block(_tokens, corpus, threads, done))
+        texts = [np.zeros(0, np.int32), *(texts for texts, _ in found)]
+        numbers = [np.zeros(1, np.int64), *(numbers for _, numbers in found)]
         return np.concatenate(texts), np.cumsum(np.concatenate(numbers))
 
-    def spell(self, document: bytes) -> list[int]:
-        """Numbers of the texts that spell a document."""
-        text = np.frombuffer(document, np.uint8)
-        ends = np.array([0, len(text)], np.int64)
-        return _tokens(self._entries, self._text_at, text, ends)[0].tolist()
+    def _by_block(
+        self, kernel: Any, corpus: Corpus, threads: int, done: Callable[[int], object]
+    ) -> Iterator[Any]:
+        """What a kernel finds in blocks of the corpus, in their order."""
+        first = np.searchsorted(corpus.offsets, np.arange(0, corpus.offsets[-1], _BLOCK))
+        bounds = np.unique(np.append(first, corpus.num_documents))
+
+        def work(first: int, last: int) -> tuple[int, Any]:
+            ends = corpus.offsets[first : last + 1]
+            found = kernel(self._entries, self._text_at, corpus.text, ends)
+            return int(ends[-1] - ends[0]), found
+
+        with ThreadPoolExecutor(threads) as pool:
+            for size, found in pool.map(work, bounds[:-1], bounds[1:]):
+                yield found
+                done(size)
 
     def detours(self, threads: int) -> Integers:
         """How much more the cheapest spelling of each text by others costs: int64[T].
@@ -151,12 +138,6 @@ class Lattice:
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(work, range(len(bounds) - 1)))
         return out
-
-
-def _blocks(offsets: Integers) -> Integers:
-    """Numbers of the documents where pieces of the corpus begin, and the number of documents."""
-    first = np.searchsorted(offsets, np.arange(0, offsets[-1], _BLOCK))
-    return np.unique(np.append(first, len(offsets) - 1))
 
 
 @njit(cache=True, nogil=True)
@@ -262,25 +243,20 @@ def _tokens(
 
 
 @njit(cache=True, nogil=True)
-def _count(
-    entries: Entries,
-    text_at: Nodes,
-    text: Bytes,
-    offsets: Integers,
-    counts: Integers,
-    documents: Integers,
-) -> None:
-    """Add the use of texts in the documents at `offsets`."""
+def _count(entries: Entries, text_at: Nodes, text: Bytes, offsets: Integers) -> Integers:
+    """Uses of texts in the documents at `offsets`, and how many of these use each: int64[2, T]."""
     tokens, numbers = _tokens(entries, text_at, text, offsets)
-    seen = np.full(len(counts), -1, np.int32)
+    usage = np.zeros((2, text_at.max() + 1), np.int64)
+    seen = np.full(usage.shape[1], -1, np.int32)
     token = 0
     for document in range(len(numbers)):
         for _ in range(numbers[document]):
             found = tokens[token]
             token += 1
-            counts[found] += 1
-            documents[found] += seen[found] != document
+            usage[0, found] += 1
+            usage[1, found] += seen[found] != document
             seen[found] = document
+    return usage
 
 
 @njit(cache=True, nogil=True)

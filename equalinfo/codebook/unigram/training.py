@@ -16,26 +16,24 @@ and the options only.
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from equalinfo.alphabet import EOS, NUM_SYMBOLS
+from equalinfo.alphabet import EOS
 from equalinfo.codebook import costs
+from equalinfo.codebook.book import Codebook
+from equalinfo.codebook.file import CodebookInfo
+from equalinfo.codebook.limits import FEWEST, UNIGRAM, check_num_codes
 from equalinfo.codebook.unigram import candidates
 from equalinfo.codebook.unigram.corpus import Corpus, Integers, read
 from equalinfo.codebook.unigram.lattice import Lattice
 
-MAX_CODES = 1 << 20
-MAX_WORDS = 8
-"""Words of a text, at most: the default."""
 MAX_LENGTH, MAX_PIECE = 24, 20
 """Bytes of a text, and of a piece of a word among the candidates, at most."""
-TOKEN_COST = 12 * costs.SCALE
-"""What a token costs beside its own bits: the default."""
-MAX_TOKEN_COST = 64 * costs.SCALE
+MAX_TOKEN_COST = 64
+"""Bits."""
 MAX_BYTES = 1 << 29
 
 _MIN_DOCUMENTS, _DOCUMENTS_SHARE = 5, 1 << 12
@@ -50,69 +48,41 @@ _KEPT = 65  # percent that a round of pruning leaves
 _FAR = 1 << 62
 
 
-@dataclass(frozen=True)
-class Trained:
-    """Texts and what they cost.
-
-    Attributes:
-      texts: uint16[T], symbols, in lexicographic order of the texts; all 257 single ones are in.
-      offsets: int64[V + 1].
-      information: uint16[V], -log2 of each text's share of the tokens, in 1/256 bit, rounded up.
-      token_cost: 1/256 bit that each token costs more in the parse `fewest`.
-      counts: int64[V], tokens of the training text.
-      num_bytes: of the training text.
-      num_documents: in it.
-    """
-
-    texts: npt.NDArray[np.uint16]
-    offsets: Integers
-    information: npt.NDArray[np.uint16]
-    token_cost: int
-    counts: Integers
-    num_bytes: int
-    num_documents: int
-
-    @property
-    def num_codes(self) -> int:
-        """V."""
-        return len(self.offsets) - 1
-
-
-def train_sizes(
+def train_on_documents(
     documents: Iterable[bytes],
     sizes: Sequence[int],
     *,
-    max_words: int = MAX_WORDS,
-    token_cost: int = TOKEN_COST,
+    max_words: int = 8,
+    token_cost: float = 12.0,
     max_bytes: int = MAX_BYTES,
     threads: int = 1,
     progress: bool = True,
-) -> list[Trained]:
-    """Train sets of several sizes at once, each pruned from the next larger.
+) -> list[Codebook]:
+    """Train codebooks of several sizes at once, each pruned from the next larger.
 
     A corpus that is too small for a size gives fewer codes, and a warning.
 
     Args:
       documents: any bytes; read once.
-      sizes: V of each set, in any order.
+      sizes: V of each codebook, in any order.
       max_words: most words of a text; 1: texts within words.
-      token_cost: 1/256 bit that each token costs beside its own bits, in training and parsing.
+      token_cost: bits that each token costs beside its own, in training and in the parse.
       max_bytes: of longer corpora a sample of documents is taken.
       threads: the result does not depend on it.
       progress: draw bars.
 
     Returns:
-      the sets, in the order of `sizes`.
+      the codebooks, in the order of `sizes`.
 
     Raises:
       ValueError: a size, limit or number out of range, or no document.
     """
-    if not sizes or min(sizes) < NUM_SYMBOLS or max(sizes) > MAX_CODES:
-        raise ValueError(f"num_codes={list(sizes)} is not within {NUM_SYMBOLS}..{MAX_CODES}.")
+    for size in sizes:
+        check_num_codes(UNIGRAM, size)
     if max_words < 1 or threads < 1 or not 0 <= token_cost <= MAX_TOKEN_COST:
         raise ValueError(
             f"max_words={max_words} and threads={threads} are at least 1, token_cost={token_cost} "
-            f"within 0..{MAX_TOKEN_COST} (in 1/256 bit)."
+            f"bits within 0..{MAX_TOKEN_COST}."
         )
     corpus = read(documents, max_bytes, progress)
     if corpus.num_read == 0:
@@ -125,12 +95,13 @@ def train_sizes(
             stacklevel=2,
         )
     distinct = sorted(set(sizes), reverse=True)
-    sets = _train(corpus, distinct, max_words, token_cost, threads, progress)
-    found = dict(zip(distinct, sets, strict=True))
-    for size, trained in found.items():
-        if trained.num_codes < size:
+    units = round(token_cost * costs.SCALE)
+    books = _train(corpus, distinct, max_words, units, threads, progress)
+    found = dict(zip(distinct, books, strict=True))
+    for size, book in found.items():
+        if book.num_codes < size:
             warnings.warn(
-                f"{len(corpus.text):,} bytes of text support {trained.num_codes} codes, fewer than "
+                f"{len(corpus.text):,} bytes of text support {book.num_codes} codes, fewer than "
                 f"num_codes={size}: few other texts occur in enough documents. Train on more text, "
                 "or ask for fewer codes.",
                 stacklevel=2,
@@ -145,8 +116,8 @@ def _train(
     token_cost: int,
     threads: int,
     progress: bool,
-) -> Iterator[Trained]:
-    """Yield sets of descending sizes."""
+) -> Iterator[Codebook]:
+    """Yield codebooks of descending sizes."""
     most = sizes[0]
     min_documents = _min_documents(corpus)
     words = candidates.find_words(corpus)
@@ -193,7 +164,7 @@ def _train(
             prune(size)
         model.estimate(sample)
         model.estimate(corpus)
-        yield model.result()
+        yield model.result(max_words)
 
 
 def _min_documents(corpus: Corpus) -> int:
@@ -304,15 +275,17 @@ class _Model:
         texts = sorted(cost_of)
         self._set(texts, np.array([cost_of[text] for text in texts], np.int64))
 
-    def result(self) -> Trained:
+    def result(self, max_words: int) -> Codebook:
         """The set as it is."""
         symbols = np.frombuffer(b"".join(self._texts), np.uint8).astype(np.uint16)
-        return Trained(
+        made_of = {
+            "max_words": max_words,
+            "num_bytes": len(self._corpus.text),
+            "num_documents": self._corpus.num_documents,
+        }
+        return Codebook(
+            CodebookInfo(UNIGRAM, self.num_codes, FEWEST, self._token_cost, made_of),
             np.append(symbols, np.uint16(EOS)),
             np.append(self._offsets, self._offsets[-1] + 1),
             np.minimum(self._information, 65535).astype(np.uint16),
-            self._token_cost,
-            self._counts,
-            len(self._corpus.text),
-            self._corpus.num_documents,
         )

@@ -23,9 +23,9 @@ def test_a_run_is_read_off_between_its_evaluations(budget, step, score):
 
 
 def test_budgets_outside_of_the_run_are_refused():
-    with pytest.raises(ValueError, match="ends before the first evaluation, at 400 bytes"):
+    with pytest.raises(ValueError, match=r"399 bytes .* 400 \(step 10\) to 1200"):
         at_bytes(CURVE, 399)
-    with pytest.raises(ValueError, match=r"1210 bytes is more than the run has seen: 1200"):
+    with pytest.raises(ValueError, match=r"1210 bytes are outside"):
         at_bytes(CURVE, 1210)
 
 
@@ -35,16 +35,3 @@ def test_runs_are_matched_at_the_fewest_bytes():
     assert got["bytes"].step == 100 and got["bytes"].bytes_seen == 1000
     assert got["equal_info"].step == 25 and got["equal_info"].bytes_seen == 1000
     assert byte_matched({}) == {}
-
-
-@pytest.mark.parametrize(
-    ("steps", "scores", "message"),
-    [
-        ([1, 2], [1.0], "one score for each"),
-        ([], [], "one or more steps"),
-        ([2, 2], [1.0, 1.0], "do not increase"),
-    ],
-)
-def test_broken_curves_are_refused(steps, scores, message):
-    with pytest.raises(ValueError, match=message):
-        Curve(np.array(steps), np.array(scores), 10, 4.0)

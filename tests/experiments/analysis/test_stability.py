@@ -38,15 +38,6 @@ def test_bytes_are_stable_far_beyond_255_tokens():
     assert got.tolist() == [[0, 1, 700], [1, 0, 700], [700, 700, 0]]
 
 
-def test_no_prefixes_have_no_distances():
-    assert prefix_distances(lambda texts: [], [], "s").shape == (0, 0)
-
-
-def test_an_encoder_that_drops_a_text_is_refused():
-    with pytest.raises(ValueError, match="1 token sequences for 2 texts"):
-        prefix_distances(lambda texts: [np.zeros(1, np.int32)], ["a", "b"], "s")
-
-
 def test_common_words_are_counted_across_texts_and_ties_are_decided():
     texts = ["The cat, the dog.", "Dog 42 x_y THE été"]
     assert common_words(texts, 3) == ["the", "dog", "cat"]
