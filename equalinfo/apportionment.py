@@ -75,26 +75,41 @@ def threshold(remainders: npt.NDArray[np.int64], left: int, bits: int) -> tuple[
 
 
 @njit(cache=True, nogil=True)
-def narrow_threshold(remainders: npt.NDArray[np.int32], left: int, bits: int) -> tuple[int, int]:
-    """`threshold` for remainders of few bits: a pass for each bit, but passes of vectors.
+def narrow_threshold(remainders: npt.NDArray[np.int32], left: int) -> tuple[int, int]:
+    """`threshold` for remainders of up to 30 bits: few passes, of vectors.
 
     Args:
-      remainders: int32[n], each in [0, 2^bits).
+      remainders: int32[n], each in [0, 2^30).
       left: how many win, 0 <= left <= n.
-      bits: width of a remainder, at most 30.
+
+    Returns:
+      As `threshold`; where nobody wins, t = 2^30.
     """
     if left <= 0:
-        return 1 << bits, 0
-    # The largest t that `left` remainders or more reach, from its highest bit down.
-    limit = np.int32(0)
-    for bit in range(bits - 1, -1, -1):
-        higher = np.int32(limit | np.int32(1 << bit))
-        reach = np.int32(0)
-        for index in range(remainders.size):
-            reach += np.int32(remainders[index] >= higher)
-        if reach >= left:
-            limit = higher
-    above = 0
+        return 1 << 30, 0
+    # `reach` remainders are low or more, at least `left`; `beyond`, fewer, are high or more.
+    low, reach = np.int32(0), np.int32(remainders.size)
+    high, beyond = np.int32(0), np.int32(0)
     for index in range(remainders.size):
-        above += int(remainders[index] > limit)
-    return int(limit), left - above
+        high = max(high, remainders[index])
+    high += np.int32(1)
+    passes = 0
+    while reach > left and high - low > 1:
+        # Where they would be if spread evenly; by halves now and then, for they may not be.
+        part = np.int64(high - low) * (reach - left) // (reach - beyond)
+        middle = low + np.int32((high - low) >> 1 if passes & 3 == 3 else part)
+        middle = min(max(middle, np.int32(low + 1)), np.int32(high - 1))
+        found = np.int32(0)
+        for index in range(remainders.size):
+            found += np.int32(remainders[index] >= middle)
+        if found >= left:
+            low, reach = middle, found
+        else:
+            high, beyond = middle, found
+        passes += 1
+    limit, above = np.int32(1 << 30), np.int32(0)
+    for index in range(remainders.size):
+        limit = min(limit, remainders[index] if remainders[index] >= low else np.int32(1 << 30))
+    for index in range(remainders.size):
+        above += np.int32(remainders[index] > limit)
+    return int(limit), int(left - above)

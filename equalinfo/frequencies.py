@@ -144,49 +144,72 @@ def cumulative(frequencies: Frequencies) -> Frequencies:
 
 
 @njit(cache=True, nogil=True)
-def share_log2(
+def _share_log2(
     row: npt.NDArray[np.int16],
     table: npt.NDArray[np.int64],
     precision: int,
-    weights: npt.NDArray[np.int64],
+    symbols: npt.NDArray[np.int64],
     remainders: npt.NDArray[np.int32],
-    out: npt.NDArray[np.uint32],
-) -> None:
-    """`from_log2` of one row; `weights` int64[257] and `remainders` int32[257] are scratch."""
-    largest = np.int32(row[0])
+    shares: npt.NDArray[np.int32],
+) -> int:
+    """`from_log2` of one row: who gets more than one point, and how many more.
+
+    Most symbols lie more than 21 bits below the largest, and get their one point only.
+
+    Args:
+      row: int16[257].
+      table: `LOG2_WEIGHTS`.
+      precision: P.
+      symbols: int64[258], filled with those symbols, ascending.
+      remainders: scratch memory, int32[257].
+      shares: int32[257], filled with what each of them gets.
+
+    Returns:
+      How many there are.
+    """
+    largest = row[0]
     for symbol in range(NUM_SYMBOLS):
-        largest = max(largest, np.int32(row[symbol]))
-    for symbol in range(NUM_SYMBOLS):
-        # Unsigned: an index that might be negative is not vectorised. It is below 2^16, 64 bits.
-        distance = np.uint64(largest - np.int32(row[symbol]))
+        largest = max(largest, row[symbol])
+    below = np.int32(_WEIGHT_BITS + 1) << np.int32(LOG2_BITS)
+    lowest = np.int16(max(np.int32(largest) - below + np.int32(1), np.int32(-1 << 15)))
+    size = np.uint64(0)
+    for begin in range(0, NUM_SYMBOLS - 1, 16):
+        found = np.int16(0)  # in vectors: most blocks hold none
+        for symbol in range(begin, begin + 16):
+            found |= np.int16(row[symbol] >= lowest)
+        if found:
+            for symbol in range(begin, begin + 16):
+                symbols[size] = symbol
+                size += np.uint64(row[symbol] >= lowest)
+    symbols[size] = NUM_SYMBOLS - 1
+    size += np.uint64(row[NUM_SYMBOLS - 1] >= lowest)
+    total = np.int32(0)
+    for index in range(size):
+        distance = np.uint64(np.int32(largest) - np.int32(row[symbols[index]]))
         weight = table[distance & np.uint64((1 << LOG2_BITS) - 1)]
-        weights[symbol] = weight >> np.int64(distance >> np.uint64(LOG2_BITS))
-    total = np.int64(0)
-    for symbol in range(NUM_SYMBOLS):
-        total += weights[symbol]
-    points = np.int64((1 << precision) - NUM_SYMBOLS)
-    inverse = 1.0 / float(total)
-    left = points
-    for symbol in range(NUM_SYMBOLS):
-        product = weights[symbol] * points
-        # The float quotient is off by one at most; the remainder, an integer, tells.
-        share = np.int64(float(product) * inverse)
-        remainder = product - share * total
-        down, up = np.int64(remainder < 0), np.int64(remainder >= total)
-        share += up - down
-        remainders[symbol] = np.int32(remainder + (down - up) * total)
-        out[symbol] = np.uint32(1 + share)
-        left -= share
-    bits = 1  # of remainders, which are less than the sum: 257 weights of up to 2^20
-    while total >> bits:
-        bits += 1
-    limit, ties = narrow_threshold(remainders, int(left), bits)
-    for symbol in range(NUM_SYMBOLS):
-        out[symbol] += np.uint32(remainders[symbol] > limit)
-    for symbol in range(NUM_SYMBOLS):
-        if remainders[symbol] == limit and ties > 0:
-            out[symbol] += np.uint32(1)
+        shares[index] = np.int32(weight >> np.int64(distance >> np.uint64(LOG2_BITS)))
+        total += shares[index]
+    # Integers below 2^53 in floats, which have vectors of them on more CPUs than int64 has: the
+    # quotient is off by one at most, and the remainder, exact, tells.
+    points, whole = np.float64((1 << precision) - NUM_SYMBOLS), np.float64(total)
+    inverse = 1.0 / whole
+    left = np.int32((1 << precision) - NUM_SYMBOLS)
+    for index in range(size):
+        product = np.float64(shares[index]) * points
+        share = np.floor(product * inverse)
+        remainder = product - share * whole
+        down, up = np.int32(remainder < 0.0), np.int32(remainder >= whole)
+        remainders[index] = np.int32(remainder) + (down - up) * total
+        shares[index] = np.int32(share) + up - down
+        left -= shares[index]
+    limit, ties = narrow_threshold(remainders[:size], left)
+    for index in range(size):
+        shares[index] += np.int32(remainders[index] > limit)
+    for index in range(size if ties else 0):
+        if remainders[index] == limit and ties > 0:
+            shares[index] += np.int32(1)
             ties -= 1
+    return int(size)
 
 
 @njit(cache=True, nogil=True)
@@ -197,9 +220,13 @@ def share_log2_rows(
     out: npt.NDArray[np.uint32],
 ) -> None:
     """`from_log2` of int16[n, 257]."""
-    weights, remainders = np.empty(NUM_SYMBOLS, np.int64), np.empty(NUM_SYMBOLS, np.int32)
+    symbols = np.empty(NUM_SYMBOLS + 1, np.int64)
+    remainders, shares = np.empty(NUM_SYMBOLS, np.int32), np.empty(NUM_SYMBOLS, np.int32)
     for index in range(rows.shape[0]):
-        share_log2(rows[index], table, precision, weights, remainders, out[index])
+        size = _share_log2(rows[index], table, precision, symbols, remainders, shares)
+        out[index] = 1
+        for i in range(size):
+            out[index, symbols[i]] += np.uint32(shares[i])
 
 
 @njit(cache=True, nogil=True)
@@ -207,16 +234,17 @@ def intervals_log2(
     rows: npt.NDArray[np.int16],
     table: npt.NDArray[np.int64],
     precision: int,
-    symbols: npt.NDArray[np.int64],
+    coded: npt.NDArray[np.int64],
     starts: npt.NDArray[np.uint32],
     sizes: npt.NDArray[np.uint32],
 ) -> None:
-    """Fill starts[n] and sizes[n] with the interval that row i gives to symbols[i]."""
-    weights, remainders = np.empty(NUM_SYMBOLS, np.int64), np.empty(NUM_SYMBOLS, np.int32)
-    out = np.empty(NUM_SYMBOLS, np.uint32)
-    for index in range(symbols.shape[0]):
-        share_log2(rows[index], table, precision, weights, remainders, out)
-        below = np.uint32(0)
-        for symbol in range(symbols[index]):
-            below += out[symbol]
-        starts[index], sizes[index] = below, out[symbols[index]]
+    """Fill starts[n] and sizes[n] with the interval that row i gives to coded[i]."""
+    symbols = np.empty(NUM_SYMBOLS + 1, np.int64)
+    remainders, shares = np.empty(NUM_SYMBOLS, np.int32), np.empty(NUM_SYMBOLS, np.int32)
+    for index in range(coded.shape[0]):
+        size = _share_log2(rows[index], table, precision, symbols, remainders, shares)
+        start, own = coded[index], 1  # a point for each
+        for i in range(size):
+            start += shares[i] * (symbols[i] < coded[index])
+            own += shares[i] * (symbols[i] == coded[index])
+        starts[index], sizes[index] = start, own
