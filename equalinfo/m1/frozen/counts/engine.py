@@ -23,7 +23,7 @@ from equalinfo.m1.frozen.threads import num_threads, spread
 Logits = npt.NDArray[np.int16]
 Take = Callable[[int, int, Logits], None]
 
-_ROWS = 256  # lanes that a thread reads in a go, or symbols of a text
+_ROWS = 64  # lanes that a thread reads in a go, or symbols of a text
 _NO_LOGITS = np.zeros((1, NUM_SYMBOLS), np.int16)
 
 
@@ -143,11 +143,11 @@ class CountsEngine:
             empty = np.empty(0, np.int64)
             self.inner.sequences([empty], 16, lambda text, place, logits: rows.append(logits))
         out = np.empty(NUM_SYMBOLS, np.int16)
-        scratch = (np.empty(kernels.MOST_FEATURES, np.int64) for _ in range(2))
         state = new_state(self.counts.trie, 1, history=False)
+        nothing = np.empty(0, np.int64)
         kernels.mix(
-            self.counts.trie, self.counts.pairs, self._window, state, 0, self.counts.length,
-            _own(rows[-1])[0], self.inner is not None, *scratch,
+            *self.counts.trie, self.counts.pairs[START], self._window, state.nodes[0],
+            self.counts.length, nothing, nothing, 0, _own(rows[-1])[0], self.inner is not None,
             np.empty(NUM_SYMBOLS, np.int32), out,
         )  # fmt: skip
         return out
@@ -180,8 +180,4 @@ def new_state(trie: Trie, lanes: int, history: bool) -> kernels.State:
 
 def flat_weights(mixer: Mixer) -> kernels.Weights:
     """As kernels read them."""
-    return kernels.Weights(
-        network=np.ascontiguousarray(mixer.network).reshape(-1),
-        base=np.ascontiguousarray(mixer.base).reshape(-1),
-        sparse=np.concatenate([mixer.grams.reshape(-1), mixer.histories.reshape(-1)]),
-    )
+    return kernels.Weights(*(np.ascontiguousarray(values).reshape(-1) for values in mixer))

@@ -32,7 +32,7 @@ _ORDERS = np.array(HISTORY_ORDERS)
 _RECENT = 16  # symbols kept of each text
 MOST_COUNT = 31
 
-MOST_FEATURES = 16 * NUM_SYMBOLS
+_AHEAD = 32  # symbols of a text
 
 
 class State(NamedTuple):
@@ -64,11 +64,12 @@ class State(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """A `Mixer` as kernels read it: flat, `grams` and `histories` in one array."""
+    """A `Mixer` as kernels read it: flat arrays."""
 
     network: Any
     base: Any
-    sparse: Any
+    grams: Any
+    histories: Any
 
 
 @njit(cache=True, nogil=True)
@@ -110,40 +111,36 @@ def _count(slot: Any, check: int, symbol: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _child(trie: Trie, node: int, symbol: int) -> int:
-    """The child of `node` for `symbol` if there is one and it has children, else -1."""
-    if node < 0:
-        return -1
-    low: Any = np.int64(trie.first[node])
-    end: Any = np.int64(trie.first[node + 1])
-    high = end
-    while low < high:
-        middle = (low + high) >> 1
-        if trie.entries[middle] & _SYMBOL < symbol:
-            low = middle + 1
-        else:
-            high = middle
-    if low == end or trie.entries[low] & _SYMBOL != symbol:
-        return -1
-    return low if trie.first[low] < trie.first[low + 1] else -1
+def walk(first: Any, entries: Any, before: Any, symbol: int, after: Any) -> None:
+    """Fill `after` with the nodes (see `State`) of the text of `before` and one symbol more."""
+    for length in range(MOST_SYMBOLS - 1, 0, -1):  # downwards: both may be one array
+        node = before[length - 1]
+        found = np.int32(-1)
+        if node >= 0:
+            low = np.uint64(first[np.uint64(node)])
+            size = np.uint64(first[np.uint64(node) + np.uint64(1)]) - low
+            while size > 1:  # no branch but the loop's
+                half = size >> np.uint64(1)
+                below = entries[low + half - np.uint64(1)] & _SYMBOL < symbol
+                low += half * np.uint64(below)
+                size -= half
+            has_children = first[low] < first[low + np.uint64(1)]
+            if entries[low] & _SYMBOL == symbol and has_children:
+                found = np.int32(low)
+        after[length] = found
 
 
 @njit(cache=True, nogil=True)
-def advance(trie: Trie, state: State, lane: int, symbol: int) -> None:
-    """The lane's text goes on with `symbol`: count it, and find the contexts that are now."""
-    with_history = state.history.shape[1] > 0
-    if with_history:
-        for order in range(NUM_HISTORIES):
-            slot = state.slots[lane, order]
-            if slot >= 0:
-                state.used[lane] = True
-                _count(state.history[lane, order, slot], state.checks[lane, order], symbol)
-    for length in range(MOST_SYMBOLS - 1, 0, -1):
-        state.nodes[lane, length] = _child(trie, np.int64(state.nodes[lane, length - 1]), symbol)
+def remember(state: State, lane: int, symbol: int) -> None:
+    """The lane's text goes on with `symbol`: count it, and find the histories' contexts now."""
+    for order in range(NUM_HISTORIES):
+        slot = state.slots[lane, order]
+        if slot >= 0:
+            state.used[lane] = True
+            _count(state.history[lane, order, slot], state.checks[lane, order], symbol)
     state.recent[lane, state.size[lane] % _RECENT] = symbol
     state.size[lane] += 1
-    if with_history:
-        _find_slots(state, lane, symbol)
+    _find_slots(state, lane, symbol)
 
 
 @njit(cache=True, nogil=True)
@@ -174,110 +171,103 @@ def _find_slots(state: State, lane: int, symbol: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def features(
-    trie: Trie, state: State, lane: int, length: int, symbols: Any, places: Any
-) -> tuple[int, int]:
-    """What is known of the next symbol: each feature is a symbol and a place in `Weights.sparse`.
+def recall(history: Any, slots: Any, checks: Any, symbols: Any, kinds: Any) -> tuple[int, int]:
+    """What a text's histories remember of the context now.
 
     Args:
-      trie: n-grams of up to `length` symbols.
-      state: of the texts.
-      lane: which.
-      length: N.
-      symbols: int64[MOST_FEATURES], filled.
-      places: the same.
+      history: the lane's, see `State`.
+      slots: the lane's.
+      checks: the lane's.
+      symbols: int64[2 NUM_HISTORIES], filled with what came.
+      kinds: the same: which history says so, and how often it came, as a place in `Weights`
+        for contexts that no history of an order knows.
 
     Returns:
-      The number of features, and the row of `Weights.network` and `Weights.base`.
+      How many symbols; and 1 and the number of the longest history of an order, or 0.
     """
-    depth = length - 1
-    while state.nodes[lane, depth] < 0:
-        depth -= 1
-    node = np.int64(state.nodes[lane, depth])
-    width = trie.first[node + 1] - trie.first[node]
-    row = depth * WIDTHS + (0 if width == 1 else 1 if width == 2 else 2 if width < 6 else 3)
-    size = 0
-    for known in range(2, depth + 1):
-        node = np.int64(state.nodes[lane, known])
-        if node < 0:
+    size, longest = 0, 0
+    for order in range(NUM_HISTORIES):
+        slot = slots[order]
+        if slot < 0 or history[order, slot, 0] != checks[order]:
             continue
-        place = ((known - 2) * length + depth) * CODES
-        for child in range(trie.first[node], trie.first[node + 1]):
-            symbols[size] = trie.entries[child] & _SYMBOL
-            places[size] = place + (trie.entries[child] >> SYMBOL_BITS)
+        one, two = np.int64(history[order, slot, 1]), np.int64(history[order, slot, 2])
+        if one == 0:
+            continue
+        if order < len(_ORDERS):
+            longest = order + 1
+        place = order * (len(_ORDERS) + 1) * 25
+        symbols[size] = one >> 5
+        kinds[size] = place + (min(one & 31, 5) - 1) * 5 + min(two & 31, 4)
+        size += 1
+        if two:
+            symbols[size] = two >> 5
+            kinds[size] = place + (min(two & 31, 5) - 1) * 5 + min(one & 31, 4)
             size += 1
-    longest = 0
-    if state.history.shape[1] > 0:
-        begin = size
-        for order in range(NUM_HISTORIES):
-            slot = state.slots[lane, order]
-            if slot < 0:
-                continue
-            found = state.history[lane, order, slot]
-            if found[0] != state.checks[lane, order] or found[1] == 0:
-                continue
-            if order < len(_ORDERS):
-                longest = order + 1
-            one: Any = np.int64(found[1])
-            two: Any = np.int64(found[2])
-            here = order * ((len(_ORDERS) + 1) * 25)
-            symbols[size] = one >> 5
-            places[size] = here + (min(one & 31, 5) - 1) * 5 + min(two & 31, 4)
-            size += 1
-            if two:
-                symbols[size] = two >> 5
-                places[size] = here + (min(two & 31, 5) - 1) * 5 + min(one & 31, 4)
-                size += 1
-        offset = (length - 2) * length * CODES + longest * 25
-        for i in range(begin, size):
-            places[i] += offset
-    return size, row * (len(_ORDERS) + 1) + longest
+    return size, longest
+
+
+@njit(cache=True, nogil=True)
+def context(first: Any, nodes: Any) -> tuple[int, int]:
+    """Symbols of the longest counted suffix; and whether 1, 2, 3..5, or more symbols follow it."""
+    depth = MOST_SYMBOLS - 1
+    while nodes[depth] < 0:
+        depth -= 1
+    node = np.uint64(nodes[depth])
+    width = first[node + np.uint64(1)] - first[node]
+    return depth, 0 if width == 1 else 1 if width == 2 else 2 if width < 6 else 3
 
 
 @njit(cache=True, nogil=True)
 def mix(
-    trie: Trie, pairs: Any, weights: Weights, state: State, lane: int, length: int, logits: Any,
-    has_network: bool, symbols: Any, places: Any, sums: Any, out: Any,
+    first: Any, entries: Any, below: Any, weights: Weights, nodes: Any, length: int,
+    symbols: Any, kinds: Any, longest: int, logits: Any, has_network: bool, sums: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Logits int16[257] of the lane's next symbol, in `out`; the largest is 0.
+    """Logits int16[257] of the next symbol, in `out`; the largest is 0.
 
     Args:
-      trie: of `FrozenCounts`.
-      pairs: of it.
-      weights: of its use.
-      state: of the texts.
-      lane: which.
+      first: of `Trie`.
+      entries: of `Trie`.
+      below: int16[257], the last symbol's row of `pairs`.
+      weights: of this use.
+      nodes: int32[16], as in `State`.
       length: N.
+      symbols: from `recall`, as many as there are.
+      kinds: from `recall`.
+      longest: from `recall`.
       logits: int16[257] of the network, if there is one.
       has_network: whether.
-      symbols: scratch memory of `features`.
-      places: the same.
       sums: scratch memory, int32[257].
       out: may be `logits`.
     """
-    size, row = features(trie, state, lane, length, symbols, places)
-    last = START
-    if state.size[lane] > 0:
-        last = state.recent[lane, (state.size[lane] - 1) % _RECENT]
-    base = np.int32(weights.base[row])
-    half = np.int32(1 << (WEIGHT_BITS - 1))
+    depth, width = context(first, nodes)
+    row = (depth * WIDTHS + width) * (len(_ORDERS) + 1) + longest
+    # numba widens products and sums of int32: what is cast back stays in vectors of int32.
+    base, half = np.int32(weights.base[row]), np.int32(1 << (WEIGHT_BITS - 1))
     if has_network:
         network = np.int32(weights.network[row])
         for i in range(NUM_SYMBOLS):
-            both = np.int32(network * np.int32(logits[i])) + np.int32(
-                base * np.int32(pairs[last, i])
-            )
-            sums[i] = np.int32(both + half) >> WEIGHT_BITS
+            both = np.int32(network * np.int32(logits[i])) + np.int32(base * np.int32(below[i]))
+            sums[i] = np.int32(np.int32(both) + half) >> np.int32(WEIGHT_BITS)
     else:
         for i in range(NUM_SYMBOLS):
-            sums[i] = np.int32(base * np.int32(pairs[last, i]) + half) >> WEIGHT_BITS
-    for i in range(size):
-        sums[symbols[i]] += weights.sparse[places[i]]
+            product = np.int32(base * np.int32(below[i]))
+            sums[i] = np.int32(product + half) >> np.int32(WEIGHT_BITS)
+    for known in range(2, depth + 1):
+        if nodes[known] < 0:
+            continue
+        node = np.uint64(nodes[known])
+        place = np.uint64(((known - 2) * length + depth) * CODES)
+        for child in range(np.uint64(first[node]), np.uint64(first[node + np.uint64(1)])):
+            entry = np.uint64(entries[child])
+            weight = weights.grams[place + (entry >> np.uint64(SYMBOL_BITS))]
+            sums[entry & np.uint64(_SYMBOL)] += np.int32(weight)
+    for i in range(len(symbols)):
+        sums[symbols[i]] += np.int32(weights.histories[kinds[i] + longest * 25])
     largest = sums[0]
     for i in range(NUM_SYMBOLS):
         largest = max(largest, sums[i])
     for i in range(NUM_SYMBOLS):
-        out[i] = max(sums[i] - largest, np.int32(-LOGIT_LIMIT))
+        out[i] = max(np.int32(sums[i] - largest), np.int32(-LOGIT_LIMIT))
 
 
 @njit(cache=True, nogil=True)
@@ -286,15 +276,24 @@ def read_lanes(
     symbols: Any, reset: Any, logits: Any, has_network: bool, out: Any,
 ) -> None:  # fmt: skip
     """Lanes begin .. end - 1 read a symbol each, and say what comes next."""
-    features_of, places = np.empty(MOST_FEATURES, np.int64), np.empty(MOST_FEATURES, np.int64)
+    with_history = state.history.shape[1] > 0
     sums = np.empty(NUM_SYMBOLS, np.int32)
+    came, kinds = np.empty(2 * NUM_HISTORIES, np.int64), np.empty(2 * NUM_HISTORIES, np.int64)
+    known, longest = 0, 0
     for lane in range(begin, end):
         if reset[lane]:
             forget(state, lane)
-        advance(trie, state, lane, symbols[lane])
+        walk(trie.first, trie.entries, state.nodes[lane], symbols[lane], state.nodes[lane])
+    for lane in range(begin, end):
+        if with_history:
+            remember(state, lane, symbols[lane])
+            known, longest = recall(
+                state.history[lane], state.slots[lane], state.checks[lane], came, kinds
+            )
         mix(
-            trie, pairs, weights, state, lane, length, logits[lane if has_network else 0],
-            has_network, features_of, places, sums, out[lane],
+            trie.first, trie.entries, pairs[symbols[lane]], weights, state.nodes[lane], length,
+            came[:known], kinds, longest, logits[lane if has_network else 0], has_network, sums,
+            out[lane],
         )  # fmt: skip
 
 
@@ -304,11 +303,27 @@ def read_text(
     logits: Any, has_network: bool, out: Any,
 ) -> None:  # fmt: skip
     """Lane 0 reads symbols one after the other; a row of `out` after each."""
-    features_of, places = np.empty(MOST_FEATURES, np.int64), np.empty(MOST_FEATURES, np.int64)
+    with_history = state.history.shape[1] > 0
     sums = np.empty(NUM_SYMBOLS, np.int32)
-    for i in range(len(symbols)):
-        advance(trie, state, 0, symbols[i])
-        mix(
-            trie, pairs, weights, state, 0, length, logits[i if has_network else 0],
-            has_network, features_of, places, sums, out[i],
-        )  # fmt: skip
+    came, kinds = np.empty(2 * NUM_HISTORIES, np.int64), np.empty(2 * NUM_HISTORIES, np.int64)
+    known, longest = 0, 0
+    # Some symbols ahead: what the trie has of them is on its way from memory meanwhile.
+    nodes = np.empty((_AHEAD + 1, MOST_SYMBOLS), np.int32)
+    for begin in range(0, len(symbols), _AHEAD):
+        size = min(_AHEAD, len(symbols) - begin)
+        nodes[:] = state.nodes[0]
+        for i in range(size):
+            walk(trie.first, trie.entries, nodes[i], symbols[begin + i], nodes[i + 1])
+        for i in range(size):
+            place = begin + i
+            if with_history:
+                remember(state, 0, symbols[place])
+                known, longest = recall(
+                    state.history[0], state.slots[0], state.checks[0], came, kinds
+                )
+            mix(
+                trie.first, trie.entries, pairs[symbols[place]], weights, nodes[i + 1], length,
+                came[:known], kinds, longest, logits[place if has_network else 0], has_network,
+                sums, out[place],
+            )  # fmt: skip
+        state.nodes[0] = nodes[size]

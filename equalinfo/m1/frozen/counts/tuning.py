@@ -15,9 +15,14 @@ from equalinfo.jit import njit
 from equalinfo.m1.frozen.counts import kernels
 from equalinfo.m1.frozen.counts.engine import new_state
 from equalinfo.m1.frozen.counts.tables import (
+    CODES,
+    HISTORY_ORDERS,
     MAX_WEIGHT,
+    MOST_SYMBOLS,
+    SYMBOL_BITS,
     TEXT_CONTEXT,
     WEIGHT_BITS,
+    WIDTHS,
     FrozenCounts,
     Mixer,
     Trie,
@@ -117,14 +122,14 @@ def _learn(
     base_squares: Any, sparse_squares: Any, rate: float,
 ) -> float:  # fmt: skip
     """Read a text, step by step along the gradient (Adagrad); returns its bits before each step."""
-    symbols = np.empty(kernels.MOST_FEATURES, np.int64)
-    places = np.empty(kernels.MOST_FEATURES, np.int64)
+    symbols = np.empty(MOST_SYMBOLS * NUM_SYMBOLS, np.int64)
+    places = np.empty(MOST_SYMBOLS * NUM_SYMBOLS, np.int64)
     sums, likely = np.empty(NUM_SYMBOLS), np.empty(NUM_SYMBOLS)
     bits = 0.0
     last = NUM_SYMBOLS
     kernels.forget(state, 0)
     for place in range(len(text)):
-        size, row = kernels.features(trie, state, 0, length, symbols, places)
+        size, row = _features(trie, state, length, symbols, places)
         own, below = network[row] / _UNIT, base[row] / _UNIT
         for i in range(NUM_SYMBOLS):
             sums[i] = below * pairs[last, i]
@@ -160,6 +165,45 @@ def _learn(
             here = places[i]
             sparse_squares[here] += gradient * gradient
             sparse[here] -= rate * gradient / np.sqrt(sparse_squares[here] + 1)
-        kernels.advance(trie, state, 0, symbol)
+        if state.history.shape[1] > 0:
+            kernels.remember(state, 0, symbol)
+        kernels.walk(trie.first, trie.entries, state.nodes[0], symbol, state.nodes[0])
         last = symbol
     return bits
+
+
+@njit(cache=True, nogil=True)
+def _features(
+    trie: Trie, state: kernels.State, length: int, symbols: Any, places: Any
+) -> tuple[int, int]:
+    """What `kernels.mix` adds to logits of symbols.
+
+    Args:
+      trie: n-grams of up to `length` symbols.
+      state: of a text.
+      length: N.
+      symbols: int64, filled with a symbol for each feature.
+      places: the same, with its weight's place among those of grams and histories.
+
+    Returns:
+      The number of features, and the row of the network's weight and the base's.
+    """
+    nodes = state.nodes[0]
+    depth, width = kernels.context(trie.first, nodes)
+    size, longest = 0, 0
+    offset = (length - 2) * length * CODES
+    if state.history.shape[1] > 0:
+        size, longest = kernels.recall(
+            state.history[0], state.slots[0], state.checks[0], symbols, places
+        )
+        places[:size] += offset + longest * 25
+    for known in range(2, depth + 1):
+        node = nodes[known]
+        if node < 0:
+            continue
+        place = ((known - 2) * length + depth) * CODES
+        for child in range(trie.first[node], trie.first[node + 1]):
+            symbols[size] = trie.entries[child] & (1 << SYMBOL_BITS) - 1
+            places[size] = place + (trie.entries[child] >> SYMBOL_BITS)
+            size += 1
+    return size, (depth * WIDTHS + width) * (len(HISTORY_ORDERS) + 1) + longest
