@@ -17,7 +17,6 @@ from equalinfo.m1.frozen.counts.tables import (
     MOST_SYMBOLS,
     NUM_HISTORIES,
     SLOT_BITS,
-    START,
     SYMBOL_BITS,
     WEIGHT_BITS,
     WIDTHS,
