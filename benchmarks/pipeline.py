@@ -189,6 +189,7 @@ def run_reading(text: str, output: str, workers: int) -> None:
 def run_stages(text: str, output: str, workers: int) -> None:
     """CPU seconds of each step on one process, the best of some rounds, taken in turns."""
     from equalinfo import codecs
+    from equalinfo.alphabet import from_bytes
     from equalinfo.data.find import find
     from equalinfo.data.text import text_bytes
     from pipelines import shard
@@ -198,7 +199,7 @@ def run_stages(text: str, output: str, workers: int) -> None:
     for method, options in STAGE_CODECS:
         codec = codecs.create(method, **options)
         read = list(shard.read_batches(task, layout, runs_model=False))
-        symbols = [[example.symbols for example in batch.examples] for batch in read]
+        symbols = [[from_bytes(example.text) for example in batch.examples] for batch in read]
         steps: dict[str, Callable[[], object]] = {
             "read": lambda: text_bytes(task.file),
             "read and cut": lambda: list(

@@ -5,6 +5,7 @@ coder run compresses [paper 3.1, 3.3]. Both are arrays of symbols, uint16.
 """
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +15,13 @@ NUM_SYMBOLS = 257
 
 Symbols = npt.NDArray[np.uint16]
 
+EOS_BYTE = b"\xff"
+"""EOS among bytes, see `to_bytes`."""
+
 # UTF-8 never contains the bytes 0xFE and 0xFF; other byte strings may, so both are escaped.
-_ESCAPE, _EOS_BYTE = 0xFE, 0xFF
+_ESCAPE, _EOS_BYTE = 0xFE, EOS_BYTE[0]
+
+_Text = TypeVar("_Text", Symbols, bytes)
 
 
 def as_symbols(values: npt.ArrayLike, what: str = "text") -> Symbols:
@@ -76,7 +82,7 @@ def split(symbols: Symbols) -> list[bytes]:
     return documents
 
 
-def cut(symbols: Symbols, size: int) -> list[Symbols]:
+def cut(symbols: _Text, size: int) -> list[_Text]:
     """Cut a sequence into examples of at most `size` symbols, never inside a UTF-8 character.
 
     A cut that would fall inside a character moves back to its first byte (by at most three bytes),
@@ -84,7 +90,7 @@ def cut(symbols: Symbols, size: int) -> list[Symbols]:
     starts in those three bytes, the cut stays.
 
     Args:
-      symbols: uint16[n].
+      symbols: uint16[n]; or UTF-8 as `to_bytes` writes it, a byte a symbol.
       size: symbols per example, at least 4 (a UTF-8 character has up to 4 bytes).
     """
     if size < 4:

@@ -91,7 +91,7 @@ def measure(tasks: Sequence[ShardTask], layout: Layout, codec: Codec) -> Estimat
         for whole in read_batches(task, layout, runs_model=codec.runs_model):
             batch = _beginning(whole, codec, _BEGINNING)
             written += len(encode_batch(batch, layout, codec).records.data)
-            measured += sum(len(example.symbols) for example in batch.examples)
+            measured += sum(len(example.text) for example in batch.examples)
             if time.monotonic() - start > _ENOUGH_SECONDS:
                 break
         total = sum(sizes.values())
@@ -112,9 +112,7 @@ def _beginning(batch: Batch, codec: Codec, symbols: int) -> Batch:
     """The batch; where M1 runs, with so many symbols of each example."""
     if not codec.runs_model:
         return batch
-    return replace(
-        batch, examples=[replace(x, symbols=x.symbols[:symbols]) for x in batch.examples]
-    )
+    return replace(batch, examples=[replace(x, text=x.text[:symbols]) for x in batch.examples])
 
 
 def _duration(hours: float) -> str:

@@ -3,20 +3,22 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from equalinfo import alphabet
-from equalinfo.alphabet import Symbols
 
 _CUT_AFTER_EXAMPLES = 64
 
 
 @dataclass(frozen=True)
 class Example:
-    """What one coder run compresses: uint16[<= example_bytes] symbols, and where they come from."""
+    """What one coder run compresses, and where it comes from.
+
+    Attributes:
+      source: "{input}:{first document}:{offset}".
+      text: its symbols as `alphabet.to_bytes` writes those of UTF-8: a byte each, FF for EOS.
+    """
 
     source: str
-    symbols: Symbols
+    text: bytes
 
 
 def cut_documents(
@@ -28,21 +30,22 @@ def cut_documents(
     without holding the sequence: all examples but the last are final as soon as a symbol follows.
 
     Args:
-      documents: texts in file order.
-      name: of the input; `source` is "{name}:{first document}:{offset}".
+      documents: texts in file order, UTF-8.
+      name: of the input.
       documents_per_sequence: the last sequence has what is left.
       example_bytes: most symbols in an example.
     """
     waiting: list[bytes] = []
     waiting_symbols = 0
-    rest = np.empty(0, np.uint16)
+    rest = b""
     first = offset = 0
 
     def cut_waiting(final: bool) -> Iterator[Example]:
         nonlocal waiting, waiting_symbols, rest, offset
-        pieces = alphabet.cut(np.concatenate([rest, alphabet.join(waiting)]), example_bytes)
+        text = rest + alphabet.EOS_BYTE.join([*waiting, b""])
+        pieces = alphabet.cut(text, example_bytes)
         waiting, waiting_symbols = [], 0
-        rest = np.empty(0, np.uint16) if final or not pieces else pieces.pop()
+        rest = b"" if final or not pieces else pieces.pop()
         for piece in pieces:
             yield Example(f"{name}:{first}:{offset}", piece)
             offset += len(piece)
@@ -65,10 +68,10 @@ def batches(
     batch: list[Example] = []
     symbols = 0
     for example in examples:
-        if batch and (len(batch) == most_examples or symbols + len(example.symbols) > most_symbols):
+        if batch and (len(batch) == most_examples or symbols + len(example.text) > most_symbols):
             yield batch
             batch, symbols = [], 0
         batch.append(example)
-        symbols += len(example.symbols)
+        symbols += len(example.text)
     if batch:
         yield batch

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equalinfo.alphabet import EOS
 from equalinfo.codecs.base import Codec, Encoded
+from equalinfo.codecs.batch import Joined
 from equalinfo.data import storage
 from equalinfo.data.inputs import DamagedInputError, InputFile
 from equalinfo.data.manifest import COUNTS, Shard
@@ -239,20 +239,16 @@ def encode_batch(batch: Batch, layout: Layout, codec: Codec) -> EncodedBatch:
     Raises:
       CodecFaultError: as `compress_shard`.
     """
-    symbols = [example.symbols for example in batch.examples]
-    encoded = codec.encode(symbols) if symbols else []
+    examples = Joined([example.text for example in batch.examples])
+    sources = [example.source for example in batch.examples]
+    encoded = codec.encode(examples) if examples else []
     trimmed = layout.trim == "paper"
-    records = pack_records(
-        encoded,
-        symbols,
-        [example.source for example in batch.examples],
-        layout.sequence_length,
-        max_parts=1 if trimmed else None,
-    )
+    most = 1 if trimmed else None
+    records = pack_records(encoded, examples, sources, layout.sequence_length, max_parts=most)
     counts = {
         "documents": batch.num_documents,
         "bytes": batch.num_bytes,
-        "examples": len(symbols),
+        "examples": len(examples),
         "records": len(records.ends),
         "tokens": int(records.num_tokens.sum()),
         "windows": sum(tokens.windows for tokens in encoded),
@@ -262,33 +258,30 @@ def encode_batch(batch: Batch, layout: Layout, codec: Codec) -> EncodedBatch:
         "recorded_bytes": int(records.num_bytes.sum()),
     }
     if trimmed:
-        covered = sum(map(len, symbols))
-        documents = sum(int(np.count_nonzero(text == EOS)) for text in symbols)
+        documents, symbols = len(examples.eos), len(examples.symbols)
         counts["trimmed_documents"] = documents - counts["recorded_documents"]
-        counts["trimmed_bytes"] = covered - documents - counts["recorded_bytes"]
+        counts["trimmed_bytes"] = symbols - documents - counts["recorded_bytes"]
         counts["trimmed_tokens"] = sum(len(one.ids) for one in encoded) - counts["tokens"]
     if layout.verify:
-        counts["verified_examples"] = len(symbols)
-        counts["window_errors"] = _verify(codec, batch.examples, encoded)
+        counts["verified_examples"] = len(examples)
+        counts["window_errors"] = _verify(codec, sources, examples, encoded)
     return EncodedBatch(batch.number, records, batch.rejects, counts, batch.last, batch.damage)
 
 
-def _verify(codec: Codec, examples: list[Example], encoded: list[Encoded]) -> int:
+def _verify(codec: Codec, sources: list[str], examples: Joined, encoded: list[Encoded]) -> int:
     """Decode again; the number of windows, or examples, that differ where they may."""
-    symbols = [example.symbols for example in examples]
-    if not symbols:
+    if not examples:
         return 0
     windows = sum(tokens.windows for tokens in encoded)
-    with coded.reading(codec, sum(map(len, symbols)), windows):
+    with coded.reading(codec, len(examples.symbols), windows):
         if not codec.lossless:
-            return codec.count_window_errors(symbols, encoded)[0]
-        decoded = codec.decode([tokens.ids for tokens in encoded], [len(text) for text in symbols])
-    for example, text in zip(examples, decoded, strict=True):
-        if not np.array_equal(example.symbols, text):
+            return codec.count_window_errors(examples, encoded)[0]
+        decoded = codec.decode([tokens.ids for tokens in encoded], [len(text) for text in examples])
+    for source, text, again in zip(sources, examples, decoded, strict=True):
+        if not np.array_equal(text, again):
             raise CodecFaultError(
-                f"method {codec.method!r} does not restore example {example.source} "
-                f"({len(example.symbols)} symbols). Nothing it wrote can be trusted: report this "
-                "with the input."
+                f"method {codec.method!r} does not restore example {source} ({len(text)} symbols). "
+                "Nothing it wrote can be trusted: report this with the input."
             )
     return 0
 

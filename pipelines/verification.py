@@ -449,13 +449,14 @@ def _compare_source(
     if expected is None or expected.source != example.records[0].source:
         findings.add(f"{where}: the input has {expected and expected.source} in its place")
         return
-    size = min(len(symbols), len(expected.symbols))
-    differs = symbols[:size] != expected.symbols[:size]
-    if not np.any(differs) and len(symbols) == len(expected.symbols):
+    source = alphabet.from_bytes(expected.text)
+    size = min(len(symbols), len(source))
+    differs = symbols[:size] != source[:size]
+    if not np.any(differs) and len(symbols) == len(source):
         return
     at = int(np.argmax(differs)) if np.any(differs) else size
     found, wanted = (
-        alphabet.to_bytes(text[at : at + _SNIPPET_SYMBOLS]) for text in (symbols, expected.symbols)
+        alphabet.to_bytes(text[at : at + _SNIPPET_SYMBOLS]) for text in (symbols, source)
     )
     findings.add(
         f"{where}: from symbol {at} of its example on it decodes to {found!r}, the input has "

@@ -1,24 +1,53 @@
 """Many examples as one array and back, so that a batch is one call of a kernel."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from equalinfo.alphabet import NUM_SYMBOLS, Symbols
+from equalinfo.alphabet import EOS, EOS_BYTE, NUM_SYMBOLS, Symbols
 from equalinfo.codecs.base import Ends, Ids, check_examples, check_ids
 
 T = TypeVar("T", bound=np.generic)
 
 
+class Joined(list[Symbols]):
+    """Examples of UTF-8, each a view of one array: what works on many at once takes that.
+
+    Attributes:
+      text: of all examples, as `alphabet.to_bytes` writes them: a byte a symbol.
+      symbols: uint16[n], the same.
+      ends: int64[examples], where each ends in both.
+      eos: int64[documents], where EOS is in both.
+    """
+
+    def __init__(self, texts: Sequence[bytes]) -> None:
+        """Join the texts of examples.
+
+        Raises:
+          ValueError: a byte that UTF-8 has not, and that would be escaped.
+        """
+        self.text = b"".join(texts)
+        if b"\xfe" in self.text:
+            raise ValueError("the text of an example has the byte FE, which UTF-8 never has.")
+        values = np.frombuffer(self.text, np.uint8)
+        self.eos = np.flatnonzero(values == EOS_BYTE[0])
+        self.symbols = values.astype(np.uint16)
+        self.symbols[self.eos] = EOS
+        self.ends = _ends(texts)
+        super().__init__(parts(self.symbols, self.ends))
+
+
 def join_examples(examples: Sequence[Symbols]) -> tuple[Symbols, Ends]:
-    """All examples as one array, a copy, and where each ends in it.
+    """All examples as one array, and where each ends in it.
 
     Raises:
       ValueError: names the example that is none.
     """
+    if isinstance(examples, Joined):
+        return examples.symbols, examples.ends
     if not _all_are(np.uint16, examples):
         examples = check_examples(examples)
     symbols, ends = _join(np.uint16, examples)
@@ -54,5 +83,8 @@ def _all_are(dtype: type[np.generic], arrays: Sequence[npt.NDArray[T]]) -> bool:
 
 
 def _join(dtype: type[T], arrays: Sequence[npt.NDArray[T]]) -> tuple[npt.NDArray[T], Ends]:
-    ends = np.cumsum(np.fromiter(map(len, arrays), np.int64, len(arrays)))
-    return np.concatenate([np.empty(0, dtype), *arrays]), ends
+    return np.concatenate([np.empty(0, dtype), *arrays]), _ends(arrays)
+
+
+def _ends(texts: Sequence[Sized]) -> Ends:
+    return np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))

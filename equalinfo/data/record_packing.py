@@ -11,8 +11,7 @@ import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
-from equalinfo import alphabet
-from equalinfo.alphabet import EOS, Symbols
+from equalinfo.codecs.batch import Joined
 from equalinfo.data.records import FEATURES, EncodedLike
 from equalinfo.jit import njit
 
@@ -51,7 +50,7 @@ class PackedRecords:
 
 def pack_records(
     encoded: Sequence[EncodedLike],
-    examples: Sequence[Symbols],
+    examples: Joined,
     sources: Sequence[str],
     max_tokens: int,
     max_parts: int | None = None,
@@ -60,7 +59,7 @@ def pack_records(
 
     Args:
       encoded: ids int32[tokens] and ends int64[tokens] of each example.
-      examples: uint16[n] each.
+      examples: those.
       sources: where each comes from: "{input}:{first document}:{offset}".
       max_tokens: L.
       max_parts: keep only so many records of an example, the first.
@@ -92,15 +91,11 @@ def pack_records(
     ]
     end = np.concatenate([np.empty(0, np.int64), *ends])
     start = np.where(part > 0, np.concatenate([[0], end])[:-1], 0)
-    starts, stops = start.tolist(), end.tolist()
-    of_records: list[int] = []
-    crcs: list[int] = []
-    for symbols, number in zip(examples, parts.tolist(), strict=True):
-        here = slice(len(crcs), len(crcs) + number)
-        counted, found = _account(symbols, starts[here], stops[here])
-        of_records += counted
-        crcs += found
-    documents, checksums = np.array(of_records, np.int64), np.array(crcs, np.int64)
+    text, begin = examples.text, np.concatenate([np.zeros(1, np.int64), examples.ends])[example]
+    start, end = begin + start, begin + end
+    documents = np.searchsorted(examples.eos, end) - np.searchsorted(examples.eos, start)
+    pieces = zip(start.tolist(), end.tolist(), strict=True)
+    checksums = np.array([google_crc32c.value(text[a:b]) for a, b in pieces], np.int64)
     names = [source.encode("utf-8") for source in sources]
     name_ends = np.cumsum([len(name) for name in names], dtype=np.int64)
     data, data_ends = _serialize(
@@ -113,22 +108,6 @@ def pack_records(
         example,
     )
     return PackedRecords(data, data_ends, num_tokens, end - start - documents, documents)
-
-
-def _account(
-    symbols: Symbols, start: Sequence[int], end: Sequence[int]
-) -> tuple[list[int], list[int]]:
-    """Of an example's records: documents, and CRC-32C as of `records.symbols_checksum`."""
-    text = alphabet.to_bytes(symbols)
-    if len(text) == len(symbols):
-        pieces = [text[a:b] for a, b in zip(start, end, strict=True)]
-        documents = [piece.count(b"\xff") for piece in pieces]  # EOS
-    else:  # it has bytes that are escaped
-        pieces = [alphabet.to_bytes(symbols[a:b]) for a, b in zip(start, end, strict=True)]
-        documents = [
-            int(np.count_nonzero(symbols[a:b] == EOS)) for a, b in zip(start, end, strict=True)
-        ]
-    return documents, [google_crc32c.value(piece) for piece in pieces]
 
 
 @njit(cache=True, nogil=True)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from equalinfo import codecs
-from equalinfo.alphabet import EOS, join
+from equalinfo.alphabet import EOS, EOS_BYTE, from_bytes, join
+from equalinfo.codecs.batch import Joined
 from equalinfo.codecs.windows import WindowCodec
 from tests.models import HashModel
 
@@ -115,3 +116,16 @@ def test_results_do_not_share_memory_with_the_input(method):
     (symbols,) = codec.decode([ids])
     ids[:] = 3
     assert symbols.tolist() == [*TEXT.encode(), EOS]
+
+
+def test_joined_examples_are_coded_as_the_same_ones_apart(books):
+    texts = [TEXT.encode() + EOS_BYTE, b"", EOS_BYTE + "東京".encode()]
+    joined, apart = Joined(texts), [from_bytes(text) for text in texts]
+    assert [one.tolist() for one in joined] == [one.tolist() for one in apart]
+    assert joined.eos.tolist() == [len(texts[0]) - 1, len(texts[0])]
+    for codec in books:
+        for one, other in zip(codec.encode(joined), codec.encode(apart), strict=True):
+            assert one.ids.tolist() == other.ids.tolist()
+            assert one.ends.tolist() == other.ends.tolist()
+    with pytest.raises(ValueError, match="the byte FE, which UTF-8 never has"):
+        Joined([b"a\xfe"])
