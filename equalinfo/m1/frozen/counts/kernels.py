@@ -7,6 +7,10 @@ All numbers are integers in known ranges: hashes below 2^32 times factors below 
 from typing import Any, NamedTuple
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.jit import njit
@@ -109,6 +113,22 @@ def _count(slot: Any, check: int, symbol: int) -> None:
     slot[2] = two
 
 
+@intrinsic
+def _prefetch(context: Any, array: Any, place: Any) -> Any:
+    """Ask for what lies at `place` of the array, flat: it will be read soon."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = make_array(signature.args[0])(context, builder, arguments[0]).data
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = builder.module.declare_intrinsic("llvm.prefetch", (byte,), kind)
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), byte)
+        builder.call(function, [address, word(0), word(3), word(1)])  # to read, and again; data
+        return context.get_dummy_value()
+
+    return types.void(array, place), generate
+
+
 @njit(cache=True, nogil=True)
 def walk(first: Any, entries: Any, before: Any, symbol: int, after: Any) -> None:
     """Fill `after` with the nodes (see `State`) of the text of `before` and one symbol more."""
@@ -126,6 +146,7 @@ def walk(first: Any, entries: Any, before: Any, symbol: int, after: Any) -> None
             has_children = first[low] < first[low + np.uint64(1)]
             if entries[low] & _SYMBOL == symbol and has_children:
                 found = np.int32(low)
+                _prefetch(entries, np.uint64(first[low]))
         after[length] = found
 
 
@@ -140,6 +161,10 @@ def remember(state: State, lane: int, symbol: int) -> None:
     state.recent[lane, state.size[lane] % _RECENT] = symbol
     state.size[lane] += 1
     _find_slots(state, lane, symbol)
+    size = state.history.shape[2] * state.history.shape[3]
+    for order in range(NUM_HISTORIES):
+        slot = max(state.slots[lane, order], np.int64(0))
+        _prefetch(state.history, (lane * NUM_HISTORIES + order) * size + slot * 3)
 
 
 @njit(cache=True, nogil=True)
@@ -283,9 +308,10 @@ def read_lanes(
         if reset[lane]:
             forget(state, lane)
         walk(trie.first, trie.entries, state.nodes[lane], symbols[lane], state.nodes[lane])
-    for lane in range(begin, end):
         if with_history:
             remember(state, lane, symbols[lane])
+    for lane in range(begin, end):
+        if with_history:
             known, longest = recall(
                 state.history[lane], state.slots[lane], state.checks[lane], came, kinds
             )
