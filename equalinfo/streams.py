@@ -1,7 +1,8 @@
-"""Tokenizing and detokenizing a stream, cut anywhere."""
+"""Tokenizing and detokenizing a stream, cut anywhere; and many texts some at a time."""
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sized
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from equalinfo.codebook import Codebook
 from equalinfo.ids import ID_OFFSET
 
 Ids = npt.NDArray[np.int32]
+T = TypeVar("T", bound=Sized)
 
 
 class StreamEncoder:
@@ -52,3 +54,17 @@ class StreamDecoder:
         rest = self._characters.decode(b"", final=True)
         self._characters.reset()
         return rest
+
+
+def groups(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Neighbours whose lengths make up `size` or a little more; the last may have less."""
+    held: list[T] = []
+    length = 0
+    for item in items:
+        held.append(item)
+        length += len(item)
+        if length >= size:
+            yield held
+            held, length = [], 0
+    if held:
+        yield held

@@ -27,7 +27,7 @@ from equalinfo.codebook.limits import check_parse
 from equalinfo.codebook.plain import FIRST_TEXTS
 from equalinfo.codebook.shipped import DEFAULT_CODEBOOK, shipped_codebook
 from equalinfo.ids import EOS_ID, ID_OFFSET, PAD_ID, UNK_ID
-from equalinfo.streams import StreamDecoder, StreamEncoder
+from equalinfo.streams import StreamDecoder, StreamEncoder, groups
 
 Ids = npt.NDArray[np.int32]
 T = TypeVar("T")
@@ -349,16 +349,8 @@ def _in_groups(
     """`work` on pieces of `items` that hold about `size` bytes or tokens, in order."""
     if num_threads < 1:
         raise ValueError(f"num_threads={num_threads} is less than 1.")
-    groups: list[Sequence[Any]] = []
-    start = held = 0
-    for index, item in enumerate(items):
-        held += len(item)
-        if held >= size:
-            groups.append(items[start : index + 1])
-            start, held = index + 1, 0
-    if start < len(items):
-        groups.append(items[start:])
-    if num_threads == 1 or len(groups) < 2:
-        return [result for group in groups for result in work(group)]
+    found = list(groups(items, size))
+    if num_threads == 1 or len(found) < 2:
+        return [result for group in found for result in work(group)]
     with ThreadPoolExecutor(num_threads) as pool:
-        return [result for results in pool.map(work, groups) for result in results]
+        return [result for results in pool.map(work, found) for result in results]

@@ -84,8 +84,9 @@ def add(commands: Any) -> None:
 
 
 def _encode(arguments: argparse.Namespace) -> None:
+    from equalinfo.codebook.shipped import resolve_codebook
     from equalinfo.data import token_files
-    from equalinfo.evaluation.vocabularies import load_tokenizer
+    from equalinfo.tokenizer import Tokenizer
 
     form = arguments.output_format
     is_array = form in ("npy", "raw")
@@ -95,7 +96,7 @@ def _encode(arguments: argparse.Namespace) -> None:
         raise ValueError("--output_format npy needs --output: its header is written last.")
     if arguments.num_threads < 1:
         raise ValueError(f"--num_threads={arguments.num_threads} is less than 1.")
-    tokenizer = load_tokenizer(arguments.codebook, arguments.parse)
+    tokenizer = Tokenizer(resolve_codebook(arguments.codebook), arguments.parse)
     pieces = _pieces(tokenizer, arguments)
     with _output(arguments.output, is_array) as out:
         if is_array:
@@ -139,13 +140,22 @@ def _pieces(tokenizer: "Tokenizer", arguments: argparse.Namespace) -> Iterator["
 
 
 def _blocks(name: str) -> Iterator[bytes]:
-    from equalinfo.data import storage, token_files
+    from equalinfo.data import token_files
+
+    with _input(name) as (file, shown):
+        yield from token_files.plain_blocks(file, shown)
+
+
+@contextmanager
+def _input(name: str) -> Iterator[tuple[BinaryIO, str]]:
+    """A file to read, or standard input; and its name for errors."""
+    from equalinfo.data import storage
 
     if name == "-":
-        yield from token_files.plain_blocks(sys.stdin.buffer, "standard input")
+        yield sys.stdin.buffer, "standard input"
         return
     with storage.open_read(name) as file:
-        yield from token_files.plain_blocks(file, name)
+        yield file, name
 
 
 def _piece_names(tokenizer: "Tokenizer") -> list[bytes]:
@@ -159,10 +169,11 @@ def _piece_names(tokenizer: "Tokenizer") -> list[bytes]:
 
 
 def _decode(arguments: argparse.Namespace) -> None:
+    from equalinfo.codebook.shipped import resolve_codebook
     from equalinfo.data import token_files
-    from equalinfo.evaluation.vocabularies import load_tokenizer
+    from equalinfo.tokenizer import Tokenizer
 
-    tokenizer = load_tokenizer(arguments.codebook)
+    tokenizer = Tokenizer(resolve_codebook(arguments.codebook))
     files = token_files.expand(arguments.files)
     forms = [
         arguments.input_format
@@ -191,21 +202,15 @@ def _decode(arguments: argparse.Namespace) -> None:
 
 
 def _ids(name: str, form: str, dtype: str, vocab_size: int) -> Iterator["Ids"]:
-    from equalinfo.data import storage, token_files
+    from equalinfo.data import token_files
 
-    def read(stream: BinaryIO, shown: str) -> Iterator["Ids"]:
-        if form == "raw":
-            return token_files.read_raw(stream, shown, dtype, vocab_size)
-        return token_files.read_lines(stream, shown, vocab_size)
-
-    if name == "-":
-        yield from read(sys.stdin.buffer, "standard input")
-        return
-    with storage.open_read(name) as file:
+    with _input(name) as (file, shown):
         if form == "npy":
             yield from token_files.read_npy(name, vocab_size)
+        elif form == "raw":
+            yield from token_files.read_raw(file, shown, dtype, vocab_size)
         else:
-            yield from read(file, name)
+            yield from token_files.read_lines(file, shown, vocab_size)
 
 
 def _json_lines(texts: Iterable[bytes]) -> Iterator[bytes]:

@@ -358,62 +358,41 @@ def _find_states(entries: Entries, state: np.uint64, text: Texts, states: Codes)
       text: uint16[n].
       states: uint32[n + 1].
     """
-    q = len(text) // 8
-    size = np.uint64(q)
-    text0, states0 = text[0 * q : 1 * q], states[0 * q : 1 * q + 1]
-    text1, states1 = text[1 * q : 2 * q], states[1 * q : 2 * q + 1]
-    text2, states2 = text[2 * q : 3 * q], states[2 * q : 3 * q + 1]
-    text3, states3 = text[3 * q : 4 * q], states[3 * q : 4 * q + 1]
-    text4, states4 = text[4 * q : 5 * q], states[4 * q : 5 * q + 1]
-    text5, states5 = text[5 * q : 6 * q], states[5 * q : 6 * q + 1]
-    text6, states6 = text[6 * q : 7 * q], states[6 * q : 7 * q + 1]
-    text7, states7 = text[7 * q : 8 * q], states[7 * q : 8 * q + 1]
-    state0, index0 = state, _ZERO
-    state1, index1 = _ROOT, _ZERO
-    state2, index2 = _ROOT, _ZERO
-    state3, index3 = _ROOT, _ZERO
-    state4, index4 = _ROOT, _ZERO
-    state5, index5 = _ROOT, _ZERO
-    state6, index6 = _ROOT, _ZERO
-    state7, index7 = _ROOT, _ZERO
+    size = np.uint64(len(text) // 8)
+    s0, at0, end0 = state, _ZERO, size
+    s1, at1, end1 = _ROOT, end0, end0 + size
+    s2, at2, end2 = _ROOT, end1, end1 + size
+    s3, at3, end3 = _ROOT, end2, end2 + size
+    s4, at4, end4 = _ROOT, end3, end3 + size
+    s5, at5, end5 = _ROOT, end4, end4 + size
+    s6, at6, end6 = _ROOT, end5, end5 + size
+    s7, at7, end7 = _ROOT, end6, end6 + size
     # Written as a loop over arrays of states it runs at half the speed.
     kept = _ZERO
-    while (
-        index0 < size
-        and index1 < size
-        and index2 < size
-        and index3 < size
-        and index4 < size
-        and index5 < size
-        and index6 < size
-        and index7 < size
+    while (at0 < end0 and at1 < end1 and at2 < end2 and at3 < end3) and (
+        at4 < end4 and at5 < end5 and at6 < end6 and at7 < end7
     ):
-        state0, index0, kept = _try(entries, state0, text0, states0, index0, kept)
-        state1, index1, kept = _try(entries, state1, text1, states1, index1, kept)
-        state2, index2, kept = _try(entries, state2, text2, states2, index2, kept)
-        state3, index3, kept = _try(entries, state3, text3, states3, index3, kept)
-        state4, index4, kept = _try(entries, state4, text4, states4, index4, kept)
-        state5, index5, kept = _try(entries, state5, text5, states5, index5, kept)
-        state6, index6, kept = _try(entries, state6, text6, states6, index6, kept)
-        state7, index7, kept = _try(entries, state7, text7, states7, index7, kept)
+        s0, at0, kept = _try(entries, s0, text, states, at0, kept)
+        s1, at1, kept = _try(entries, s1, text, states, at1, kept)
+        s2, at2, kept = _try(entries, s2, text, states, at2, kept)
+        s3, at3, kept = _try(entries, s3, text, states, at3, kept)
+        s4, at4, kept = _try(entries, s4, text, states, at4, kept)
+        s5, at5, kept = _try(entries, s5, text, states, at5, kept)
+        s6, at6, kept = _try(entries, s6, text, states, at6, kept)
+        s7, at7, kept = _try(entries, s7, text, states, at7, kept)
     states[len(text)] = np.uint32(kept)
-    state0 = _walk(entries, state0, text0, index0, states0)
-    state1 = _walk(entries, state1, text1, index1, states1)
-    state2 = _walk(entries, state2, text2, index2, states2)
-    state3 = _walk(entries, state3, text3, index3, states3)
-    state4 = _walk(entries, state4, text4, index4, states4)
-    state5 = _walk(entries, state5, text5, index5, states5)
-    state6 = _walk(entries, state6, text6, index6, states6)
-    state7 = _walk(entries, state7, text7, index7, states7)
-    state = state0
-    state = _walk_again(entries, state, text1, states1, state1)
-    state = _walk_again(entries, state, text2, states2, state2)
-    state = _walk_again(entries, state, text3, states3, state3)
-    state = _walk_again(entries, state, text4, states4, state4)
-    state = _walk_again(entries, state, text5, states5, state5)
-    state = _walk_again(entries, state, text6, states6, state6)
-    state = _walk_again(entries, state, text7, states7, state7)
-    return _walk(entries, state, text[8 * q :], _ZERO, states[8 * q :])
+    last, places = (
+        np.array([s0, s1, s2, s3, s4, s5, s6, s7]),
+        (at0, at1, at2, at3, at4, at5, at6, at7),
+    )
+    for lane in range(8):
+        end = size * np.uint64(lane + 1)
+        last[lane] = _walk(entries, last[lane], text, places[lane], end, states)
+    state = last[0]
+    for lane in range(1, 8):
+        first = size * np.uint64(lane)
+        state = _walk_again(entries, state, text, first, first + size, states, last[lane])
+    return _walk(entries, state, text, end7, np.uint64(len(text)), states)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -429,10 +408,10 @@ def _step(entries: Entries, state: np.uint64, symbol: int) -> np.uint64:
 
 @njit(cache=True, nogil=True)
 def _walk(
-    entries: Entries, state: np.uint64, text: Texts, first: np.uint64, states: Codes
+    entries: Entries, state: np.uint64, text: Texts, first: np.uint64, end: np.uint64, states: Codes
 ) -> np.uint64:
-    """Fill states[first:len(text)]; the entry behind the last symbol."""
-    for index in range(first, np.uint64(len(text))):
+    """Fill states[first:end]; the entry behind the last symbol."""
+    for index in range(first, end):
         state = _step(entries, state, text[index])
         states[index] = np.uint32(state >> _BASE)
     return state
@@ -440,10 +419,16 @@ def _walk(
 
 @njit(cache=True, nogil=True)
 def _walk_again(
-    entries: Entries, state: np.uint64, text: Texts, states: Codes, last: np.uint64
+    entries: Entries,
+    state: np.uint64,
+    text: Texts,
+    first: np.uint64,
+    end: np.uint64,
+    states: Codes,
+    last: np.uint64,
 ) -> np.uint64:
-    """Correct `states` of a segment that was walked from the root, and `last`, behind it."""
-    for index in range(len(text)):
+    """Correct states[first:end], which was walked from the root, and `last`, behind it."""
+    for index in range(first, end):
         state = _step(entries, state, text[index])
         base = np.uint32(state >> _BASE)
         if states[index] == base:

@@ -51,7 +51,7 @@ _MAX_OUTPUTS = 1 << 24
 
 _BLOCK = 1 << 15  # symbols; what is written for one stays in the cache
 _SHORT = 384  # below, segments cost more than they save
-SCRATCH_SHAPE = (7, _BLOCK // 8 + 1)
+_SCRATCH = _BLOCK + 8  # failures of segments
 
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 
@@ -180,7 +180,7 @@ def encode(table: Table, text: Text, ends: Ends, add: int) -> tuple[Codes, Ends]
       codes: uint32[codes], code + add of all texts.
       code_ends: int64[texts], where those of each text end.
     """
-    scratch = np.empty(SCRATCH_SHAPE, np.uint32)
+    scratch = np.empty(_SCRATCH, np.uint32)
     failed = np.empty(_BLOCK + table.longest + 1, np.uint32)
     block = np.empty(_BLOCK, np.uint16)
     codes = np.empty(len(text) + 1, np.uint32)
@@ -225,7 +225,7 @@ def advance(
     Returns:
       (their number, state).
     """
-    scratch = np.empty(SCRATCH_SHAPE, np.uint32)
+    scratch = np.empty(_SCRATCH, np.uint32)
     failed = np.empty(len(text) + table.longest + 1, np.uint32)
     number, state = _walk(table, state, text, scratch, failed)
     count, _ = _write(
@@ -263,7 +263,7 @@ def _walk(
     table: Table, state: np.uint64, text: Text, scratch: Codes, failed: Codes
 ) -> tuple[np.int64, np.uint64]:
     """Walk through `text`: (number of failures, whose places are in `failed`; state)."""
-    count, place = np.int64(0), 0
+    count, place = _ZERO, 0
     while len(text) - place >= _SHORT:
         size = min(len(text) - place, _BLOCK) // 8
         block = text[place : place + 8 * size]
@@ -271,13 +271,13 @@ def _walk(
         place += 8 * size
     for index in range(place, len(text)):
         state, count = _step(table, state, text[index], failed, count)
-    return count, state
+    return np.int64(count), state
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _step(
-    table: Table, state: np.uint64, symbol: int, failed: Codes, count: np.int64
-) -> tuple[np.uint64, np.int64]:
+    table: Table, state: np.uint64, symbol: int, failed: Codes, count: np.uint64
+) -> tuple[np.uint64, np.uint64]:
     """Read a symbol: (state, number of failures)."""
     read = np.uint64(symbol)
     while True:
@@ -285,7 +285,7 @@ def _step(
         if (child & _SYMBOL) == read:
             return child, count
         failed[count] = state >> _BASE
-        count += 1
+        count += _ONE
         state = table.failures[state >> _BASE]
         if state == table.start:
             return table.entries[read], count
@@ -318,81 +318,53 @@ def _try(
 
 @njit(cache=True, nogil=True)
 def _segments(
-    table: Table, state: np.uint64, text: Text, scratch: Codes, failed: Codes, count: np.int64
-) -> tuple[np.int64, np.uint64]:
+    table: Table, state: np.uint64, text: Text, scratch: Codes, failed: Codes, count: np.uint64
+) -> tuple[np.uint64, np.uint64]:
     """Walk through `text`, uint[8 q]: (number of failures in `failed`, state)."""
-    q = len(text) // 8
-    size = np.uint64(q)
-    entries = table.entries
-    text0, out0 = text[:q], failed[count:]
-    text1, out1 = text[1 * q : 2 * q], scratch[0]
-    text2, out2 = text[2 * q : 3 * q], scratch[1]
-    text3, out3 = text[3 * q : 4 * q], scratch[2]
-    text4, out4 = text[4 * q : 5 * q], scratch[3]
-    text5, out5 = text[5 * q : 6 * q], scratch[4]
-    text6, out6 = text[6 * q : 7 * q], scratch[5]
-    text7, out7 = text[7 * q : 8 * q], scratch[6]
-    state0, number = _step(table, state, text0[0], out0, np.int64(0))
-    count0 = np.uint64(number)
-    state1, count1 = entries[np.uint64(text1[0])], _ZERO
-    state2, count2 = entries[np.uint64(text2[0])], _ZERO
-    state3, count3 = entries[np.uint64(text3[0])], _ZERO
-    state4, count4 = entries[np.uint64(text4[0])], _ZERO
-    state5, count5 = entries[np.uint64(text5[0])], _ZERO
-    state6, count6 = entries[np.uint64(text6[0])], _ZERO
-    state7, count7 = entries[np.uint64(text7[0])], _ZERO
+    q, room = len(text) // 8, len(scratch) // 8
+    size, entries = np.uint64(q), table.entries
+    q1, q2, q3, q4 = size, 2 * size, 3 * size, 4 * size
+    q5, q6, q7 = 5 * size, 6 * size, 7 * size
+    # Of each segment its state, and where its next failure is written.
+    s0, n0 = _step(table, state, text[0], failed, count)
+    s1, n1 = entries[np.uint64(text[q1])], np.uint64(1 * room)
+    s2, n2 = entries[np.uint64(text[q2])], np.uint64(2 * room)
+    s3, n3 = entries[np.uint64(text[q3])], np.uint64(3 * room)
+    s4, n4 = entries[np.uint64(text[q4])], np.uint64(4 * room)
+    s5, n5 = entries[np.uint64(text[q5])], np.uint64(5 * room)
+    s6, n6 = entries[np.uint64(text[q6])], np.uint64(6 * room)
+    s7, n7 = entries[np.uint64(text[q7])], np.uint64(7 * room)
     # Written as a loop over arrays of states it runs at half the speed.
-    kept, index = _ZERO, _ONE
-    while index < size:
+    kept, at = _ZERO, _ONE
+    while at < size:
         wrong = _ZERO
-        while index < size:
-            state0, count0, wrong, kept = _try(
-                entries, state0, text0[index], out0, count0, wrong, kept
-            )
-            state1, count1, wrong, kept = _try(
-                entries, state1, text1[index], out1, count1, wrong, kept
-            )
-            state2, count2, wrong, kept = _try(
-                entries, state2, text2[index], out2, count2, wrong, kept
-            )
-            state3, count3, wrong, kept = _try(
-                entries, state3, text3[index], out3, count3, wrong, kept
-            )
-            state4, count4, wrong, kept = _try(
-                entries, state4, text4[index], out4, count4, wrong, kept
-            )
-            state5, count5, wrong, kept = _try(
-                entries, state5, text5[index], out5, count5, wrong, kept
-            )
-            state6, count6, wrong, kept = _try(
-                entries, state6, text6[index], out6, count6, wrong, kept
-            )
-            state7, count7, wrong, kept = _try(
-                entries, state7, text7[index], out7, count7, wrong, kept
-            )
-            index += _ONE
-            if wrong & _SYMBOL:
-                break
+        while at < size and not wrong & _SYMBOL:
+            s0, n0, wrong, kept = _try(entries, s0, text[at], failed, n0, wrong, kept)
+            s1, n1, wrong, kept = _try(entries, s1, text[at + q1], scratch, n1, wrong, kept)
+            s2, n2, wrong, kept = _try(entries, s2, text[at + q2], scratch, n2, wrong, kept)
+            s3, n3, wrong, kept = _try(entries, s3, text[at + q3], scratch, n3, wrong, kept)
+            s4, n4, wrong, kept = _try(entries, s4, text[at + q4], scratch, n4, wrong, kept)
+            s5, n5, wrong, kept = _try(entries, s5, text[at + q5], scratch, n5, wrong, kept)
+            s6, n6, wrong, kept = _try(entries, s6, text[at + q6], scratch, n6, wrong, kept)
+            s7, n7, wrong, kept = _try(entries, s7, text[at + q7], scratch, n7, wrong, kept)
+            at += _ONE
         if wrong & _SYMBOL:
-            last = index - _ONE
-            state0, count0 = _retry(table, state0, text0[last], out0, count0)
-            state1, count1 = _retry(table, state1, text1[last], out1, count1)
-            state2, count2 = _retry(table, state2, text2[last], out2, count2)
-            state3, count3 = _retry(table, state3, text3[last], out3, count3)
-            state4, count4 = _retry(table, state4, text4[last], out4, count4)
-            state5, count5 = _retry(table, state5, text5[last], out5, count5)
-            state6, count6 = _retry(table, state6, text6[last], out6, count6)
-            state7, count7 = _retry(table, state7, text7[last], out7, count7)
-    scratch[0, -1] = np.uint32(kept)
-    count += np.int64(count0)
-    state = state0
-    count, state = _join(table, state, text1, out1, np.int64(count1), state1, failed, count)
-    count, state = _join(table, state, text2, out2, np.int64(count2), state2, failed, count)
-    count, state = _join(table, state, text3, out3, np.int64(count3), state3, failed, count)
-    count, state = _join(table, state, text4, out4, np.int64(count4), state4, failed, count)
-    count, state = _join(table, state, text5, out5, np.int64(count5), state5, failed, count)
-    count, state = _join(table, state, text6, out6, np.int64(count6), state6, failed, count)
-    count, state = _join(table, state, text7, out7, np.int64(count7), state7, failed, count)
+            last = at - _ONE
+            s0, n0 = _retry(table, s0, text[last], failed, n0)
+            s1, n1 = _retry(table, s1, text[last + q1], scratch, n1)
+            s2, n2 = _retry(table, s2, text[last + q2], scratch, n2)
+            s3, n3 = _retry(table, s3, text[last + q3], scratch, n3)
+            s4, n4 = _retry(table, s4, text[last + q4], scratch, n4)
+            s5, n5 = _retry(table, s5, text[last + q5], scratch, n5)
+            s6, n6 = _retry(table, s6, text[last + q6], scratch, n6)
+            s7, n7 = _retry(table, s7, text[last + q7], scratch, n7)
+    scratch[0] = np.uint32(kept)
+    state, count = s0, n0
+    states, ends = (s0, s1, s2, s3, s4, s5, s6, s7), (n0, n1, n2, n3, n4, n5, n6, n7)
+    for lane in range(1, 8):
+        part = text[lane * q : (lane + 1) * q]
+        guessed = scratch[lane * room : np.int64(ends[lane])]
+        count, state = _join(table, state, part, guessed, states[lane], failed, count)
     return count, state
 
 
@@ -404,8 +376,7 @@ def _retry(
     if not (state ^ np.uint64(symbol)) & _SYMBOL:
         return state, count
     state = table.failures[np.uint64(failed[count - _ONE])]
-    state, number = _step(table, state, symbol, failed[count:], np.int64(0))
-    return state, count + np.uint64(number)
+    return _step(table, state, symbol, failed, count)
 
 
 @njit(cache=True, nogil=True)
@@ -414,19 +385,17 @@ def _join(
     state: np.uint64,
     text: Text,
     guessed: Codes,
-    num_guessed: np.int64,
     guessed_state: np.uint64,
     failed: Codes,
-    count: np.int64,
-) -> tuple[np.int64, np.uint64]:
+    count: np.uint64,
+) -> tuple[np.uint64, np.uint64]:
     """Walk from `state` through a segment that a guess has walked from a fresh token.
 
     Args:
       table: of the codebook.
       state: of the true walk, before the segment.
       text: uint[q], the segment.
-      guessed: uint32[>= num_guessed], the guess's failures.
-      num_guessed: how many.
+      guessed: uint32[], the guess's failures.
       guessed_state: of the guess, behind the segment.
       failed: filled from `count` on.
       count: failures in `failed`.
@@ -436,14 +405,14 @@ def _join(
     """
     state, count = _step(table, state, text[0], failed, count)
     replay = table.entries[np.uint64(text[0])]
-    replayed = np.int64(0)
+    replayed = _ZERO
     for index in range(1, len(text)):
         if state == replay:
-            rest = guessed[replayed:num_guessed]
-            target = failed[count : count + len(rest)]
+            rest = guessed[np.int64(replayed) :]
+            target = failed[np.int64(count) :]
             for place in range(len(rest)):
                 target[place] = rest[place]
-            return count + len(rest), guessed_state
+            return count + np.uint64(len(rest)), guessed_state
         state, count = _step(table, state, text[index], failed, count)
         # The replay's failures are known: it writes them again, over themselves.
         replay, replayed = _step(table, replay, text[index], guessed, replayed)

@@ -9,6 +9,7 @@ from importlib import resources
 from equalinfo.codebook.book import Codebook
 
 DEFAULT_CODEBOOK = "english-65536-v2.eqi"
+_FOLDER = resources.files("equalinfo") / "codebooks"
 
 
 @contextmanager
@@ -21,12 +22,17 @@ def shipped_file(name: str = DEFAULT_CODEBOOK) -> Iterator[str]:
     Raises:
       FileNotFoundError: no such name.
     """
-    files = resources.files("equalinfo") / "codebooks"
-    if not (files / name).is_file():
-        known = sorted(file.name for file in files.iterdir() if file.name.endswith(".eqi"))
-        raise FileNotFoundError(f"no codebook {name!r} in the package: {', '.join(known)}.")
-    with resources.as_file(files / name) as path:
+    if name not in shipped_names():
+        raise FileNotFoundError(
+            f"no codebook {name!r} in the package: {', '.join(shipped_names())}."
+        )
+    with resources.as_file(_FOLDER / name) as path:
         yield str(path)
+
+
+def shipped_names() -> list[str]:
+    """Of the codebooks of the package."""
+    return sorted(file.name for file in _FOLDER.iterdir() if file.name.endswith(".eqi"))
 
 
 @cache
@@ -39,14 +45,24 @@ def shipped_codebook(name: str = DEFAULT_CODEBOOK) -> Codebook:
 def resolve_codebook(
     codebook: Codebook | str | os.PathLike[str] | None, default: str = DEFAULT_CODEBOOK
 ) -> Codebook:
-    """The codebook itself, the one in the file, one of the package by name, or (None) its default.
+    """The codebook itself, the one in a file, one of the package by name, or (None) its default.
 
     Such as "english-8192-v2", with or without .eqi; a file of that name goes before.
+
+    Raises:
+      FileNotFoundError: there is none; names those of the package.
+      ValueError: the file is none, or damaged.
     """
     if codebook is None:
         return shipped_codebook(default)
-    if isinstance(codebook, str) and not os.path.exists(codebook):
-        name = codebook.removesuffix(".eqi") + ".eqi"
-        if (resources.files("equalinfo") / "codebooks" / name).is_file():
-            return shipped_codebook(name)
-    return Codebook.load(codebook) if isinstance(codebook, str | os.PathLike) else codebook
+    if isinstance(codebook, Codebook):
+        return codebook
+    path = os.fspath(codebook)
+    if os.path.isfile(path):
+        return Codebook.load(path)
+    if (name := path.removesuffix(".eqi") + ".eqi") in shipped_names():
+        return shipped_codebook(name)
+    raise FileNotFoundError(
+        f"there is no codebook {path!r}, neither as a file (looked from {os.getcwd()!r}) nor in "
+        f"the package, which has {', '.join(shipped_names())}."
+    )

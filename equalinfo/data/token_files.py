@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from equalinfo.data import decompress, storage
 from equalinfo.ids import EOS_ID, PAD_ID
+from equalinfo.streams import groups
 from equalinfo.tokenizer import Ids, Tokenizer
 
 DTYPES = {name: np.dtype(name).newbyteorder("<") for name in ("uint16", "uint32", "int32")}
@@ -64,15 +65,8 @@ def encode_documents(
     tokenizer: Tokenizer, documents: Iterable[bytes], threads: int = 1
 ) -> Iterator[Ids]:
     """Ids of texts, each ended: int32[tokens] a piece."""
-    held: list[bytes] = []
-    size = 0
-    for document in documents:
-        held.append(document)
-        size += len(document)
-        if size >= _BLOCK_BYTES:
-            yield _ended(tokenizer.encode_batch(held, num_threads=threads))
-            held, size = [], 0
-    yield _ended(tokenizer.encode_batch(held, num_threads=threads))
+    for group in groups(documents, _BLOCK_BYTES):
+        yield _ended(tokenizer.encode_batch(group, num_threads=threads))
 
 
 def _ended(texts: list[Ids]) -> Ids:

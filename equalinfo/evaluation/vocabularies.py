@@ -6,8 +6,7 @@ Each turns documents into ids 0..V - 1, of which one, or a part of one, says tha
 import hashlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from importlib import resources
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import EOS, Symbols
+from equalinfo.codebook.shipped import resolve_codebook
 from equalinfo.ids import ID_OFFSET
+from equalinfo.streams import groups
 from equalinfo.tokenizer import Tokenizer
 
 Ids = npt.NDArray[np.int32]
@@ -48,34 +49,6 @@ class Vocabulary(ABC):
         """The documents of the ids of `encode`, as far as the tokenizer restores them."""
 
 
-def load_tokenizer(
-    name: str | os.PathLike[str] | None = None, parse: str | None = None
-) -> Tokenizer:
-    """The tokenizer of a `.eqi` file, or of one in the package by its name.
-
-    Args:
-      name: `mine.eqi`, `english-65536-v1.eqi`, `english-65536-v1`; None: the package's default.
-      parse: longest or fewest; None: the codebook's own.
-
-    Raises:
-      FileNotFoundError: there is none; names those of the package.
-      ValueError: the file is none, or damaged.
-    """
-    if name is None:
-        return Tokenizer.default(parse=parse)
-    if os.path.isfile(name):
-        return Tokenizer.load(name, parse)
-    wanted = os.fspath(name).removesuffix(".eqi") + ".eqi"
-    directory = resources.files("equalinfo") / "codebooks"
-    shipped = sorted(file.name for file in directory.iterdir() if file.name.endswith(".eqi"))
-    if wanted in shipped:
-        return Tokenizer.default(wanted, parse)
-    raise FileNotFoundError(
-        f"there is no codebook {os.fspath(name)!r}, neither as a file (looked from "
-        f"{os.getcwd()!r}) nor in the package, which has {', '.join(shipped)}."
-    )
-
-
 def token_symbols(tokenizer: Tokenizer) -> list[Symbols]:
     """The bytes and EOS that each code stands for; ids are codes + 3."""
     book = tokenizer.codebook
@@ -86,9 +59,9 @@ def load(name: str, parse: str | None = None) -> Vocabulary:
     """The vocabulary that a file holds; its suffix says whose.
 
     Args:
-      name: what `load_tokenizer` takes; SentencePiece's `.model`; Hugging Face's `tokenizer.json`,
-        also .gz.
-      parse: of codebooks: see `load_tokenizer`.
+      name: a `.eqi` file or a codebook of the package; SentencePiece's `.model`; Hugging Face's
+        `tokenizer.json`, also .gz.
+      parse: of codebooks, longest or fewest; None: the codebook's own.
 
     Raises:
       OSError, ValueError: it cannot be read.
@@ -98,7 +71,7 @@ def load(name: str, parse: str | None = None) -> Vocabulary:
         return SentencePiece(name)
     if name.endswith((".json", ".json.gz")):
         return HuggingFace(name)
-    return EqualInfo(load_tokenizer(name, parse), Path(name).name)
+    return EqualInfo(Tokenizer(resolve_codebook(name), parse), Path(name).name)
 
 
 class EqualInfo(Vocabulary):
@@ -115,7 +88,7 @@ class EqualInfo(Vocabulary):
         self._tokenizer = tokenizer
 
     def encode(self, documents: Sequence[bytes]) -> Ids:
-        ids = [self._tokenizer.encode_documents(group) for group in _groups(documents)]
+        ids = [self._tokenizer.encode_documents(group) for group in groups(documents, _GROUP_BYTES)]
         return np.concatenate(ids) - np.int32(ID_OFFSET) if ids else np.empty(0, np.int32)
 
     def decode(self, ids: Ids) -> list[bytes]:
@@ -129,7 +102,7 @@ class _WithEnd(Vocabulary):
         end = np.array([self.size - 1], np.int32)
         parts = [
             part
-            for group in _groups(documents)
+            for group in groups(documents, _GROUP_BYTES)
             for ids in self._encode_texts([text.decode("utf-8", "replace") for text in group])
             for part in (np.asarray(ids, np.int32), end)
         ]
@@ -245,17 +218,3 @@ def byte_letters() -> dict[str, int]:
     others = [byte for byte in range(256) if byte not in printable]
     shifted = {chr(0x100 + place): byte for place, byte in enumerate(others)}
     return {**{chr(byte): byte for byte in printable}, **shifted}
-
-
-def _groups(documents: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Whole documents, of about a MiB together."""
-    held: list[bytes] = []
-    size = 0
-    for document in documents:
-        held.append(document)
-        size += len(document)
-        if size >= _GROUP_BYTES:
-            yield held
-            held, size = [], 0
-    if held:
-        yield held

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import orbax.checkpoint as ocp
+from flax.traverse_util import flatten_dict
 from tqdm import tqdm
 
 from equalinfo.data import storage
@@ -90,11 +91,6 @@ def _reason(error: Exception) -> str:
 
 # A run may be continued with other values of these: they do not touch the parameters of a step.
 _FREE = ("steps", "eval_every", "eval_batches", "checkpoint_every", "log_every", "max_seconds")
-# What was a string in runs of before: `rows:DIGEST:BATCH_SIZE:SEED`.
-_PARTS = {
-    "rows": ("rows", "batch_size", "seed", "weights"),
-    "bytes": ("symbols", "length", "batch_size", "segment_lengths", "seed"),
-}
 
 
 def read_identity(directory: Path) -> dict[str, Any]:
@@ -112,19 +108,19 @@ def read_identity(directory: Path) -> dict[str, Any]:
     return found
 
 
-def claim(directory: Path, config: TrainConfig, data: Mapping[str, Any] | str) -> None:
+def claim(directory: Path, config: TrainConfig, data: Mapping[str, Any]) -> None:
     """Make the directory this run's.
 
     Raises:
       ValueError: it is another's, see `check`.
     """
     check(directory, config, data)
-    content = {"config": config.to_json(), "data": _named(data)}
+    content = {"config": config.to_json(), "data": data}
     storage.write_text(str(directory / "config.json"), json.dumps(content, indent=2) + "\n")
 
 
 def check(
-    directory: Path, config: TrainConfig, data: Mapping[str, Any] | str, partly: bool = False
+    directory: Path, config: TrainConfig, data: Mapping[str, Any], partly: bool = False
 ) -> None:
     """Check that a run directory is empty or this run's.
 
@@ -142,46 +138,18 @@ def check(
         raise ValueError(f"{directory} holds a data set: give the run a directory of its own.")
     if not (directory / "config.json").exists():
         return
-    there = read_identity(directory)
-    theirs = {**_flat(there["config"]), **_flat(_named(there["data"]), "data")}
-    ours = {**_flat(json.loads(json.dumps(config.to_json()))), **_flat(_named(data), "data")}
-    keys = ours.keys() if partly else ours.keys() | theirs.keys()
-    different = sorted(
-        key
-        for key in keys
+    content = json.loads(json.dumps({"config": config.to_json(), "data": data}))
+    theirs, ours = (flatten_dict(x, sep="/") for x in (read_identity(directory), content))
+    different = {  # by their names without "config/" and "data/"
+        key.partition("/")[2]: (theirs.get(key), ours.get(key))
+        for key in sorted(ours if partly else ours.keys() | theirs.keys())
         if key.rpartition("/")[2] not in _FREE and ours.get(key) != theirs.get(key)
-    )
+    }
     if different:
-        names = [key.removeprefix("data/") for key in different]
-        has = ", ".join(f"{x}={theirs.get(key)}" for x, key in zip(names, different, strict=True))
-        wants = ", ".join(f"{x}={ours.get(key)}" for x, key in zip(names, different, strict=True))
+        has = ", ".join(f"{name}={their}" for name, (their, _) in different.items())
+        wants = ", ".join(f"{name}={our}" for name, (_, our) in different.items())
         raise ValueError(
             f"{directory} holds a run with {has}, but this one has {wants}. Continue it with the "
             "same settings, or use another directory (which may begin with its parameters: "
             "--init_from)."
         )
-
-
-def _named(data: Mapping[str, Any] | str) -> dict[str, Any]:
-    """The parts of a fingerprint, by name."""
-    if not isinstance(data, str):
-        return json.loads(json.dumps(data))
-    kind, *values = data.split(":")
-    if kind not in _PARTS:
-        return {"name": data}
-    parts: dict[str, Any] = dict(zip(_PARTS[kind], values, strict=False))
-    for name in ("batch_size", "seed", "length"):
-        if name in parts:
-            parts[name] = int(parts[name])
-    if "segment_lengths" in parts:
-        parts["segment_lengths"] = [int(x) for x in parts["segment_lengths"].split("+")]
-    return parts
-
-
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(tree, dict):
-        return {prefix: tree}
-    out: dict[str, Any] = {}
-    for key, value in tree.items():
-        out.update(_flat(value, f"{prefix}/{key}" if prefix else key))
-    return out

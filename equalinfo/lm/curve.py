@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from equalinfo.lm import metrics
 
 
@@ -27,30 +29,15 @@ def draw(
 
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
     for run in runs:
-        lines = metrics.read(run)
-        train = [
-            (line["step"], line["train/bits_per_byte"])
-            for line in lines
-            if "train/bits_per_byte" in line
-        ]
-        steps, means = [], []
-        for start in range(0, len(train) - smooth + 1, smooth):
-            part = train[start : start + smooth]
-            steps.append(sum(step for step, _ in part) / smooth)
-            means.append(sum(value for _, value in part) / smooth)
-        (curve,) = axes.plot(steps, means, alpha=0.5, label=f"{Path(run).name}: train")
-        scored = [
-            (line["step"], line["eval/bits_per_byte"])
-            for line in lines
-            if "eval/bits_per_byte" in line
-        ]
-        if scored:
-            axes.plot(
-                *zip(*scored, strict=True),
-                "o-",
-                color=curve.get_color(),
-                label=f"{Path(run).name}: validation",
-            )
+        lines, name = metrics.read(run), Path(run).name
+        train, scored = (
+            np.array([(x["step"], x[key]) for x in lines if key in x]).reshape(-1, 2)
+            for key in ("train/bits_per_byte", "eval/bits_per_byte")
+        )
+        means = train[: len(train) // smooth * smooth].reshape(-1, smooth, 2).mean(axis=1)
+        (curve,) = axes.plot(*means.T, alpha=0.5, label=f"{name}: train")
+        if len(scored):
+            axes.plot(*scored.T, "o-", color=curve.get_color(), label=f"{name}: validation")
     for style, (name, value) in zip(("--", ":", "-."), (levels or {}).items(), strict=False):
         axes.axhline(value, color="black", linestyle=style, linewidth=1, label=name)
     axes.set_xlabel("step")

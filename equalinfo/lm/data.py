@@ -50,7 +50,7 @@ class Batches(Protocol):
       batches_per_epoch: after how many every example has come once; None: unknown.
     """
 
-    fingerprint: Mapping[str, Any] | str
+    fingerprint: Mapping[str, Any]
     batches_per_epoch: int | None
 
     def batch(self, step: int) -> Batch:
@@ -141,14 +141,8 @@ class TokenRows:
         number = manifest.split(split).totals["records"]
         targets = np.zeros((number, manifest.sequence_length), np.int32)
         num_bytes = np.zeros(number, np.int64)
-        records = tqdm(
-            dataset.read(split),
-            f"read {split}",
-            number,
-            disable=not progress,
-            leave=False,
-        )
-        for i, record in enumerate(records):
+        bar = tqdm(dataset.read(split), f"read {split}", number, disable=not progress, leave=False)
+        for i, record in enumerate(bar):
             targets[i, : len(record.targets)] = record.targets
             num_bytes[i] = record.num_bytes
         return cls(targets, num_bytes)
@@ -161,7 +155,7 @@ class RowBatches:
         self._rows = rows
         self._epochs = Epochs(len(rows.targets), batch_size, seed)
         self.batches_per_epoch: int | None = self._epochs.batches_per_epoch
-        self.fingerprint: Mapping[str, Any] | str = {
+        self.fingerprint: Mapping[str, Any] = {
             "rows": _digest(rows.targets),
             "batch_size": batch_size,
             "seed": seed,
@@ -181,18 +175,15 @@ class OrderedBatches:
         self._rows = rows
         self._batch_size = batch_size
         self.batches_per_epoch: int | None = -(-len(rows.targets) // batch_size)
-        self.fingerprint: Mapping[str, Any] | str = {
+        self.fingerprint: Mapping[str, Any] = {
             "rows": _digest(rows.targets),
             "batch_size": batch_size,
         }
 
     def batch(self, step: int) -> Batch:
         """See `Batches`."""
-        return _whole_rows(
-            self._rows,
-            slice(step * self._batch_size, (step + 1) * self._batch_size),
-            self._batch_size,
-        )
+        start = step * self._batch_size
+        return _whole_rows(self._rows, slice(start, start + self._batch_size), self._batch_size)
 
 
 def _whole_rows(
@@ -223,7 +214,7 @@ class IteratorBatches:
         self._make_iterator = make_iterator
         self._iterator: Iterator[Batch] | None = None
         self._next = 0
-        self.fingerprint: Mapping[str, Any] | str = fingerprint
+        self.fingerprint: Mapping[str, Any] = {"name": fingerprint}
         self.batches_per_epoch: int | None = None
 
     def batch(self, step: int) -> Batch:
@@ -280,7 +271,7 @@ class ByteBatches:
         self._epochs = Epochs((len(symbols) - length) // length, batch_size, seed)
         self._seed = seed
         self.batches_per_epoch: int | None = self._epochs.batches_per_epoch
-        self.fingerprint: Mapping[str, Any] | str = {
+        self.fingerprint: Mapping[str, Any] = {
             "symbols": _digest(symbols),
             "length": length,
             "batch_size": batch_size,
@@ -319,16 +310,9 @@ def load_symbols(directory: str | os.PathLike[str], split: str, progress: bool =
     totals = manifest.split(split).totals
     symbols = np.empty(totals["tokens"], np.uint16)
     end = 0
-    with tqdm(
-        total=len(symbols),
-        desc=f"read {split}",
-        unit="B",
-        unit_scale=True,
-        disable=not progress,
-        leave=False,
-    ) as bar:
-        for record in dataset.read(split):
-            start, end = end, end + len(record.targets)
-            symbols[start:end] = ids_to_symbols(record.targets)
-            bar.update(end - start)
+    number = manifest.split(split).totals["records"]
+    bar = tqdm(dataset.read(split), f"read {split}", number, disable=not progress, leave=False)
+    for record in bar:
+        start, end = end, end + len(record.targets)
+        symbols[start:end] = ids_to_symbols(record.targets)
     return symbols

@@ -23,6 +23,7 @@ from equalinfo.m1.frozen.file import FrozenM1, Shape
 from equalinfo.m1.frozen.model import FrozenModel
 
 Array = npt.NDArray[np.floating]
+_IDS = symbols_to_ids(np.arange(NUM_SYMBOLS, dtype=np.uint16))
 _TOP = (1 << a.MULTIPLIER_BITS) - 1
 _CLIPS = np.linspace(0.5, 1.0, 11)  # of the largest magnitude, tried for each channel
 
@@ -80,19 +81,18 @@ def information(
       frozen: made of them.
       text: int[examples, L], symbols; each example is read by itself.
     """
-    ids = symbols_to_ids(np.asarray(text).astype(np.uint16))
-    inputs = np.concatenate([np.zeros((len(ids), 1), np.int32), ids[:, :-1]], axis=1)
-    columns = symbols_to_ids(np.arange(NUM_SYMBOLS, dtype=np.uint16))
-    logits = np.asarray(_transformer(config).apply({"params": params}, jnp.asarray(inputs)))
-    nats = jax.nn.log_softmax(jnp.asarray(logits[..., columns]))
+    nats = jax.nn.log_softmax(_logits(config, params, text)[..., _IDS])
     before = -np.take_along_axis(np.asarray(nats), np.asarray(text)[..., None], axis=-1)
     sizes = np.stack([size for _, size in frozen.intervals(list(text), text.shape[1] + 1)])
     after = frozen.precision - np.mean(np.log2(sizes.astype(np.float64)))
     return float(np.mean(before) / np.log(2)), float(after)
 
 
-def _transformer(config: ModelConfig) -> Transformer:
-    return Transformer(dataclasses.replace(config, dtype=jnp.dtype(jnp.float32)))
+def _logits(config: ModelConfig, params: Any, text: npt.NDArray[np.integer]) -> jax.Array:
+    """float32[examples, L, V], each symbol's after those before it."""
+    model = Transformer(dataclasses.replace(config, dtype=jnp.dtype(jnp.float32)))
+    inputs = np.pad(_IDS[text[:, :-1]], ((0, 0), (1, 0)))
+    return jnp.asarray(model.apply({"params": params}, jnp.asarray(inputs)))
 
 
 @dataclasses.dataclass
@@ -114,10 +114,8 @@ def _activations(config: ModelConfig, params: Any, text: npt.NDArray[np.integer]
             seen.outputs[name] = np.asarray(out, np.float32).reshape(-1, out.shape[-1])
         return out
 
-    ids = symbols_to_ids(np.asarray(text).astype(np.uint16))
-    inputs = np.concatenate([np.zeros((len(ids), 1), np.int32), ids[:, :-1]], axis=1)
     with nn.intercept_methods(note):
-        _transformer(config).apply({"params": params}, jnp.asarray(inputs))
+        _logits(config, params, text)
     return seen
 
 
@@ -134,8 +132,9 @@ class _Builder:
             steps.append(_best_steps(rows).max() * 2.0**a.DOWN_SHIFT / _TOP)
         self.residual_step = 2.0 ** np.ceil(np.log2(max(steps)))
         rows = np.asarray(params["token_embedder"], np.float64)
-        ids = np.append(symbols_to_ids(np.arange(NUM_SYMBOLS, dtype=np.uint16)), 0)
-        self._put("embedding", rows[ids] / self.residual_step, np.int32, a.RESIDUAL_LIMIT)
+        self._put(
+            "embedding", rows[np.append(_IDS, 0)] / self.residual_step, np.int32, a.RESIDUAL_LIMIT
+        )
 
     def add_layer(self, layer: int) -> None:
         here = f"layers_{layer}"
@@ -144,8 +143,7 @@ class _Builder:
 
     def add_logits(self) -> None:
         rows = self._norm("final_norm", "decoder_norm", ["logits_dense"])
-        columns = symbols_to_ids(np.arange(NUM_SYMBOLS, dtype=np.uint16))
-        kernel = self._kernel("logits_dense")[:, columns]
+        kernel = self._kernel("logits_dense")[:, _IDS]
         self._matrix("logits", rows[:, None] * kernel, np.log(2) / (1 << a.LOGIT_BITS))
 
     def _add_attention(self, layer: int, here: str) -> None:
@@ -164,13 +162,9 @@ class _Builder:
         self.shifts[f"{layer}.score"] = shift
         wanted = np.repeat(multipliers * unit / 2.0**shift, config.head_dim)
         stretch = np.sqrt(wanted / (query * key))
-        for name, step, path in zip(
-            ("query", "key", "value"),
-            (query * stretch, key * stretch, value),
-            names,
-            strict=True,
-        ):
-            self._matrix(f"{layer}.{name}", rows[:, None] * self._kernel(path), step)
+        for path, step in zip(names, (query * stretch, key * stretch, value), strict=True):
+            name = f"{layer}.{path.rpartition('/')[2]}"
+            self._matrix(name, rows[:, None] * self._kernel(path), step)
         table = np.asarray(
             self.params[f"layers_{layer}"]["self_attention"]["relpos_bias"]["rel_embedding"]
         )

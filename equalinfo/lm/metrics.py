@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import TracebackType
 
 from tensorboardX import SummaryWriter
 
@@ -37,16 +36,7 @@ class MetricsWriter:
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
 
-    def __enter__(self) -> "MetricsWriter":
-        """Return the writer."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Close the files."""
         self._file.close()
         self._board.close()

@@ -5,7 +5,7 @@ different vocabularies are told apart by their ids: those of targets are shifted
 vocabulary. So is the border between them, which needs no separator.
 
     rows = pair_rows(decompression_pairs(codec, texts), codec.vocab_size, length=1536)
-    train(config, PairBatches(rows, 32), directory, OrderedPairBatches(valid_rows, 32))
+    train(config, RowBatches(rows, 32), directory, OrderedBatches(valid_rows, 32))
 
 with `pair_vocab_size(codec.vocab_size, BYTE_VOCAB_SIZE)` ids in the model.
 """
@@ -18,15 +18,9 @@ import numpy as np
 from equalinfo.alphabet import EOS, Symbols, as_symbols
 from equalinfo.codecs.base import Codec
 from equalinfo.ids import EOS_ID, ID_OFFSET, symbols_to_ids
-from equalinfo.lm.data import Int32, OrderedBatches, RowBatches, TokenRows
+from equalinfo.lm.data import Int32, TokenRows
 
 BYTE_VOCAB_SIZE = ID_OFFSET + 256
-
-PairBatches = RowBatches
-"""Shuffled batches of `PairRows`, for training: PairBatches(rows, batch_size, seed)."""
-
-OrderedPairBatches = OrderedBatches
-"""Every row of `PairRows` once, for evaluation: OrderedPairBatches(rows, batch_size)."""
 
 
 @dataclass(frozen=True)

@@ -192,40 +192,37 @@ def _orbax_leaves(folder: Path) -> dict[str, Any]:
 
 def _open(leaves: dict[str, Any], folder: Path) -> dict[str, Array]:
     """Arrays with shape and dtype, not yet read."""
-    # A chunk that was lost on the way would otherwise be read as zeros.
-    options = {"driver": "zarr", "fill_missing_data_reads": False}
-    futures = {
-        name: tensorstore.open({**options, "kvstore": leaf}, open=True, read=True)
-        for name, leaf in leaves.items()
-        if isinstance(leaf, dict)
-    }
-    return {
-        name: _result(futures[name], name, folder) if name in futures else np.asarray(leaf)
-        for name, leaf in leaves.items()
-    }
+
+    def ask(store: dict[str, Any]) -> Any:
+        # A chunk that was lost on the way would otherwise be read as zeros.
+        options = {"driver": "zarr", "fill_missing_data_reads": False}
+        return tensorstore.open({**options, "kvstore": store}, open=True, read=True)
+
+    return _all(leaves, dict, ask, folder)
 
 
 def _read(arrays: dict[str, Array], folder: Path) -> dict[str, np.ndarray]:
-    """The values; TensorStore reads all at once."""
-    futures = {
-        name: array.read()
-        for name, array in arrays.items()
-        if isinstance(array, tensorstore.TensorStore)
-    }
-    return {
-        name: _result(futures[name], name, folder) if name in futures else np.asarray(array)
-        for name, array in arrays.items()
-    }
+    """The values."""
+    return _all(arrays, tensorstore.TensorStore, lambda array: array.read(), folder)
 
 
-def _result(future: Any, name: str, folder: Path) -> Any:
-    try:
-        return future.result()
-    except ValueError as error:
-        raise ValueError(
-            f"{folder}: {name.removeprefix(_TARGET)!r} cannot be read: {_short(error)}. Copy the "
-            "whole folder again."
-        ) from error
+def _all(leaves: dict[str, Any], kind: type, ask: Any, folder: Path) -> dict[str, Any]:
+    """What `ask` gives of leaves of a kind, all asked at once; the others are arrays already.
+
+    Raises:
+      ValueError: TensorStore fails; names the leaf.
+    """
+    asked = {name: ask(leaf) for name, leaf in leaves.items() if isinstance(leaf, kind)}
+    found = {}
+    for name, leaf in leaves.items():
+        try:
+            found[name] = asked[name].result() if name in asked else np.asarray(leaf)
+        except ValueError as error:
+            raise ValueError(
+                f"{folder}: {name.removeprefix(_TARGET)!r} cannot be read: {_short(error)}. Copy "
+                "the whole folder again."
+            ) from error
+    return found
 
 
 def _short(error: Exception) -> str:

@@ -5,6 +5,7 @@ A run directory holds `config.json`, `metrics.jsonl` (and the same for TensorBoa
 losses it would have had, since batch `step` depends on the step alone.
 """
 
+import contextlib
 import dataclasses
 import functools
 import math
@@ -347,7 +348,7 @@ def train(
     start = time.monotonic()
     last = step
     with (
-        MetricsWriter(directory, first_step=step) as writer,
+        contextlib.closing(MetricsWriter(directory, first_step=step)) as writer,
         tqdm(
             total=config.steps, initial=step, desc="train", disable=not progress, unit="step"
         ) as bar,

@@ -9,6 +9,7 @@ from equalinfo.alphabet import Symbols, cut, join
 from equalinfo.data.manifest import CODEC_DIRECTORY
 from equalinfo.lm import pairs
 from equalinfo.lm.config import OptimizerConfig, TrainConfig, model_config
+from equalinfo.lm.data import OrderedBatches, RowBatches
 from equalinfo.lm.train import evaluate, train
 from experiments.report import runs
 from experiments.report.config import Config, Method, Pairs
@@ -62,8 +63,8 @@ def _train(options: Pairs, text: Path, codec_folder: Path, task: str, run: Path)
         eval_every=max(1, options.steps // 5),
         eval_batches=4,
     )
-    batches = pairs.OrderedPairBatches(rows["validation"], options.batch_size)
-    trained = pairs.PairBatches(rows["train"], options.batch_size)
+    batches = OrderedBatches(rows["validation"], options.batch_size)
+    trained = RowBatches(rows["train"], options.batch_size)
     params = train(config, trained, run, batches)
     result = evaluate(config.model, params, batches, progress=False)
     return {

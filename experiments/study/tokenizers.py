@@ -13,6 +13,7 @@ from equalinfo.alphabet import EOS, NUM_SYMBOLS, join
 from equalinfo.codecs.base import Codec
 from equalinfo.codecs.sentencepiece import train as train_sentencepiece
 from equalinfo.ids import EOS_ID, ID_OFFSET
+from equalinfo.streams import groups
 from experiments.study import superbpe
 from experiments.study.config import Tokenizer
 
@@ -74,7 +75,7 @@ class _OfCodec:
     def encode(self, documents: Sequence[bytes]) -> Tokens:
         """See `Encoder`."""
         found = []
-        for group in _groups(documents):
+        for group in groups(documents, _GROUP):
             if self._by_document:
                 examples = [join([document]) for document in group]
             else:
@@ -110,7 +111,7 @@ class _Bpe:
         """See `Encoder`."""
         end = Tokens(np.array([EOS_ID], np.int32), np.ones(1, np.uint16), np.zeros(1, np.uint16))
         tokens = []
-        for group in _groups(documents):
+        for group in groups(documents, _GROUP):
             texts = [document.decode("utf-8") for document in group]
             for encoded in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False):
                 found = np.array(encoded.ids, np.int32)
@@ -181,16 +182,3 @@ def load(folder: Path) -> Encoder:
     if (folder / _BPE).exists():
         return _Bpe(folder / _BPE)
     return _OfCodec(codecs.load(folder / _CODEC), folder / _CODEC)
-
-
-def _groups(documents: Sequence[bytes]) -> list[list[bytes]]:
-    """Neighbours that have some megabytes together."""
-    groups: list[list[bytes]] = [[]]
-    size = 0
-    for document in documents:
-        groups[-1].append(document)
-        size += len(document)
-        if size >= _GROUP:
-            groups.append([])
-            size = 0
-    return groups if groups[-1] else groups[:-1]

@@ -8,11 +8,11 @@ from typing import BinaryIO
 
 import pytest
 
+from equalinfo import Dataset
 from equalinfo.data import formats
 from equalinfo.data.formats.lines import lines
 from equalinfo.data.inputs import InputFile, Reject
 from equalinfo.data.options import TextOptions, add_text_options
-from equalinfo.dataset import restore
 from equalinfo.evaluation.token_scores import Texts
 
 TEXTS = [f"text {number}, été" for number in range(20)]
@@ -50,7 +50,7 @@ def test_it_is_compressed(files: list[str], tmp_path: Path) -> None:
     out = tmp_path / "data"
     flags = ["--method=bytes", "--input", *files, f"--output={out}"]
     assert compress.main(flags) == 0
-    assert [text.decode() for text in restore(out, "train")] == TEXTS
+    assert [text.decode() for text in Dataset.open(out).restore("train")] == TEXTS
     assert verify.main([f"--dataset={out}", "--input", *files]) == 0
 
 

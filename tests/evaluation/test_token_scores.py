@@ -7,9 +7,10 @@ import pytest
 
 from equalinfo.cli import main
 from equalinfo.codebook import Codebook
+from equalinfo.codebook.shipped import resolve_codebook, shipped_codebook
 from equalinfo.evaluation.ngram import KneserNey
 from equalinfo.evaluation.token_scores import Texts, evaluate
-from equalinfo.evaluation.vocabularies import EqualInfo, load, load_tokenizer
+from equalinfo.evaluation.vocabularies import EqualInfo, load
 from equalinfo.tokenizer import Tokenizer
 from tests.models import HashModel
 
@@ -191,9 +192,10 @@ def test_files_that_are_no_tokenizer(tmp_path, name, content, message):
 
 
 def test_names_of_the_package():
-    shipped = Tokenizer.default("english-65536-v1.eqi")
-    assert load_tokenizer("english-65536-v1") is load_tokenizer("english-65536-v1.eqi") is shipped
-    assert load_tokenizer() is Tokenizer.default()
+    shipped = shipped_codebook("english-65536-v1.eqi")
+    assert resolve_codebook("english-65536-v1") is shipped
+    assert resolve_codebook("english-65536-v1.eqi") is shipped
+    assert resolve_codebook(None) is shipped_codebook()
     assert isinstance(load("english-65536-v1"), EqualInfo)
     with pytest.raises(FileNotFoundError, match=r"'none\.eqi'.* which has english-16384-v2\.eqi"):
         load("none.eqi")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from equalinfo.lm.config import micro_batches, model_config, padded_vocab_size
-from equalinfo.lm.model import Transformer, _add_bias, relative_bucket
+from equalinfo.lm.model import Transformer, relative_bucket
 from equalinfo.lm.train import init_params
 
 CONFIG = model_config("tiny", 259, jnp.float32)
@@ -123,20 +123,6 @@ def test_layers_have_their_own_relative_biases(params):
     ]
     assert biases[0].shape == (CONFIG.num_heads, 32)
     assert np.any(biases[0] != biases[1])
-
-
-def test_the_gradient_of_an_added_bias_is_summed_over_the_batch():
-    rng = np.random.default_rng(0)
-    weights, factors = (rng.normal(size=(5, 2, 7, 7)).astype(np.float32) for _ in range(2))
-    bias = rng.normal(size=(2, 7, 7)).astype(np.float32)
-
-    def loss(add):
-        return lambda weights, bias: jnp.sum(jnp.sin(add(weights, bias)) * factors)
-
-    ours = jax.value_and_grad(loss(_add_bias), (0, 1))(weights, bias)
-    plain = jax.value_and_grad(loss(lambda x, y: x + y[None]), (0, 1))(weights, bias)
-    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(plain), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 def test_relative_buckets_are_those_of_t5():

@@ -6,12 +6,10 @@ from equalinfo import codecs
 from equalinfo.alphabet import EOS, cut, join
 from equalinfo.ids import ids_to_symbols
 from equalinfo.lm.config import ModelConfig, OptimizerConfig, TrainConfig
-from equalinfo.lm.data import RowBatches, TokenRows
+from equalinfo.lm.data import OrderedBatches, RowBatches, TokenRows
 from equalinfo.lm.pairs import (
     BYTE_VOCAB_SIZE,
-    OrderedPairBatches,
     Pair,
-    PairBatches,
     byte_targets,
     compression_pairs,
     decompression_pairs,
@@ -127,7 +125,7 @@ def test_words_are_spelled_in_their_own_vocabulary():
 
 def test_training_batches_hold_each_pair_once_with_its_own_weights():
     rows = pair_rows([pair([5] * (i % 3), [i + 1], i) for i in range(10)], 10, 4)
-    batches = PairBatches(rows, 5, seed=1)
+    batches = RowBatches(rows, 5, seed=1)
     seen = []
     for step in range(2):
         batch = batches.batch(step)
@@ -142,7 +140,7 @@ def test_training_batches_hold_each_pair_once_with_its_own_weights():
 
 def test_evaluation_pads_the_last_batch_with_rows_of_no_weight():
     rows = pair_rows([pair([5], [i + 1], 3) for i in range(5)], 10, 4)
-    batch = OrderedPairBatches(rows, 4).batch(1)
+    batch = OrderedBatches(rows, 4).batch(1)
     assert batch.weights.tolist() == [[0, 1, 0, 0], [0] * 4, [0] * 4, [0] * 4]
     assert batch.num_bytes.tolist() == [3, 0, 0, 0]
 
@@ -150,7 +148,7 @@ def test_evaluation_pads_the_last_batch_with_rows_of_no_weight():
 def test_a_run_is_not_continued_where_only_the_weights_differ():
     rows = pair_rows([pair([5], [1])], 10, 4)
     plain = TokenRows(rows.targets, rows.num_bytes)
-    assert PairBatches(rows, 1, 0).fingerprint != RowBatches(plain, 1, 0).fingerprint
+    assert RowBatches(rows, 1, 0).fingerprint != RowBatches(plain, 1, 0).fingerprint
 
 
 def test_the_trainer_learns_a_table_from_pairs(tmp_path):
@@ -174,8 +172,8 @@ def test_the_trainer_learns_a_table_from_pairs(tmp_path):
     config = TrainConfig(
         model, OptimizerConfig(warmup_steps=100), steps=40, checkpoint_every=1000, eval_batches=4
     )
-    held_out = OrderedPairBatches(rows(60), 16)
-    params = train(config, PairBatches(rows(512), 64), tmp_path, held_out, progress=False)
+    held_out = OrderedBatches(rows(60), 16)
+    params = train(config, RowBatches(rows(512), 64), tmp_path, held_out, progress=False)
     result = evaluate(model, params, held_out, progress=False)
     # Targets only: random inputs could not be predicted, and count in neither.
     assert np.sum(result.tokens) == 60 * 3 and result.num_bytes == 60 * 5

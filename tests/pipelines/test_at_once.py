@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from equalinfo import Dataset
 from equalinfo.data.manifest import Manifest
-from equalinfo.dataset import restore
 from pipelines import compress
 
 Say = Callable[..., tuple[int, str]]
@@ -70,7 +70,7 @@ def test_nothing_to_do(say: Say, tmp_path: Path) -> None:
     assert status == 1 and f"before {source} was written" in said
     assert say("--overwrite")[0] == 0
     assert say("--limit=1", "--overwrite")[0] == 0
-    assert list(restore(tmp_path / "out", "train")) == [b"One."]
+    assert list(Dataset.open(tmp_path / "out").restore("train")) == [b"One."]
 
 
 def test_what_damage_takes_stands_in_the_last_line(say: Say, tmp_path: Path) -> None:
