@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import NUM_SYMBOLS
-from equalinfo.apportionment import narrow_threshold, winners
+from equalinfo.apportionment import threshold, winners
 from equalinfo.jit import njit
 from equalinfo.m1.base import DEFAULT_PRECISION, Frequencies, check_precision
 
@@ -56,19 +56,13 @@ def check(frequencies: npt.NDArray[np.integer], precision: int) -> None:
             "equalinfo.frequencies."
         )
     rows = frequencies.reshape(-1, NUM_SYMBOLS).astype(np.int64)
-    if rows.size == 0:
-        return
-    row, symbol = divmod(int(rows.argmin()), NUM_SYMBOLS)
-    if rows[row, symbol] < 1:
+    wrong = np.argwhere((rows < 1) | (rows > 1 << precision))  # the sum of larger ones could wrap
+    if wrong.size:
+        row, symbol = wrong[0]
         raise ValueError(
-            f"frequency {rows[row, symbol]} of symbol {symbol} in row {row} is less than 1: "
-            "that symbol could not be coded."
-        )
-    row, symbol = divmod(int(rows.argmax()), NUM_SYMBOLS)
-    if rows[row, symbol] > 1 << precision:  # and then the sum below could wrap round in int64
-        raise ValueError(
-            f"frequency {rows[row, symbol]} of symbol {symbol} in row {row} is more than the sum "
-            f"of all, 2^{precision}. Build them with equalinfo.frequencies."
+            f"frequency {rows[row, symbol]} of symbol {symbol} in row {row} is not in "
+            f"1..2^{precision}: that symbol could not be coded. Build them with "
+            "equalinfo.frequencies."
         )
     sums = rows.sum(axis=-1)
     wrong = np.flatnonzero(sums != 1 << precision)
@@ -202,7 +196,7 @@ def _share_log2(
         remainders[index] = np.int32(remainder) + (down - up) * total
         shares[index] = np.int32(share) + up - down
         left -= shares[index]
-    limit, ties = narrow_threshold(remainders[:size], left)
+    limit, ties = threshold(remainders[:size], left)
     for index in range(size):
         shares[index] += np.int32(remainders[index] > limit)
     for index in range(size if ties else 0):

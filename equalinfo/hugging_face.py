@@ -22,16 +22,16 @@ letter below U+0144, so a piece of 2^14 letters is one of 2^14 bytes, and whatev
 above stands for no text: the names of the special ids, and the codes that hold EOS.
 """
 
+import itertools
 import json
 import os
 from contextlib import ExitStack
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from equalinfo.alphabet import EOS, NUM_SYMBOLS
+from equalinfo.alphabet import EOS
 from equalinfo.codebook import FEWEST, Codebook, trie
 from equalinfo.codebook.plain import PIECE
 from equalinfo.data import storage
@@ -208,18 +208,22 @@ def _names(codebook: Codebook) -> list[str]:
     """The text of each code in the letters of ByteLevel."""
     alphabet, offsets = _alphabet(), codebook.offsets.tolist()
     letters = "".join(alphabet[symbol] for symbol in codebook.texts.tolist())
-    return [letters[start:end] for start, end in pairwise(offsets)]
+    return [letters[start:end] for start, end in itertools.pairwise(offsets)]
+
+
+def byte_letters() -> list[str]:
+    """The letter of each byte in byte-level vocabularies, as GPT-2 writes them.
+
+    Bytes that are printable stand for themselves, the others follow from U+0100 on, in order.
+    """
+    printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
+    others = map(chr, itertools.count(256))
+    return [chr(byte) if byte in printable else next(others) for byte in range(256)]
 
 
 def _alphabet() -> list[str]:
-    """The letter of each symbol: printable Latin-1 stays, other bytes take U+0100 and on."""
-    printable = {*range(33, 127), *range(161, 173), *range(174, 256)}
-    letters = []
-    others = 0
-    for byte in range(NUM_SYMBOLS - 1):
-        letters.append(chr(byte) if byte in printable else chr(256 + others))
-        others += byte not in printable
-    return [*letters, EOS_LETTER]
+    """The letter of each symbol."""
+    return [*byte_letters(), EOS_LETTER]
 
 
 def _escape(letter: str) -> str:

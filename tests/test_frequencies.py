@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equalinfo import frequencies as fq
-from equalinfo.apportionment import narrow_threshold, threshold, winners
+from equalinfo.apportionment import threshold, winners
 from equalinfo.m1.frozen.reference import reference_share
 
 PRECISIONS = [9, 10, 14, 16, 20]
@@ -49,10 +49,7 @@ def test_huge_counts_do_not_overflow() -> None:
 )
 def test_threshold_marks_the_same_winners(values: list[int], data: st.DataObject) -> None:
     left = data.draw(st.integers(0, len(values)))
-    limit, ties = threshold(np.array(values, np.int64), left, 14)
-    nobody = (1 << 30, 0)
-    narrow = narrow_threshold(np.array(values, np.int32), left)
-    assert narrow == ((limit, ties) if left else nobody)
+    limit, ties = threshold(np.array(values, np.int32), left)
     marked = []
     for value in values:
         tie = value == limit and ties > 0
@@ -84,7 +81,7 @@ def test_other_refusals() -> None:
         fq.check(good.astype(np.float32), 14)
     wrapped = np.ones(257, np.int64)
     wrapped[:5] = [2**62] * 4 + [2**14 - 252]  # sums to 2^14 modulo 2^64
-    with pytest.raises(ValueError, match="symbol 0 in row 0 is more than the sum"):
+    with pytest.raises(ValueError, match=r"symbol 0 in row 0 is not in 1\.\.2\^14"):
         fq.check(wrapped, 14)
     good[5] = 0
     with pytest.raises(ValueError, match="symbol 5"):

@@ -24,7 +24,7 @@ from equalinfo.m1.base import Frequencies, check_precision
 _LANES = 256  # of one jitted step; enough rows for the matrix products, few enough for the caches
 PyTree = Any
 
-_FRACTION_BITS = 32  # of p M in fixed point: what follows is integer
+_FRACTION_BITS = 30  # of p M in fixed point: what follows is integer
 
 # Column of the logits for each symbol: byte + 3, EOS -> 1, as `ids.symbols_to_ids` has it.
 _COLUMNS = symbols_to_ids(np.arange(NUM_SYMBOLS, dtype=np.uint16))
@@ -197,7 +197,7 @@ def _share(
     row: npt.NDArray[np.float64],
     total: float,
     precision: int,
-    remainders: npt.NDArray[np.int64],
+    remainders: npt.NDArray[np.int32],
     out: npt.NDArray[np.uint32],
 ) -> None:
     points = (1 << precision) - NUM_SYMBOLS
@@ -210,7 +210,7 @@ def _share(
         remainders[symbol] = fixed & ((1 << _FRACTION_BITS) - 1)
         out[symbol] = 1 + floor
         left -= floor
-    limit, ties = threshold(remainders, left, _FRACTION_BITS)
+    limit, ties = threshold(remainders, left)
     for symbol in range(NUM_SYMBOLS):
         if remainders[symbol] > limit:
             out[symbol] += 1
@@ -224,7 +224,7 @@ def _share_softmax_rows(
     rows: npt.NDArray[np.float64], precision: int, out: npt.NDArray[np.uint32]
 ) -> int:
     """Fill `out`, overwriting good rows of `rows`; return the first bad row, or -1."""
-    remainders = np.empty(NUM_SYMBOLS, np.int64)
+    remainders = np.empty(NUM_SYMBOLS, np.int32)
     for index in range(rows.shape[0]):
         row = rows[index]
         largest = -math.inf

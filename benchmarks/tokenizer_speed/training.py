@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tokenizer_speed.text import read_documents
-from equalinfo.evaluation.vocabularies import byte_letters
+from equalinfo.hugging_face import byte_letters
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -96,7 +96,7 @@ def train_tiktoken(train: Path, vocab: int, path: Path) -> None:
     """The ranks of Hugging Face's byte-level BPE, in tiktoken's file format: it trains none."""
     from tokenizers import Tokenizer
 
-    byte_of = byte_letters()
+    byte_of = {letter: byte for byte, letter in enumerate(byte_letters())}
     ids = Tokenizer.from_file(str(_hf_bpe(train, vocab, path))).get_vocab()
     with path.open("wb") as file:
         for token, rank in sorted(ids.items(), key=lambda item: item[1]):

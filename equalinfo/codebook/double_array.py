@@ -32,6 +32,11 @@ NO_SYMBOL = (1 << SYMBOL_BITS) - 1
 
 Bases = npt.NDArray[np.uint32]
 Places = npt.NDArray[np.int64]
+# Of the parses.
+Codes = npt.NDArray[np.uint32]
+Ends = npt.NDArray[np.int64]
+Entries = npt.NDArray[np.uint64]
+Text = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 class DoubleArray(NamedTuple):

@@ -33,19 +33,19 @@ from equalinfo.codebook import plain
 from equalinfo.codebook.double_array import (
     NO_SYMBOL,
     SYMBOL_BITS,
+    Codes,
     DoubleArray,
+    Ends,
+    Entries,
     Places,
+    Text,
 )
 from equalinfo.codebook.limits import MAX_FEWEST_SYMBOLS
 from equalinfo.codebook.plain import PIECE
 from equalinfo.codebook.trie import Nodes, Texts, Trie
 from equalinfo.jit import njit
 
-Codes = npt.NDArray[np.uint32]
 Costs = npt.NDArray[np.int64]
-Ends = npt.NDArray[np.int64]
-Entries = npt.NDArray[np.uint64]
-Text = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 # An entry is `base | place of the failure | symbol`, the base in the upper half.
 _FAILURE, _BASE = np.uint32(SYMBOL_BITS), np.uint64(32)
@@ -91,17 +91,14 @@ def table(
     costs = plain.costs(information, token_cost)
     nodes = np.empty(len(costs), np.int32)
     nodes[trie.codes[trie.codes >= 0]] = np.flatnonzero(trie.codes >= 0)
-    failures, suffixes = _link(
-        trie.parents, trie.symbols, trie.codes, array.bases, array.node_at, trie.by_depth
-    )
-    depths = trie.depths
-    excess = _least_excess(trie.parents, nodes, failures, suffixes, depths, costs)
-    nexts = _prune(trie.parents, nodes, failures, suffixes, depths, costs, excess)
+    failures, suffixes = _link(trie, array.bases, array.node_at, trie.by_depth)
+    excess = _least_excess(trie, nodes, failures, suffixes, costs)
+    nexts = _prune(trie, nodes, failures, suffixes, costs, excess)
     ranks = np.empty(len(costs), np.int64)
     ranks[np.argsort(costs, kind="stable")] = np.arange(len(costs))
     # The last link of a chain names itself.
     after = np.where(nexts < 0, ranks, ranks[nexts]).astype(np.uint64)
-    lengths = _LONGEST - depths[nodes].astype(np.uint64)
+    lengths = _LONGEST - trie.depths[nodes].astype(np.uint64)
     links = np.empty(len(costs), np.uint64)
     links[ranks] = (
         (after << _NEXT)
@@ -119,27 +116,20 @@ def table(
     entries[array.size - 1] = _ROOT  # the place of no node
     firsts = np.zeros(array.size, np.uint32)
     firsts[array.bases] = ranks[suffixes]
-    return Table(entries, firsts, links, int(depths.max()))
+    return Table(entries, firsts, links, int(trie.depths.max()))
 
 
 @njit(cache=True, nogil=True)
-def _link(
-    parents: Nodes,
-    symbols: Texts,
-    codes: Nodes,
-    bases: Places,
-    node_at: Nodes,
-    by_depth: Places,
-) -> tuple[Nodes, Nodes]:
+def _link(trie: Trie, bases: Places, node_at: Nodes, by_depth: Places) -> tuple[Nodes, Nodes]:
     """Of each node: its longest suffix that is a node, and that is a text.
 
     Returns:
       failures: int32[N], the node; -1: the root.
       suffixes: int32[N], the code of the text, which may be the node's own.
     """
-    num_nodes = len(parents)
-    failures = np.full(num_nodes, -1, np.int32)
-    suffixes = np.empty(num_nodes, np.int32)
+    parents, symbols, codes, _ = trie
+    failures = np.full(len(parents), -1, np.int32)
+    suffixes = np.empty(len(parents), np.int32)
     for node in by_depth:
         parent = parents[node]
         if parent >= 0:
@@ -156,17 +146,13 @@ def _link(
 
 @njit(cache=True, nogil=True)
 def _least_excess(
-    parents: Nodes,
-    nodes: Nodes,
-    failures: Nodes,
-    suffixes: Nodes,
-    depths: Nodes,
-    costs: Costs,
+    trie: Trie, nodes: Nodes, failures: Nodes, suffixes: Nodes, costs: Costs
 ) -> Costs:
     """Of each node, the least cost(u) - best spelling of what u has before it, int64[N].
 
     Over all codes u that end with the node's text and are longer.
     """
+    parents, depths = trie.parents, trie.depths
     excess = np.full(len(parents), _FAR, np.int64)
     path = np.empty(MAX_FEWEST_SYMBOLS, np.int32)
     spelt = np.empty(MAX_FEWEST_SYMBOLS + 1, np.int64)
@@ -195,15 +181,10 @@ def _least_excess(
 
 @njit(cache=True, nogil=True)
 def _prune(
-    parents: Nodes,
-    nodes: Nodes,
-    failures: Nodes,
-    suffixes: Nodes,
-    depths: Nodes,
-    costs: Costs,
-    excess: Costs,
+    trie: Trie, nodes: Nodes, failures: Nodes, suffixes: Nodes, costs: Costs, excess: Costs
 ) -> Nodes:
     """Of each code, the longest shorter code that its text ends with and that may win; -1: none."""
+    parents, depths = trie.parents, trie.depths
     nexts = np.full(len(nodes), -1, np.int32)
     path = np.empty(MAX_FEWEST_SYMBOLS, np.int32)
     spelt = np.empty(MAX_FEWEST_SYMBOLS + 1, np.int64)

@@ -29,16 +29,15 @@ from equalinfo.codebook.double_array import (
     BREAK,
     NO_SYMBOL,
     SYMBOL_BITS,
+    Codes,
     DoubleArray,
+    Ends,
+    Entries,
     Places,
+    Text,
 )
-from equalinfo.codebook.trie import Nodes, Texts, Trie
+from equalinfo.codebook.trie import Nodes, Trie
 from equalinfo.jit import njit
-
-Codes = npt.NDArray[np.uint32]
-Ends = npt.NDArray[np.int64]
-Entries = npt.NDArray[np.uint64]
-Text = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 # An entry is `base | base of the failure's node | symbol`, the base in the upper half.
 _FAILURE, _BASE = np.uint32(SYMBOL_BITS), np.uint64(32)
@@ -82,9 +81,7 @@ def table(trie: Trie, array: DoubleArray) -> Table:
     Raises:
       ValueError: too much would be pending at too many places.
     """
-    failures, outputs, lists, complete = _link(
-        trie.parents, trie.symbols, trie.codes, array.bases, array.node_at, trie.by_depth
-    )
+    failures, outputs, lists, complete = _link(trie, array.bases, array.node_at, trie.by_depth)
     if not complete:
         raise ValueError(
             f"what its texts leave pending would fill more than {_MAX_OUTPUTS:,} codes: this "
@@ -112,14 +109,10 @@ def _entry(bases: Places, failure_bases: Places, symbols: npt.NDArray[np.integer
 
 @njit(cache=True, nogil=True)
 def _link(
-    parents: Nodes,
-    symbols: Texts,
-    codes: Nodes,
-    bases: Places,
-    node_at: Nodes,
-    by_depth: Places,
+    trie: Trie, bases: Places, node_at: Nodes, by_depth: Places
 ) -> tuple[Nodes, Codes, Codes, bool]:
     """Failures (nodes; -1: the root), outputs, lists, and whether they are not too much."""
+    parents, symbols, codes, _ = trie
     num_nodes = len(parents)
     failures = np.full(num_nodes, -1, np.int32)
     outputs = np.zeros(num_nodes, np.uint32)

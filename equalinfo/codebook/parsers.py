@@ -1,17 +1,15 @@
 """The parses of a codebook behind one face, with their tables."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from equalinfo.codebook import fewest, longest
-from equalinfo.codebook.double_array import BREAK, DoubleArray
+from equalinfo.codebook.double_array import BREAK, Codes, DoubleArray, Ends, Text
 from equalinfo.codebook.limits import FEWEST
 from equalinfo.codebook.plain import PIECE
 from equalinfo.codebook.trie import Trie
-
-Codes = npt.NDArray[np.uint32]
-Ends = npt.NDArray[np.int64]
-Text = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 
 def _frozen(text: Text) -> Text:
@@ -21,11 +19,11 @@ def _frozen(text: Text) -> Text:
     return view
 
 
-class Longest:
-    """Parse `longest` of one codebook."""
+class Parser:
+    """A parse of one codebook, as `make_parser` makes it."""
 
-    def __init__(self, table: longest.Table) -> None:
-        self._table = table
+    def __init__(self, parse: Any, table: Any, stream: "type[ParserStream]") -> None:
+        self._encode, self._table, self._stream = parse.encode, table, stream
 
     def encode(self, text: Text, ends: Ends, add: int) -> tuple[Codes, Ends]:
         """Encode many texts, each by itself.
@@ -40,11 +38,11 @@ class Longest:
           codes: uint32[codes], code + add of all texts.
           code_ends: int64[texts], where those of each text end.
         """
-        return longest.encode(self._table, _frozen(text), ends, add)
+        return self._encode(self._table, _frozen(text), ends, add)
 
-    def stream(self, add: int) -> "LongestStream":
+    def stream(self, add: int) -> "ParserStream":
         """A parse of one text in chunks; `add` as above."""
-        return LongestStream(self._table, add)
+        return self._stream(self._table, add)
 
 
 class LongestStream:
@@ -70,19 +68,6 @@ class LongestStream:
         last = self.feed(np.array([BREAK], np.uint16))
         self._state = self._table.start
         return last
-
-
-class Fewest:
-    """Parse `fewest` of one codebook; see `Longest`."""
-
-    def __init__(self, table: fewest.Table) -> None:
-        self._table = table
-
-    def encode(self, text: Text, ends: Ends, add: int) -> tuple[Codes, Ends]:
-        return fewest.encode(self._table, _frozen(text), ends, add)
-
-    def stream(self, add: int) -> "FewestStream":
-        return FewestStream(self._table, add)
 
 
 class FewestStream:
@@ -124,18 +109,13 @@ class FewestStream:
         return codes
 
 
-Parser = Longest | Fewest
 ParserStream = LongestStream | FewestStream
 
 
 def make_parser(
-    parse: str,
-    trie: Trie,
-    array: DoubleArray,
-    information: npt.NDArray[np.uint16],
-    token_cost: int,
+    parse: str, trie: Trie, array: DoubleArray, information: npt.NDArray[np.uint16], token_cost: int
 ) -> Parser:
     """The parser of a codebook."""
     if parse == FEWEST:
-        return Fewest(fewest.table(trie, array, information, token_cost))
-    return Longest(longest.table(trie, array))
+        return Parser(fewest, fewest.table(trie, array, information, token_cost), FewestStream)
+    return Parser(longest, longest.table(trie, array), LongestStream)

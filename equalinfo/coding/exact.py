@@ -162,7 +162,7 @@ class ExactDecoder(_Prefixes):
 
 @njit(cache=True, nogil=True)
 def _small_shares(
-    row: Frequencies, r: int, precision: int, shares: Lanes, remainders: Lanes
+    row: Frequencies, r: int, precision: int, shares: Lanes, remainders: npt.NDArray[np.int32]
 ) -> None:
     """Fill shares[257]: floor(f r / 2^P), and one more for each of the largest remainders."""
     mask = (1 << precision) - 1
@@ -170,9 +170,9 @@ def _small_shares(
     for symbol in range(NUM_SYMBOLS):
         product = np.int64(row[symbol]) * r
         shares[symbol] = product >> precision
-        remainders[symbol] = product & mask
+        remainders[symbol] = np.int32(product & mask)
         left -= int(product >> precision)
-    limit, ties = threshold(remainders, left, precision)
+    limit, ties = threshold(remainders, left)
     for symbol in range(NUM_SYMBOLS):
         if remainders[symbol] > limit:
             shares[symbol] += 1
@@ -194,7 +194,7 @@ def _small_parts(
     size = rows.size
     below, frequency = np.zeros(size, np.int64), np.zeros(size, np.int64)
     start, count = np.zeros(size, np.int64), np.zeros(size, np.int64)
-    shares, remainders = np.empty(NUM_SYMBOLS, np.int64), np.empty(NUM_SYMBOLS, np.int64)
+    shares, remainders = np.empty(NUM_SYMBOLS, np.int64), np.empty(NUM_SYMBOLS, np.int32)
     for index in range(size):
         row = table[rows[index]]
         _small_shares(row, r[index], precision, shares, remainders)
@@ -229,7 +229,7 @@ def _find(
     found = np.zeros(size, np.int32)
     below, frequency = np.zeros(size, np.int64), np.zeros(size, np.int64)
     start, count = np.zeros(size, np.int64), np.zeros(size, np.int64)
-    shares, remainders = np.empty(NUM_SYMBOLS, np.int64), np.empty(NUM_SYMBOLS, np.int64)
+    shares, remainders = np.empty(NUM_SYMBOLS, np.int64), np.empty(NUM_SYMBOLS, np.int32)
     for index in range(size):
         row = table[rows[index]]
         _small_shares(row, r[index], precision, shares, remainders)
@@ -267,7 +267,7 @@ def child_points(
     """`reference.children`, compiled: fill starts and counts (int64[257] each). n <= 2^62."""
     shared = n - NUM_SYMBOLS if root else n - 1
     q = shared >> precision
-    remainders = np.empty(NUM_SYMBOLS, np.int64)
+    remainders = np.empty(NUM_SYMBOLS, np.int32)
     _small_shares(frequencies, shared & ((1 << precision) - 1), precision, counts, remainders)
     place = 0 if root else 1
     for symbol in range(NUM_SYMBOLS):

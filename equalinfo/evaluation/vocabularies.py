@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from equalinfo.alphabet import EOS, Symbols
 from equalinfo.codebook.shipped import resolve_codebook
+from equalinfo.hugging_face import byte_letters
 from equalinfo.ids import ID_OFFSET
 from equalinfo.streams import groups
 from equalinfo.tokenizer import Tokenizer
@@ -174,7 +175,7 @@ class HuggingFace(_WithEnd):
         pieces: dict[str, int] = self._tokenizer.get_vocab()
         self.name, self.sha256 = Path(path).name, hashlib.sha256(content).hexdigest()
         self.size = max(pieces.values(), default=-1) + 2
-        byte_level = byte_letters()
+        byte_level = {letter: byte for byte, letter in enumerate(byte_letters())}
         texts = [b""] * (self.size - 1)
         # Byte-level vocabularies write bytes as letters; others mark spaces.
         is_bytes = all(character in byte_level for piece in pieces for character in piece)
@@ -207,14 +208,3 @@ def _with_end(texts: Iterable[bytes]) -> list[Symbols]:
     """Symbols of ids, and of one more that ends a document."""
     found = [np.frombuffer(text, np.uint8).astype(np.uint16) for text in texts]
     return [*found, np.array([EOS], np.uint16)]
-
-
-def byte_letters() -> dict[str, int]:
-    """The byte of each letter of a byte-level vocabulary, as GPT-2 writes them.
-
-    Bytes that are printable stand for themselves, the others follow from U+0100 on, in order.
-    """
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printable]
-    shifted = {chr(0x100 + place): byte for place, byte in enumerate(others)}
-    return {**{chr(byte): byte for byte in printable}, **shifted}
