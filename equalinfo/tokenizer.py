@@ -269,7 +269,7 @@ class Tokenizer:
             raise self._out_of_range(ids[before:], wrong - before)
         size = int(byte_ends[-1])
         out = np.empty(size + lookup.SPARE_BYTES, np.uint8)
-        lookup.copy_texts(ids, ID_OFFSET, *table, out)
+        lookup.copy_texts(ids, ID_OFFSET, table, out)
         return out[:size].data, byte_ends
 
     def _checked(self, ids: npt.ArrayLike) -> Ids:

@@ -11,6 +11,7 @@ from equalinfo.codecs.base import Option
 from equalinfo.data.inputs import InputFile
 from equalinfo.data.options import SUFFIXES, TextOptions, add_text_options
 from equalinfo.data.text import peek
+from equalinfo.flags import Parser, add_flags, flag, flags_of, given
 from equalinfo.m1.base import check_precision
 from pipelines import sources
 from pipelines.executors.beam import Beam
@@ -18,7 +19,6 @@ from pipelines.executors.dask import Dask
 from pipelines.executors.local import Local
 from pipelines.executors.task_array import TaskArray
 from pipelines.executors.work import Executor
-from pipelines.flags import Parser, add_flags, flag, flags_of, given
 from pipelines.shard import Layout
 
 EXECUTORS: tuple[type[Executor], ...] = (Local, TaskArray, Dask, Beam)

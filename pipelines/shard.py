@@ -22,9 +22,9 @@ from equalinfo.data.inputs import DamagedInputError, InputFile
 from equalinfo.data.manifest import COUNTS, Shard
 from equalinfo.data.record_packing import PackedRecords, pack_records
 from equalinfo.data.text import read
+from equalinfo.flags import flag
 from pipelines import coded, sinks
 from pipelines.examples import Example, batches, cut_documents
-from pipelines.flags import flag
 
 TRIMS = ("none", "paper")
 LONGEST_CHARACTER = 4

@@ -14,8 +14,8 @@ from equalinfo.console import print_any_text
 from equalinfo.data import storage
 from equalinfo.data.inputs import InputError
 from equalinfo.data.manifest import Manifest, ManifestError, Shard
+from equalinfo.flags import Parser, add_flags, flag, flags_of
 from pipelines.executors.work import Executor, Work
-from pipelines.flags import Parser, add_flags, flag, flags_of
 from pipelines.limits import JobFailedError
 from pipelines.options import (
     RENAMED,

@@ -7,6 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Adds the defaults that there are, and that the help does not tell by itself."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        told = "default" in (action.help or "")
+        nothing = action.default in (None, "", False, [])
+        return action.help if told or nothing else super()._get_help_string(action)
+
+
 def add_command(
     commands: Any, name: str, function: Callable[[argparse.Namespace], None], text: str
 ) -> argparse.ArgumentParser:
@@ -22,7 +31,7 @@ def add_command(
         name,
         help=text,
         description=text,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
     parser.set_defaults(function=function)

@@ -26,7 +26,6 @@ def add(commands: Any) -> None:
         _encode,
         "token ids of files or of standard input: a text a line, or one array",
     )
-    parser.formatter_class = argparse.HelpFormatter
     add = parser.add_argument
     add(
         "files",
@@ -56,7 +55,6 @@ def add(commands: Any) -> None:
     add("--num_threads", type=int, default=1, help="default: 1")
 
     parser = add_command(commands, "decode", _decode, "the text of token ids: undoes encode")
-    parser.formatter_class = argparse.HelpFormatter
     add = parser.add_argument
     add("files", nargs="*", metavar="FILE", help="ids; default, and -: standard input")
     add("--codebook", metavar="FILE.eqi", help=_CODEBOOK)
@@ -161,11 +159,10 @@ def _input(name: str) -> Iterator[tuple[BinaryIO, str]]:
 def _piece_names(tokenizer: "Tokenizer") -> list[bytes]:
     from equalinfo.evaluation.vocabularies import token_symbols
     from equalinfo.ids import ID_OFFSET
-    from equalinfo.show.glyphs import glyphs
+    from equalinfo.show.glyphs import shown
 
-    texts = token_symbols(tokenizer)
-    names = ["".join(glyph.shown for glyph in glyphs(text.tolist())) for text in texts]
-    return [b""] * ID_OFFSET + [name.encode() for name in names]
+    names = [shown(text.tolist()).encode() for text in token_symbols(tokenizer)]
+    return [b""] * ID_OFFSET + names
 
 
 def _decode(arguments: argparse.Namespace) -> None:

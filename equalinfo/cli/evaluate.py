@@ -25,7 +25,6 @@ def add(commands: Any) -> None:
         "bytes/token, entropy and n-gram bits/byte of tokenizers on a text (a trained M2 is scored "
         "by eval)",
     )
-    parser.formatter_class = argparse.HelpFormatter
     add = parser.add_argument
     add(
         "codebook",
@@ -81,7 +80,7 @@ def print_scores(scores: "Sequence[TokenScores]", about: str) -> None:
 
 def table(scores: "Sequence[TokenScores]") -> str:
     """Figures for a terminal: a row a tokenizer, then the longest texts of each."""
-    from equalinfo.show.glyphs import glyphs
+    from equalinfo.show.glyphs import shown
 
     titles = ["tokenizer", "codes", "bytes/token", "entropy b/B", "KN-2 b/B", "KN-3 b/B"]
     titles += ["unused codes", "across words", "restored"]
@@ -110,7 +109,7 @@ def table(scores: "Sequence[TokenScores]") -> str:
     for one in scores:
         lines.append(f"{one.tokenizer}:")
         for text in one.longest:
-            shown = "".join(glyph.shown for glyph in glyphs(text))
-            cut = shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 3]}..."
-            lines.append(f"  {len(text)} bytes  {cut}")
+            told = shown(text)
+            told = told if len(told) <= _SHOWN else f"{told[: _SHOWN - 3]}..."
+            lines.append(f"  {len(text)} bytes  {told}")
     return "".join(f"{line.rstrip()}\n" for line in lines)

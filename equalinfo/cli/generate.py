@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from equalinfo.cli.command import add_command
+from equalinfo.flags import add_flags, flags_of
 from equalinfo.lm.config import Sampling
 
 
@@ -20,22 +21,12 @@ def add(commands: Any) -> None:
     add("--dataset", type=Path, help="it was trained on: its codec makes text of the tokens")
     add("--codec", type=Path, help="codec directory, in place of --dataset")
     add("--prompt", default="", help="what the text begins with")
-    add("--tokens", type=int, default=Sampling.tokens, help="to sample")
-    add("--temperature", type=float, default=Sampling.temperature, help="0: the likeliest token")
-    add("--top_k", type=int, default=Sampling.top_k, help="draw from so many tokens; 0: all")
-    add("--seed", type=int, default=Sampling.seed, help="of the draws")
-    add("--context", type=int, default=Sampling.context, help="tokens that the model looks back")
+    add_flags(parser, Sampling)
     add("--ids", action="store_true", help="print the ids instead of the text")
 
 
 def _generate(arguments: argparse.Namespace) -> None:
-    sampling = Sampling(
-        arguments.tokens,
-        arguments.temperature,
-        arguments.top_k,
-        arguments.seed,
-        arguments.context,
-    )
+    sampling = Sampling(**flags_of(Sampling, arguments))
     prompt_bytes = _utf8(arguments.prompt)
     if (arguments.dataset is None) == (arguments.codec is None):
         raise ValueError("give one of --dataset and --codec.")

@@ -20,8 +20,6 @@ def add(commands: Any) -> None:
         _show,
         "print a text coloured by token, with ids and bits below, or draw it as a page or image",
     )
-    # Without "(default: None)" after options that have none.
-    parser.formatter_class = argparse.HelpFormatter
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("text", nargs="?", metavar="TEXT", help="the text; - reads standard input")
     source.add_argument("--file", type=Path, help="read the text, of any bytes, from a file")

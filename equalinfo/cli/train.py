@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equalinfo.cli.command import add_command
-from equalinfo.lm.config import OPTIMIZERS, OptimizerConfig, TrainConfig
+from equalinfo.flags import add_flags, flags_of
+from equalinfo.lm.config import OptimizerConfig, TrainConfig
 
 if TYPE_CHECKING:  # JAX; --help is fast without
     from equalinfo.lm.data import Batches
@@ -32,12 +33,6 @@ def add(commands: Any) -> None:
         help="tiny or small, to try (0.1, 0.5 million parameters), or a size of the paper: 3m, "
         "25m, 113m, 403m, 2b",
     )
-    add(
-        "--steps",
-        type=int,
-        default=TrainConfig.steps,
-        help="optimizer steps; a run of fewer is continued",
-    )
     add("--batch_size", type=int, default=256, help="examples per step")
     add(
         "--accumulate",
@@ -45,12 +40,6 @@ def add(commands: Any) -> None:
         default=0,
         help="micro-batches per step, to fit memory; 0: as many as keep the logits of each below "
         "4 GB, on a CPU 0.5 GB",
-    )
-    add(
-        "--optimizer",
-        choices=OPTIMIZERS,
-        default=OptimizerConfig.name,
-        help="adafactor: as in the paper; muon: for short runs",
     )
     add(
         "--learning_rate",
@@ -62,27 +51,13 @@ def add(commands: Any) -> None:
         type=int,
         help="adafactor: steps at 1/sqrt(warmup_steps), default 10,000. muon: default 100",
     )
-    add(
-        "--adam_learning_rate",
-        type=float,
-        default=OptimizerConfig.adam_learning_rate,
-        help="muon: rate of embedding, logits and norms",
-    )
     add("--init_from", type=Path, help="run directory whose newest parameters this run begins with")
-    add(
-        "--cooldown_steps",
-        type=int,
-        default=OptimizerConfig.cooldown_steps,
-        help="last steps, in which the rate falls to 0",
-    )
-    add("--z_loss", type=float, default=TrainConfig.z_loss, help="weight of log(Z)^2")
     add(
         "--dtype",
         choices=("auto", "bfloat16", "float32"),
         default="auto",
         help="of activations; auto: float32 on a CPU, else bfloat16",
     )
-    add("--seed", type=int, default=TrainConfig.seed, help="of parameters and order")
     add(
         "--length",
         type=int,
@@ -96,16 +71,9 @@ def add(commands: Any) -> None:
         help="with --length: contexts to train for, as in 256,16: "
         "every other example is cut into contexts of 16 symbols",
     )
-    add("--eval_every", type=int, default=TrainConfig.eval_every, help="steps")
-    add(
-        "--eval_batches",
-        type=int,
-        default=TrainConfig.eval_batches,
-        help="first batches of the split; 0: all",
-    )
-    add("--checkpoint_every", type=int, default=TrainConfig.checkpoint_every, help="steps")
-    add("--log_every", type=int, default=TrainConfig.log_every, help="steps")
     add("--max_minutes", type=float, default=0, help="stop after this time, with a checkpoint")
+    add_flags(parser, TrainConfig)
+    add_flags(parser, OptimizerConfig)
 
 
 def _train(arguments: argparse.Namespace) -> None:
@@ -149,27 +117,21 @@ def _train_config(arguments: argparse.Namespace) -> TrainConfig:
         raise ValueError(
             f"--batch_size={arguments.batch_size} is not a multiple of --accumulate={accumulate}."
         )
+    flags = flags_of(TrainConfig, arguments)
+    if not arguments.length:
+        flags["eval_batches"] *= accumulate  # of micro-batches, see `_train_batches`
     return TrainConfig(
         model=model_config(arguments.size, manifest.vocab_size, arguments.dtype),
         optimizer=OptimizerConfig.for_run(
-            arguments.optimizer,
-            arguments.steps,
-            arguments.cooldown_steps,
-            arguments.learning_rate,
-            arguments.warmup_steps,
-            arguments.adam_learning_rate,
+            steps=arguments.steps,
+            learning_rate=arguments.learning_rate,
+            warmup_steps=arguments.warmup_steps,
+            **flags_of(OptimizerConfig, arguments),
         ),
-        steps=arguments.steps,
-        z_loss=arguments.z_loss,
         accumulate=accumulate,
-        seed=arguments.seed,
-        eval_every=arguments.eval_every,
-        # Records are evaluated in micro-batches, see `_train_batches`.
-        eval_batches=arguments.eval_batches * (1 if arguments.length else accumulate),
-        checkpoint_every=arguments.checkpoint_every,
-        log_every=arguments.log_every,
         max_seconds=60 * arguments.max_minutes,
         tokens_per_window=_tokens_per_window(arguments.dataset),
+        **flags,
     )
 
 

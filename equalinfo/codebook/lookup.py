@@ -152,35 +152,26 @@ def copy_symbols(
 
 @njit(cache=True, nogil=True)
 def copy_texts(
-    ids: npt.NDArray[np.int32],
-    first: int,
-    lengths: npt.NDArray[np.uint32],
-    heads: npt.NDArray[np.uint8],
-    tails: npt.NDArray[np.uint8],
-    tail_starts: npt.NDArray[np.uint32],
-    out: npt.NDArray[np.uint8],
+    ids: npt.NDArray[np.int32], first: int, table: ByteTexts, out: npt.NDArray[np.uint8]
 ) -> None:
     """Write the texts of `ids`, all in range, one after the other.
 
     Args:
       ids: int32[tokens].
       first: the id of code 0.
-      lengths: see `ByteTexts`.
-      heads: see `ByteTexts`.
-      tails: see `ByteTexts`.
-      tail_starts: see `ByteTexts`.
+      table: of the codebook.
       out: uint8[total + SPARE_BYTES].
     """
-    flat_heads, flat_tails = heads.reshape(-1), tails.reshape(-1)
+    flat_heads, flat_tails = table.heads.reshape(-1), table.tails.reshape(-1)
     place = np.uint64(0)
     for i in range(len(ids)):
         code = np.int64(ids[i]) - first
         if code < 0:
             continue
         _copy_eight(flat_heads, np.uint64(8 * code), out, place)
-        length = np.uint64(lengths[code])
+        length = np.uint64(table.lengths[code])
         if length > np.uint64(8):
-            source = np.uint64(tail_starts[code]) * np.uint64(8)
+            source = np.uint64(table.tail_starts[code]) * np.uint64(8)
             behind = np.uint64(8)
             while behind < length:
                 _copy_eight(flat_tails, source, out, place + behind)

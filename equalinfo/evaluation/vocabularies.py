@@ -4,7 +4,6 @@ Each turns documents into ids 0..V - 1, of which one, or a part of one, says tha
 """
 
 import hashlib
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from equalinfo.alphabet import EOS, Symbols
 from equalinfo.codebook.shipped import resolve_codebook
+from equalinfo.codecs.sentencepiece import open_model
 from equalinfo.hugging_face import byte_letters
 from equalinfo.ids import ID_OFFSET
 from equalinfo.streams import groups
@@ -125,14 +125,7 @@ class SentencePiece(_WithEnd):
     """A SentencePiece `.model`."""
 
     def __init__(self, path: str) -> None:
-        import sentencepiece
-
-        if not os.path.isfile(path):
-            raise FileNotFoundError(f"there is no SentencePiece model {path!r}.")
-        try:
-            self._processor = sentencepiece.SentencePieceProcessor(model_file=path)
-        except RuntimeError as error:
-            raise ValueError(f"{path} is not a SentencePiece model: {error}") from error
+        _, self._processor = open_model(Path(path).read_bytes(), path)
         pieces = self._processor.get_piece_size()
         self.name, self.size = Path(path).name, pieces + 1
         self.texts = _with_end(map(self._text, range(pieces)))

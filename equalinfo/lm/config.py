@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from equalinfo.flags import flag
+
 OPTIMIZERS = ("adafactor", "muon")
 _RATES = {"adafactor": (1.0, 10_000), "muon": (0.02, 100)}  # learning_rate, warmup_steps
 
@@ -133,24 +135,28 @@ class OptimizerConfig:
     """The paper's settings are the defaults.
 
     Attributes:
-      name: "adafactor", as in the paper; "muon" needs about half as many tokens in short runs.
       learning_rate: factor of the schedule. Adafactor: relative to each parameter's scale; the rate
         is `learning_rate / sqrt(warmup_steps)` until `warmup_steps`, then `learning_rate /
         sqrt(step)` ("from 1.0 with 10,000 warm-up steps"). Muon: 0.02, say; the rate rises linearly
         over `warmup_steps` and stays.
       warmup_steps: see there.
-      total_steps, cooldown_steps: over the last `cooldown_steps` of `total_steps` the rate falls
-        linearly to 0. Not in the paper: it pays in short runs. 0: none.
-      adam_learning_rate: Muon is for matrices; embedding, logits, norms and biases take Adam's
-        steps, at this rate.
+      total_steps: of the run, where there are `cooldown_steps`: not in the paper, they pay in short
+        runs.
+      name: Muon needs about half as many tokens in short runs. It is for matrices: embedding,
+        logits, norms and biases take Adam's steps, at `adam_learning_rate`.
     """
 
     learning_rate: float = _RATES["adafactor"][0]
     warmup_steps: int = _RATES["adafactor"][1]
     total_steps: int = 0
-    cooldown_steps: int = 0
-    name: str = "adafactor"
-    adam_learning_rate: float = 0.003
+    cooldown_steps: int = flag(0, help="last steps, in which the rate falls linearly to 0")
+    name: str = flag(
+        "adafactor",
+        name="optimizer",
+        choices=OPTIMIZERS,
+        help="adafactor: as in the paper; muon: for short runs",
+    )
+    adam_learning_rate: float = flag(0.003, help="muon: rate of embedding, logits and norms")
 
     def __post_init__(self) -> None:
         if self.name not in OPTIMIZERS:
@@ -171,7 +177,7 @@ class OptimizerConfig:
         cooldown_steps: int = 0,
         learning_rate: float | None = None,
         warmup_steps: int | None = None,
-        adam_learning_rate: float = adam_learning_rate,
+        **more: float,
     ) -> "OptimizerConfig":
         """Of a run of `steps`, its rates those of the optimizer where they are not given."""
         usual_rate, usual_warmup = _RATES.get(name, (0.0, 1))
@@ -181,7 +187,7 @@ class OptimizerConfig:
             steps if cooldown_steps else 0,
             cooldown_steps,
             name,
-            adam_learning_rate,
+            **more,
         )
 
 
@@ -190,30 +196,24 @@ class TrainConfig:
     """A training run.
 
     Attributes:
-      model: architecture.
-      optimizer: and its schedule.
-      steps: optimizer steps.
-      z_loss: weight of log(Z)^2, which keeps logits near normalised [paper 3.2].
+      z_loss: it keeps logits near normalised [paper 3.2].
       accumulate: micro-batches per step; the batch size must be a multiple of it.
-      seed: of the initial parameters and dropout.
-      eval_every: steps between evaluations.
-      eval_batches: length of each, as of `evaluate`; 0: all.
-      checkpoint_every: steps between checkpoints; the last step is always saved.
-      log_every: steps between lines of metrics.
+      eval_batches: length of each evaluation, as of `evaluate`.
+      checkpoint_every: the last step is always saved.
       max_seconds: stop (with a checkpoint) after this time; 0: no limit.
       tokens_per_window: accuracy is also logged by position in so many tokens [paper 6.2].
     """
 
     model: ModelConfig
     optimizer: OptimizerConfig
-    steps: int = 200_000
-    z_loss: float = 1e-4
+    steps: int = flag(200_000, help="optimizer steps; a run of fewer is continued")
+    z_loss: float = flag(1e-4, help="weight of log(Z)^2")
     accumulate: int = 1
-    seed: int = 0
-    eval_every: int = 1000
-    eval_batches: int = 20
-    checkpoint_every: int = 1000
-    log_every: int = 50
+    seed: int = flag(0, help="of the initial parameters, of dropout and of the order")
+    eval_every: int = flag(1000, help="steps between evaluations")
+    eval_batches: int = flag(20, help="first batches of the split; 0: all")
+    checkpoint_every: int = flag(1000, help="steps between checkpoints")
+    log_every: int = flag(50, help="steps between lines of metrics")
     max_seconds: float = 0.0
     tokens_per_window: int = 1
 
@@ -232,21 +232,13 @@ class TrainConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Sampling:
-    """How text is drawn from a model.
+    """How text is drawn from a model: new `tokens` of the longest prompt's text."""
 
-    Attributes:
-      tokens: new tokens of the longest prompt's text.
-      temperature: above 0; 0 takes the likeliest token.
-      top_k: draw from so many of the likeliest tokens; 0: from all.
-      seed: of the draws.
-      context: most tokens that the model looks back, as many as it was trained on.
-    """
-
-    tokens: int = 200
-    temperature: float = 1.0
-    top_k: int = 0
-    seed: int = 0
-    context: int = 512
+    tokens: int = flag(200, help="to sample")
+    temperature: float = flag(1.0, help="above 0; 0 takes the likeliest token")
+    top_k: int = flag(0, help="draw from so many of the likeliest tokens; 0: from all")
+    seed: int = flag(0, help="of the draws")
+    context: int = flag(512, help="tokens that the model looks back, as it was trained")
 
     def __post_init__(self) -> None:
         for name, least in (("tokens", 1), ("context", 1), ("top_k", 0), ("seed", 0)):

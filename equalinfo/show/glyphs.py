@@ -78,6 +78,11 @@ def glyphs(symbols: Iterable[int], drawable: Callable[[str], bool] | None = None
     return out
 
 
+def shown(symbols: Iterable[int]) -> str:
+    """What to show of a token, as one str."""
+    return "".join(glyph.shown for glyph in glyphs(symbols))
+
+
 def ends_line(symbols: Iterable[int]) -> bool:
     """The token has a newline or EOS: what follows belongs on a new row."""
     return any(symbol in (0x0A, EOS) for symbol in symbols)

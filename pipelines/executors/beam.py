@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from equalinfo.data import storage
+from equalinfo.flags import flag
 from pipelines.executors.work import Executor, Work
-from pipelines.flags import flag
 from pipelines.limits import JobFailedError
 
 FN_API = "FnApiRunner"

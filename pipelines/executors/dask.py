@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from equalinfo.flags import flag
 from pipelines.executors.work import Executor, Work
-from pipelines.flags import flag
 from pipelines.limits import JobFailedError
 
 

@@ -18,9 +18,9 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from equalinfo.data.options import positive
+from equalinfo.flags import flag
 from equalinfo.m1.frozen.threads import THREADS_VARIABLE, num_threads
 from pipelines.executors.work import Executor, SpreadWork, Work
-from pipelines.flags import flag
 from pipelines.limits import JobFailedError
 
 _AHEAD = 4

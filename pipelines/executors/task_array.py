@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from equalinfo.data.options import positive
+from equalinfo.flags import flag
 from pipelines.executors.work import Executor, Work
-from pipelines.flags import flag
 
 
 @dataclass(frozen=True)

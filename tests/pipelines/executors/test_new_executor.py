@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from equalinfo.flags import flag
 from pipelines import compress, options
 from pipelines.executors.work import Executor, Work
-from pipelines.flags import flag
 
 
 @dataclass(frozen=True)

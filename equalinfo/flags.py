@@ -13,7 +13,8 @@ def flag(default: Any = MISSING, *, help: str, name: str = "", **more: Any) -> A
       default: of the field and of the option; False makes a switch.
       help: what it means; the default is added where there is one.
       name: of the option, where it is not the field's.
-      **more: metavar, choices, type or nargs, as of `argparse.ArgumentParser.add_argument`.
+      **more: metavar, choices, type (of a number: that of its default) or nargs, as of
+        `argparse.ArgumentParser.add_argument`.
     """
     return field(default=default, metadata={"flag": {"help": help, "name": name, **more}})
 
@@ -33,6 +34,8 @@ def add_flags(parser: argparse.ArgumentParser, owner: type, required: bool = Tru
             about["help"] += " (default: %(default)s)"
         if each.default is not MISSING:
             about["default"] = each.default
+        if type(each.default) in (int, float):
+            about.setdefault("type", type(each.default))
         parser.add_argument(f"--{name}", **about)
 
 
