@@ -65,13 +65,7 @@ def run(options: argparse.Namespace) -> None:
     num_timed = min(options.documents, len(validation))
 
     measurements = measure(
-        candidates,
-        validation,
-        heldout,
-        num_timed,
-        options.rounds,
-        options.seconds,
-        options.starts,
+        candidates, validation, heldout, num_timed, options.rounds, options.seconds, options.starts
     )
     if options.ngrams:
         documents = list(text.read_documents([files.train]))

@@ -6,10 +6,7 @@ import sys
 from pathlib import Path
 
 # glibc gives large arrays back to the system after every step, and faults their pages in again.
-_ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": "10000000000",
-    "MALLOC_TRIM_THRESHOLD_": "20000000000",
-}
+_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "10000000000", "MALLOC_TRIM_THRESHOLD_": "20000000000"}
 
 
 def parser_of(name: str, about: str | None, configs: str, gets: str) -> argparse.ArgumentParser:
@@ -29,13 +26,7 @@ def parser_of(name: str, about: str | None, configs: str, gets: str) -> argparse
     )
     add = parser.add_argument
     add("--config", required=True, help=f"{configs}, or a TOML file like theirs")
-    add(
-        *("--out", "--output", "-o"),
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help=f"gets {gets}",
-    )
+    add(*("--out", "--output", "-o"), type=Path, required=True, metavar="DIR", help=f"gets {gets}")
     add("--train", nargs="+", default=[], metavar="GLOB", help="text, in place of the config's")
     add("--validation", nargs="+", default=[], metavar="GLOB", help="text of the other split")
     add("--only_draw", action="store_true", help="run nothing: draw what is there")

@@ -28,11 +28,7 @@ def add_command(
       text: help, in one line.
     """
     parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=text,
-        description=text,
-        formatter_class=_Formatter,
-        allow_abbrev=False,
+        name, help=text, description=text, formatter_class=_Formatter, allow_abbrev=False
     )
     parser.set_defaults(function=function)
     return parser

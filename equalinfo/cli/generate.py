@@ -46,12 +46,7 @@ def _generate(arguments: argparse.Namespace) -> None:
     prompt = codec.encode([symbols])[0].ids
     unit = codec.tokens_per_unit
     tokens = generate(
-        config,
-        params,
-        [prompt],
-        sampling,
-        vocab_size=codec.vocab_size,
-        allow_eos=codec.eos_is_id,
+        config, params, [prompt], sampling, vocab_size=codec.vocab_size, allow_eos=codec.eos_is_id
     )
     num_bytes = 0
 

@@ -26,12 +26,7 @@ from equalinfo import container
 from equalinfo.alphabet import Symbols, as_symbols
 from equalinfo.codebook import double_array, trie
 from equalinfo.codebook.file import CodebookInfo, content_sha256, read
-from equalinfo.codebook.limits import (
-    MAX_SYMBOLS,
-    UNIGRAM,
-    check_num_codes,
-    check_parse,
-)
+from equalinfo.codebook.limits import MAX_SYMBOLS, UNIGRAM, check_num_codes, check_parse
 from equalinfo.container import Tensors
 from equalinfo.m1.base import FrequencyModel
 
@@ -251,11 +246,7 @@ class Codebook:
         return self.decode_texts(checked, np.array([len(checked)]), 0)[0]
 
     def encode_texts(
-        self,
-        symbols: Symbols,
-        ends: npt.NDArray[np.int64],
-        first: int,
-        parse: str | None = None,
+        self, symbols: Symbols, ends: npt.NDArray[np.int64], first: int, parse: str | None = None
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Encode many texts at once, each by itself.
 

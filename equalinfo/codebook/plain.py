@@ -50,11 +50,7 @@ class Plain:
     """
 
     def __init__(
-        self,
-        texts: Texts,
-        offsets: Offsets,
-        information: npt.NDArray[np.uint16],
-        token_cost: int,
+        self, texts: Texts, offsets: Offsets, information: npt.NDArray[np.uint16], token_cost: int
     ) -> None:
         content, ends = texts.tobytes(), (2 * offsets).tolist()
         self._codes = {content[a:b]: code for code, (a, b) in enumerate(pairwise(ends))}

@@ -238,12 +238,7 @@ class DecoderLayer(nn.Module):
 
     @nn.compact
     def __call__(
-        self,
-        x: Array,
-        visible: Visible,
-        positions: Array | None,
-        decode: bool,
-        deterministic: bool,
+        self, x: Array, visible: Visible, positions: Array | None, decode: bool, deterministic: bool
     ) -> Array:
         cfg = self.config
         y = RMSNorm(cfg.dtype, name="pre_self_attention_layer_norm")(x)

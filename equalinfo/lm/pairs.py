@@ -152,10 +152,7 @@ def pair_rows(pairs: Iterable[Pair], input_vocab: int, length: int) -> PairRows:
 def _check(number: int, pair: Pair, input_vocab: int) -> None:
     if not len(pair.targets):
         raise ValueError(f"pair {number} has no targets: there is nothing to learn. Leave it out.")
-    for name, ids, limit in (
-        ("inputs", pair.inputs, input_vocab),
-        ("targets", pair.targets, 0),
-    ):
+    for name, ids, limit in (("inputs", pair.inputs, input_vocab), ("targets", pair.targets, 0)):
         wrong = np.flatnonzero((ids < 1) | ((ids >= limit) if limit else False))
         if wrong.size:
             place = int(wrong[0])

@@ -69,11 +69,7 @@ def token_glyphs(token: Token, drawable: Callable[[str], bool] | None = None) ->
 
 
 def _cells(
-    index: int,
-    token: Token,
-    with_bits: bool,
-    width: int,
-    drawable: Callable[[str], bool] | None,
+    index: int, token: Token, with_bits: bool, width: int, drawable: Callable[[str], bool] | None
 ) -> Iterator[Cell]:
     labels: tuple[str, ...] = (str(token.id),)
     if with_bits:

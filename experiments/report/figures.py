@@ -336,13 +336,4 @@ def divergence(results: Results) -> Drawn:
     return Drawn(key, title, figure, note)
 
 
-_FIGURES = (
-    cost,
-    length,
-    training,
-    ratio_by_window,
-    stability,
-    character_map,
-    accuracy,
-    divergence,
-)
+_FIGURES = (cost, length, training, ratio_by_window, stability, character_map, accuracy, divergence)
