@@ -29,12 +29,6 @@ _log = logging.getLogger(__name__)
 # A share of words is kept for validation, the same in every run.
 _VALIDATION_SHARE = 10
 
-_MAKE: Mapping[str, Callable[..., list[pairs.Pair]]] = {
-    "decompress": pairs.decompression_pairs,
-    "compress": pairs.compression_pairs,
-    "bytes": lambda codec, texts: pairs.byte_targets(texts),
-}
-
 
 def register_codec_pairs(
     codec: str, files: Mapping[str, str], direction: str = "decompress", text_bytes: int = 1024
@@ -53,15 +47,14 @@ def register_codec_pairs(
     Returns:
       the name.
     """
-    if direction not in _MAKE:
-        raise ValueError(f"direction={direction!r} is none of {', '.join(_MAKE)}.")
+    if direction not in pairs.DIRECTIONS:
+        raise ValueError(f"direction={direction!r} is none of {', '.join(pairs.DIRECTIONS)}.")
     coder = CodecVocabulary(codec)
-    sizes = (coder.vocab_size, pairs.BYTE_VOCAB_SIZE)
-    input_vocab, target_vocab = sizes[::-1] if direction == "compress" else sizes
+    input_vocab, target_vocab = pairs.pair_vocabularies(direction, coder.vocab_size)
 
     def make(documents: Sequence[bytes]) -> list[pairs.Pair]:
         texts = alphabet.cut(alphabet.join(documents), text_bytes)
-        return _MAKE[direction](coder.codec, texts)
+        return pairs.codec_pairs(direction, coder.codec, texts)
 
     return _register(
         f"{direction}_{coder.method}",

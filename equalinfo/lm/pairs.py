@@ -4,10 +4,11 @@ A pair is read as one row: inputs, then targets, the loss on the targets only. I
 different vocabularies are told apart by their ids: those of targets are shifted by the input
 vocabulary. So is the border between them, which needs no separator.
 
-    rows = pair_rows(decompression_pairs(codec, texts), codec.vocab_size, length=1536)
+    inputs, targets = pair_vocabularies("decompress", codec.vocab_size)
+    rows = pair_rows(codec_pairs("decompress", codec, texts), inputs, length=1536)
     train(config, RowBatches(rows, 32), directory, OrderedBatches(valid_rows, 32))
 
-with `pair_vocab_size(codec.vocab_size, BYTE_VOCAB_SIZE)` ids in the model.
+with `inputs + targets` ids in the model.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equalinfo.alphabet import EOS, Symbols, as_symbols
+from equalinfo.alphabet import Symbols, as_symbols
 from equalinfo.codecs.base import Codec
 from equalinfo.ids import EOS_ID, ID_OFFSET, symbols_to_ids
 from equalinfo.lm.data import Int32, TokenRows
@@ -52,37 +53,34 @@ class PairRows(TokenRows):
     skipped: int = 0
 
 
-def decompression_pairs(codec: Codec, texts: Sequence[Symbols]) -> list[Pair]:
-    """Tokens -> bytes (id = byte + 3, EOS 1, as in ByT5).
+DIRECTIONS = ("decompress", "compress", "bytes")
+
+
+def codec_pairs(direction: str, codec: Codec, texts: Sequence[Symbols]) -> list[Pair]:
+    """Texts as pairs, by what is to be learned [paper 5.2].
+
+    "decompress": tokens -> bytes (id = byte + 3, EOS 1, as in ByT5). "compress": bytes -> tokens.
+    "bytes": nothing -> bytes, a byte LM on the targets of "decompress", to compare with; with the
+    same input vocabulary the rows hold the same target ids.
 
     Args:
+      direction: one of DIRECTIONS.
       codec: compresses.
       texts: uint16[n] each, symbols, as `alphabet.cut` makes them; 1,024 in the paper.
     """
-    return [
-        Pair(encoded.ids, target.targets, target.num_bytes)
-        for encoded, target in zip(codec.encode(texts), byte_targets(texts), strict=True)
-    ]
+    plain = [symbols_to_ids(as_symbols(text, f"text {i}")) for i, text in enumerate(texts)]
+    sizes = [int(np.count_nonzero(ids != EOS_ID)) for ids in plain]
+    tokens = [np.empty(0, np.int32)] * len(plain)
+    if direction != "bytes":
+        tokens = [encoded.ids for encoded in codec.encode(texts)]
+    inputs, targets = (plain, tokens) if direction == "compress" else (tokens, plain)
+    return list(map(Pair, inputs, targets, sizes))
 
 
-def compression_pairs(codec: Codec, texts: Sequence[Symbols]) -> list[Pair]:
-    """Bytes -> tokens: `decompression_pairs` the other way round."""
-    return [
-        Pair(pair.targets, pair.inputs, pair.num_bytes)
-        for pair in decompression_pairs(codec, texts)
-    ]
-
-
-def byte_targets(texts: Sequence[Symbols]) -> list[Pair]:
-    """Nothing -> bytes: a byte LM on the targets of `decompression_pairs`, to compare with.
-
-    With the same input vocabulary the rows hold the same target ids.
-    """
-    checked = [as_symbols(text, f"text {number}") for number, text in enumerate(texts)]
-    empty = np.empty(0, np.int32)
-    return [
-        Pair(empty, symbols_to_ids(text), int(np.count_nonzero(text != EOS))) for text in checked
-    ]
+def pair_vocabularies(direction: str, codec_vocab: int) -> tuple[int, int]:
+    """Ids of inputs, and of targets; a model of rows of such pairs needs the sum."""
+    sizes = codec_vocab, BYTE_VOCAB_SIZE
+    return sizes[::-1] if direction == "compress" else sizes
 
 
 def spelling_pairs(
@@ -105,16 +103,6 @@ def spelling_pairs(
         spelled = np.concatenate([*(known[letter] for letter in word), end])
         pairs.append(Pair(np.concatenate([ids, end]), spelled, len(word.encode())))
     return pairs
-
-
-def pair_vocab_size(input_vocab: int, target_vocab: int) -> int:
-    """Ids that rows of pairs use: those of inputs, then those of targets; a model needs as many.
-
-    Args:
-      input_vocab: as for `pair_rows`; 0 where both sides share the target vocabulary.
-      target_vocab: ids of targets are below it.
-    """
-    return input_vocab + target_vocab
 
 
 def pair_rows(pairs: Iterable[Pair], input_vocab: int, length: int) -> PairRows:

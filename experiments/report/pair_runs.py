@@ -15,16 +15,9 @@ from experiments.report import runs
 from experiments.report.config import Config, Method, Pairs
 from experiments.report.store import Store, key_of
 
-MAKE = {
-    "decompress": pairs.decompression_pairs,
-    "compress": pairs.compression_pairs,
-    "bytes": lambda codec, texts: pairs.byte_targets(texts),
-}
-"""Tokens to bytes, bytes to tokens, nothing to bytes: a byte LM on the targets of the first."""
-
 
 def pair_run(store: Store, config: Config, text: Path, method: Method, task: str) -> Path:
-    """A model of a task of `MAKE`, trained and scored."""
+    """A model of a task (a direction of `codec_pairs`), trained and scored."""
     assert config.pairs is not None
     options: Pairs = config.pairs
     data = runs.dataset(store, config, text, method)
@@ -44,19 +37,16 @@ def pair_run(store: Store, config: Config, text: Path, method: Method, task: str
 def _train(options: Pairs, text: Path, codec_folder: Path, task: str, run: Path) -> dict[str, Any]:
     """Accuracy over the validation pairs' targets, loss in nats a target."""
     codec = codecs.load(codec_folder)
-    vocabularies = codec.vocab_size, pairs.BYTE_VOCAB_SIZE
-    input_vocab, target_vocab = vocabularies[::-1] if task == "compress" else vocabularies
+    input_vocab, target_vocab = pairs.pair_vocabularies(task, codec.vocab_size)
+    numbers = {"train": options.train_texts, "validation": options.validation_texts}
     found = {
-        split: MAKE[task](codec, _texts(text, split, options.text_bytes, number))
-        for split, number in (
-            ("train", options.train_texts),
-            ("validation", options.validation_texts),
-        )
+        split: pairs.codec_pairs(task, codec, _texts(text, split, options.text_bytes, number))
+        for split, number in numbers.items()
     }
     length = max(len(x.inputs) + len(x.targets) for split in found.values() for x in split)
     rows = {split: pairs.pair_rows(found[split], input_vocab, length) for split in found}
     config = TrainConfig(
-        model=model_config(options.size, pairs.pair_vocab_size(input_vocab, target_vocab), "auto"),
+        model=model_config(options.size, input_vocab + target_vocab, "auto"),
         optimizer=OptimizerConfig.for_run("muon", options.steps, options.steps // 4),
         steps=options.steps,
         checkpoint_every=options.steps,

@@ -9,12 +9,11 @@ from equalinfo.lm.config import ModelConfig, OptimizerConfig, TrainConfig
 from equalinfo.lm.data import OrderedBatches, RowBatches, TokenRows
 from equalinfo.lm.pairs import (
     BYTE_VOCAB_SIZE,
+    DIRECTIONS,
     Pair,
-    byte_targets,
-    compression_pairs,
-    decompression_pairs,
+    codec_pairs,
     pair_rows,
-    pair_vocab_size,
+    pair_vocabularies,
     spelling_pairs,
 )
 from equalinfo.lm.train import evaluate, train
@@ -69,17 +68,19 @@ def test_text_is_restored_from_either_part_of_a_row(codec):
 
 
 def test_every_id_of_a_row_is_within_the_vocabulary(codec):
-    limit = pair_vocab_size(codec.vocab_size, BYTE_VOCAB_SIZE)
-    assert decompress_rows(codec).max() == limit - 1  # byte FF, the highest
-    assert pair_vocab_size(0, codec.vocab_size) == codec.vocab_size
+    sizes = pair_vocabularies("decompress", codec)
+    assert (
+        sizes == (codec.vocab_size, BYTE_VOCAB_SIZE) == pair_vocabularies("compress", codec)[::-1]
+    )
+    assert decompress_rows(codec).max() == sum(sizes) - 1  # byte FF, the highest
 
 
 def decompress_rows(codec):
-    return pair_rows(decompression_pairs(codec, TEXTS), codec.vocab_size, 64).targets
+    return pair_rows(codec_pairs("decompress", codec, TEXTS), codec.vocab_size, 64).targets
 
 
 def test_compression_is_the_other_way_round(codec):
-    rows = pair_rows(compression_pairs(codec, TEXTS), BYTE_VOCAB_SIZE, 64)
+    rows = pair_rows(codec_pairs("compress", codec, TEXTS), BYTE_VOCAB_SIZE, 64)
     for row, weights, text in zip(rows.targets, rows.weights, TEXTS, strict=True):
         tokens = row[weights > 0] - BYTE_VOCAB_SIZE
         np.testing.assert_array_equal(codec.decode([tokens])[0], text)
@@ -89,17 +90,13 @@ def test_compression_is_the_other_way_round(codec):
 def test_bytes_are_counted_without_eos(codec):
     expected = [int(np.count_nonzero(text != EOS)) for text in TEXTS]
     assert sum(expected) < sum(map(len, TEXTS))
-    for pairs in (
-        byte_targets(TEXTS),
-        compression_pairs(codec, TEXTS),
-        decompression_pairs(codec, TEXTS),
-    ):
-        assert [p.num_bytes for p in pairs] == expected
+    for direction in DIRECTIONS:
+        assert [p.num_bytes for p in codec_pairs(direction, codec, TEXTS)] == expected
 
 
 def test_the_byte_lm_has_the_targets_of_decompression(codec):
-    task = pair_rows(decompression_pairs(codec, TEXTS), codec.vocab_size, 64)
-    alone = pair_rows(byte_targets(TEXTS), codec.vocab_size, 64)
+    task = pair_rows(codec_pairs("decompress", codec, TEXTS), codec.vocab_size, 64)
+    alone = pair_rows(codec_pairs("bytes", codec, TEXTS), codec.vocab_size, 64)
     for one, two in zip(task.targets, alone.targets, strict=True):
         np.testing.assert_array_equal(one[one >= codec.vocab_size], two[two > 0])
 

@@ -4,7 +4,6 @@ import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -50,13 +49,9 @@ def test_rows_are_those_of_the_local_trainer(
 ) -> None:
     codec = codecs.load(codec_directories[method])
     texts = alphabet.cut(alphabet.join([document.encode() for document in DOCUMENTS]), 32)
-    made: dict[str, Any] = {
-        "decompress": (lambda: pairs.decompression_pairs(codec, texts), codec.vocab_size),
-        "compress": (lambda: pairs.compression_pairs(codec, texts), pairs.BYTE_VOCAB_SIZE),
-        "bytes": (lambda: pairs.byte_targets(texts), codec.vocab_size),
-    }
-    make, input_vocab = made[direction]
-    expected = pairs.pair_rows(make(), input_vocab, sum(LENGTHS.values()))
+    made = pairs.codec_pairs(direction, codec, texts)
+    input_vocab, _ = pairs.pair_vocabularies(direction, codec.vocab_size)
+    expected = pairs.pair_rows(made, input_vocab, sum(LENGTHS.values()))
     assert not expected.skipped and (expected.targets == 0).any()
 
     name = register_codec_pairs(str(codec_directories[method]), files, direction, text_bytes=32)
