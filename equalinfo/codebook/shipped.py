@@ -55,7 +55,7 @@ def resolve_codebook(
     """
     if codebook is None:
         return shipped_codebook(default)
-    if isinstance(codebook, Codebook):
+    if not isinstance(codebook, str | os.PathLike):
         return codebook
     path = os.fspath(codebook)
     if os.path.isfile(path):
