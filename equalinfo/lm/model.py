@@ -120,19 +120,30 @@ class RelativeBias(nn.Module):
         return table[:, buckets]
 
 
-class Visible(NamedTuple):
-    """What a token sees of a whole sequence: itself and what is before it in its segment.
+class Reading(NamedTuple):
+    """How tokens are read: what each sees, and whether step by step.
+
+    Of a whole sequence a token sees itself and what is before it in its segment.
 
     Attributes:
       segments: int32[B, L]; None: one segment.
       span: it sees the `span - 1` tokens before it; None: all.
       mask: the same as bool[B, 1, L, L] (or broadcastable), True where a query (axis 2) sees a key
         (axis 3); None: `blocked_attention`, which needs none.
+      decode: read one token (L = 1) against the cache, a ring, which then decides what it sees. The
+        first such call, which creates the cache, takes a whole sequence and gives the cache its
+        number of slots.
+      positions: with `decode`, int32[B], position of the one token read now; None: as counted in
+        the cache.
+      deterministic: no dropout.
     """
 
     segments: Array | None
     span: int | None
     mask: Array | None
+    decode: bool
+    positions: Array | None
+    deterministic: bool
 
 
 class SelfAttention(nn.Module):
@@ -141,18 +152,8 @@ class SelfAttention(nn.Module):
     config: ModelConfig
 
     @nn.compact
-    def __call__(self, x: Array, visible: Visible, positions: Array | None, decode: bool) -> Array:
-        """x: [B, L, E] -> [B, L, E].
-
-        Args:
-          x: activations.
-          visible: not used when stepping, where the ring decides.
-          positions: with `decode`, int32[B], position of the one token read now; None: as counted
-          in
-            the cache.
-          decode: read one token (L = 1) against the cache. The first such call, which creates the
-            cache, takes a whole sequence and gives the cache its number of slots.
-        """
+    def __call__(self, x: Array, reading: Reading) -> Array:
+        """[B, L, E] -> [B, L, E]."""
         cfg = self.config
         batch, length, _ = x.shape
         inner = cfg.num_heads * cfg.head_dim
@@ -167,8 +168,8 @@ class SelfAttention(nn.Module):
         value = project("value")
         relative_bias = RelativeBias(cfg, name="relpos_bias")
 
-        stepping = decode and self.has_variable("cache", "cached_key")
-        if decode:
+        stepping = reading.decode and self.has_variable("cache", "cached_key")
+        if reading.decode:
             # [B, H, C, D]: the products below read it as it lies.
             shape = (batch, cfg.num_heads, length, cfg.head_dim)
             cached_key = self.variable("cache", "cached_key", jnp.zeros, shape, cfg.dtype)
@@ -180,7 +181,7 @@ class SelfAttention(nn.Module):
                     f"decode reads one token a call, got {length}: x has shape {x.shape}."
                 )
             slots = cached_key.value.shape[2]
-            position = index.value if positions is None else positions
+            position = index.value if reading.positions is None else reading.positions
             index.value = position + 1
             # Selecting by slot is one pass over the cache, in place under jit with donation.
             here = (position % slots)[:, None] == jnp.arange(slots)[None, :]
@@ -195,12 +196,12 @@ class SelfAttention(nn.Module):
             weights = jnp.einsum("bhd,bhcd->bhc", query[:, 0], key).astype(jnp.float32) + bias
             weights = jax.nn.softmax(jnp.where(seen, weights, MASKED), axis=-1)
             out = jnp.einsum("bhc,bhcd->bhd", weights.astype(cfg.dtype), value)
-        elif visible.mask is None:
+        elif reading.mask is None:
             bias = relative_bias(length)
-            if visible.span is not None:
-                within = np.arange(length)[None] < visible.span
+            if reading.span is not None:
+                within = np.arange(length)[None] < reading.span
                 bias = jnp.where(within, bias, MASKED)
-            segments = visible.segments
+            segments = reading.segments
             segments = jnp.zeros((batch, length), jnp.int32) if segments is None else segments
             out = blocked_attention(query, key, value, bias, segments)
         else:
@@ -208,7 +209,7 @@ class SelfAttention(nn.Module):
             bias = relative_bias(length)[:, np.maximum(distance, 0)]  # [H, L, C]
             weights = jnp.einsum("blhd,bchd->bhlc", query, key).astype(jnp.float32)
             weights = weights + bias[None]
-            weights = jax.nn.softmax(jnp.where(visible.mask, weights, MASKED), axis=-1)
+            weights = jax.nn.softmax(jnp.where(reading.mask, weights, MASKED), axis=-1)
             out = jnp.einsum("bhlc,bchd->blhd", weights.astype(cfg.dtype), value)
         out = out.reshape(batch, length, inner)
         return Dense(cfg.embed_dim, ("joined_kv", "embed"), cfg.dtype, name="out")(out)
@@ -237,12 +238,10 @@ class DecoderLayer(nn.Module):
     config: ModelConfig
 
     @nn.compact
-    def __call__(
-        self, x: Array, visible: Visible, positions: Array | None, decode: bool, deterministic: bool
-    ) -> Array:
-        cfg = self.config
+    def __call__(self, x: Array, reading: Reading) -> Array:
+        cfg, deterministic = self.config, reading.deterministic
         y = RMSNorm(cfg.dtype, name="pre_self_attention_layer_norm")(x)
-        y = SelfAttention(cfg, name="self_attention")(y, visible, positions, decode)
+        y = SelfAttention(cfg, name="self_attention")(y, reading)
         x = x + nn.Dropout(cfg.dropout_rate, broadcast_dims=(-2,))(y, deterministic)
         y = RMSNorm(cfg.dtype, name="pre_mlp_layer_norm")(x)
         y = Mlp(cfg, name="mlp")(y, deterministic)
@@ -255,15 +254,8 @@ class Decoder(nn.Module):
     config: ModelConfig
 
     @nn.compact
-    def __call__(
-        self,
-        tokens: Array,
-        visible: Visible,
-        positions: Array | None,
-        decode: bool,
-        deterministic: bool,
-    ) -> Array:
-        cfg = self.config
+    def __call__(self, tokens: Array, reading: Reading) -> Array:
+        cfg, deterministic = self.config, reading.deterministic
         embedding = nn_partitioning.param_with_axes(
             "token_embedder",
             nn.initializers.normal(stddev=1.0),
@@ -274,7 +266,7 @@ class Decoder(nn.Module):
         x = embedding.astype(cfg.dtype)[tokens]
         x = nn.Dropout(cfg.dropout_rate, broadcast_dims=(-2,))(x, deterministic)
         for i in range(cfg.num_layers):
-            x = DecoderLayer(cfg, name=f"layers_{i}")(x, visible, positions, decode, deterministic)
+            x = DecoderLayer(cfg, name=f"layers_{i}")(x, reading)
         x = RMSNorm(cfg.dtype, name="decoder_norm")(x)
         x = nn.Dropout(cfg.dropout_rate, broadcast_dims=(-2,))(x, deterministic)
         return Dense(cfg.vocab_size, ("embed", "vocab"), jnp.float32, name="logits_dense")(x)
@@ -324,7 +316,7 @@ class Transformer(nn.Module):
             the cache's own count. Otherwise not used: attention knows distances only.
           decoder_causal_attention: must be None; this model has no bidirectional prefix.
           enable_dropout: needs a `dropout` rng.
-          decode: step mode, L = 1; see `SelfAttention`.
+          decode: step mode, L = 1; see `Reading`.
           max_decode_length: not used; T5X passes it.
           prefill: must be False: filling the cache from a prefix in one pass is not supported.
           prefill_lengths: belongs to `prefill`; must be None.
@@ -340,22 +332,20 @@ class Transformer(nn.Module):
                 "This model is causal throughout: decoder_causal_attention and prefill are not "
                 "supported."
             )
-        segments = decoder_segment_ids
-        visible = Visible(segments, attention_span, None)
+        mask = None
         if not self.blocked:
-            mask = _mask(decoder_input_tokens.shape[1], segments, attention_span)
-            visible = visible._replace(mask=mask)
+            mask = _mask(decoder_input_tokens.shape[1], decoder_segment_ids, attention_span)
+        positions = decoder_positions if decode else None
         return self.decoder(
             decoder_input_tokens,
-            visible,
-            decoder_positions if decode else None,
-            decode,
-            not enable_dropout,
+            Reading(
+                decoder_segment_ids, attention_span, mask, decode, positions, not enable_dropout
+            ),
         )
 
 
 def _mask(length: int, segments: Array | None, span: int | None) -> Array:
-    """bool[B or 1, 1, L, L], see `Visible`."""
+    """bool[B or 1, 1, L, L], see `Reading`."""
     distance = np.arange(length)[:, None] - np.arange(length)[None, :]
     visible = distance >= 0
     if span is not None:
