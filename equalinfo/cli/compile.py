@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from equalinfo.cli.command import add_command
 from equalinfo.codebook.limits import BEST_FIRST, PLANS, UNIGRAM, check_num_codes
 from equalinfo.data.options import SUFFIXES, TextOptions, add_text_options
+from equalinfo.m1.base import DEFAULT_PRECISION
 
 if TYPE_CHECKING:
     from equalinfo.codebook import Codebook
@@ -92,7 +93,7 @@ def _compile(arguments: argparse.Namespace) -> None:
     plan = arguments.plan or (UNIGRAM if arguments.from_text else BEST_FIRST)
     for codes in arguments.codes:
         check_num_codes(plan, codes)
-    _check_options(arguments, plan)
+    given = _given(arguments, plan)
     outputs = [Path(arguments.output.replace("{codes}", str(codes))) for codes in arguments.codes]
     if len(set(outputs)) < len(outputs):
         raise ValueError(
@@ -102,7 +103,7 @@ def _compile(arguments: argparse.Namespace) -> None:
     for output in outputs:
         if not output.absolute().parent.is_dir():
             raise FileNotFoundError(f"{output.parent} is not a directory.")
-    for output, codebook in zip(outputs, _codebooks(arguments, plan), strict=True):
+    for output, codebook in zip(outputs, _codebooks(arguments, plan, given), strict=True):
         codebook.save(output)
         print(
             f"{output}: {codebook.num_codes} codes ({codebook.info.plan}), "
@@ -117,19 +118,15 @@ def _compile(arguments: argparse.Namespace) -> None:
         print_scores([evaluate(load(str(output)), texts) for output in outputs], texts.about)
 
 
-def _check_options(arguments: argparse.Namespace, plan: str) -> None:
-    """Raise a ValueError for an option that the plan does not take."""
-    takes = {
-        "context": not arguments.from_text,
-        "rounds": bool(arguments.from_text) and plan != UNIGRAM,
-        "precision": plan != UNIGRAM,
-        "max_words": plan == UNIGRAM,
-        "token_cost": plan == UNIGRAM,
-        "threads": plan == UNIGRAM,
-    }
+def _given(arguments: argparse.Namespace, plan: str) -> dict[str, Any]:
+    """The options of how that were given; a ValueError for one that the plan does not take."""
+    every = ("context", "rounds", "precision", "max_words", "token_cost", "threads")
+    takes = every[3:] if plan == UNIGRAM else every[1:3] if arguments.from_text else every[0:3:2]
+    given = {name: getattr(arguments, name) for name in every}
+    given = {name: value for name, value in given.items() if value is not None}
     source = "--from-text" if arguments.from_text else "an M1"
-    for name, taken in takes.items():
-        if not taken and getattr(arguments, name) is not None:
+    for name in given:
+        if name not in takes:
             raise ValueError(f"--{name} is not for plan {plan!r} with {source}.")
     if arguments.weight and plan != UNIGRAM:
         raise ValueError(f"--weight is not for plan {plan!r}.")
@@ -140,56 +137,30 @@ def _check_options(arguments: argparse.Namespace, plan: str) -> None:
         raise ValueError("plan 'unigram' chooses texts for a corpus: give --from-text GLOB.")
     if plan != UNIGRAM and len(arguments.codes) > 1:
         raise ValueError(f"plan {plan!r} makes one codebook: give --codes one number.")
+    return given
 
 
-def _codebooks(arguments: argparse.Namespace, plan: str) -> "list[Codebook]":
+def _codebooks(arguments: argparse.Namespace, plan: str, given: dict[str, Any]) -> "list[Codebook]":
     from equalinfo.codebook import Codebook
 
-    progress = not arguments.quiet
-    precision = 16 if arguments.precision is None else arguments.precision
+    options, progress = TextOptions.of(arguments), not arguments.quiet
     if plan == UNIGRAM:
         from equalinfo.codebook.unigram import train_on_documents
 
-        options = TextOptions.of(arguments)
         weighed = [(options.documents(arguments.from_text, "--from-text"), 1)]
         for number, *patterns in arguments.weight:
             weighed.append((options.documents(patterns, "--weight"), int(number)))
-        return train_on_documents(
-            (text for texts, number in weighed for text in texts for _ in range(number)),
-            arguments.codes,
-            max_words=8 if arguments.max_words is None else arguments.max_words,
-            token_cost=12.0 if arguments.token_cost is None else arguments.token_cost,
-            threads=len(os.sched_getaffinity(0))
-            if arguments.threads is None
-            else arguments.threads,
-            progress=progress,
-        )
+        documents = (text for texts, number in weighed for text in texts for _ in range(number))
+        given.setdefault("threads", len(os.sched_getaffinity(0)))
+        return train_on_documents(documents, arguments.codes, progress=progress, **given)
     (num_codes,) = arguments.codes
     if arguments.from_text:
         from equalinfo.alphabet import join
         from equalinfo.codebook.from_text import compile_from_text
 
-        documents = TextOptions.of(arguments).documents(
-            arguments.from_text, "--from-text", progress=progress
-        )
-        return [
-            compile_from_text(
-                join(documents),
-                num_codes,
-                plan=plan,
-                rounds=3 if arguments.rounds is None else arguments.rounds,
-                precision=precision,
-                progress=progress,
-            )
-        ]
+        text = join(options.documents(arguments.from_text, "--from-text", progress=progress))
+        return [compile_from_text(text, num_codes, plan=plan, progress=progress, **given)]
     from equalinfo.m1.load import resolve_model
 
-    return [
-        Codebook.compile(
-            resolve_model(arguments.m1, None, precision),
-            num_codes,
-            plan=plan,
-            context=arguments.context,
-            progress=progress,
-        )
-    ]
+    model = resolve_model(arguments.m1, None, given.pop("precision", DEFAULT_PRECISION))
+    return [Codebook.compile(model, num_codes, plan=plan, progress=progress, **given)]
