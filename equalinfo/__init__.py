@@ -9,7 +9,7 @@ Where things are, in the order of the flow:
   codebook      M1 compiled into a table of texts: the tokenizer's data
   tokenizer     text -> token ids and back through a codebook: all that many users need
   data          files where they lie, text from them, and what a data set is on disk
-  vocabularies, token_scores, ngram   tokenizers of any make, compared
+  evaluation    tokenizers of any make, compared
   codecs        methods: text -> token ids and back
   score         bits/byte, FLOPs/byte
   lm            the Transformer for M1 and M2, and a local trainer
@@ -18,6 +18,7 @@ Importing this package imports none of them: `equalinfo.Tokenizer` loads NumPy a
 first named, JAX loads where models run.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from equalinfo.version import __version__
@@ -30,12 +31,7 @@ __all__ = ["Dataset", "Tokenizer", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Tokenizer":
-        from equalinfo.tokenizer import Tokenizer
-
-        return Tokenizer
-    if name == "Dataset":
-        from equalinfo.data.dataset import Dataset
-
-        return Dataset
+    modules = {"Tokenizer": "equalinfo.tokenizer", "Dataset": "equalinfo.data.dataset"}
+    if name in modules:
+        return getattr(importlib.import_module(modules[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,7 @@
 """`equalinfo eval`: a data set, and the M2 trained on it, in bits/byte."""
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def _eval(arguments: argparse.Namespace) -> None:
         arguments.batches,
     )
     if arguments.json:
-        print(json.dumps(scores.to_json()))
+        print(json.dumps(dataclasses.asdict(scores)))
         return
 
     def show(value: float | None, unit: str = "") -> str:

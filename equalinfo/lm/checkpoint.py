@@ -1,5 +1,6 @@
 """A run directory: whose run it is, and Orbax checkpoints of its parameters and optimizer state."""
 
+import dataclasses
 import json
 import shutil
 import sys
@@ -94,7 +95,7 @@ _FREE = ("steps", "eval_every", "eval_batches", "checkpoint_every", "log_every",
 
 
 def read_identity(directory: Path) -> dict[str, Any]:
-    """`config.json` of a run: {"config": `TrainConfig.to_json`, "data": what names the data}.
+    """`config.json` of a run: {"config": a `TrainConfig`, "data": what names the data}.
 
     Raises:
       FileNotFoundError: there is none.
@@ -115,7 +116,7 @@ def claim(directory: Path, config: TrainConfig, data: Mapping[str, Any]) -> None
       ValueError: it is another's, see `check`.
     """
     check(directory, config, data)
-    content = {"config": config.to_json(), "data": data}
+    content = {"config": dataclasses.asdict(config), "data": data}
     storage.write_text(str(directory / "config.json"), json.dumps(content, indent=2) + "\n")
 
 
@@ -138,7 +139,7 @@ def check(
         raise ValueError(f"{directory} holds a data set: give the run a directory of its own.")
     if not (directory / "config.json").exists():
         return
-    content = json.loads(json.dumps({"config": config.to_json(), "data": data}))
+    content = json.loads(json.dumps({"config": dataclasses.asdict(config), "data": data}))
     theirs, ours = (flatten_dict(x, sep="/") for x in (read_identity(directory), content))
     different = {  # by their names without "config/" and "data/"
         key.partition("/")[2]: (theirs.get(key), ours.get(key))

@@ -58,15 +58,9 @@ class ModelConfig:
         bias = self.relative_buckets * self.num_heads
         return self.num_layers * (attention + mlp + norms + bias) + self.embed_dim
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, for checkpoints and model files."""
-        out = dataclasses.asdict(self)
-        out["mlp_activations"] = list(self.mlp_activations)
-        return out
-
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "ModelConfig":
-        """Undo `to_json`."""
+        """Of the values that `dataclasses.asdict` gave JSON."""
         return cls(**{**values, "mlp_activations": tuple(values["mlp_activations"])})
 
 
@@ -224,10 +218,6 @@ class TrainConfig:
         for name in ("eval_batches", "max_seconds", "seed"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}={getattr(self, name)} must not be negative.")
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, for `config.json`."""
-        return {**dataclasses.asdict(self), "model": self.model.to_json()}
 
 
 @dataclasses.dataclass(frozen=True)

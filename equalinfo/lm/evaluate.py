@@ -3,7 +3,6 @@
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -46,10 +45,6 @@ class Scores:
     num_bytes: int
     num_tokens: int
     model_bytes: int | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return dataclasses.asdict(self)
 
 
 def evaluate_dataset(

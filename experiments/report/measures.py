@@ -1,5 +1,6 @@
 """Analyses of one method's data set: what needs its tokens or its codec, but no M2."""
 
+import dataclasses
 import functools
 from collections import Counter
 from collections.abc import Sequence
@@ -76,7 +77,7 @@ def _measure(folder: Path, config: Config, text: Path, data: Path) -> dict[str, 
     pairs = found[np.triu_indices(len(found), 1)]
     per_window = codec.tokens_per_window(codec.options())
     return {
-        "scores": evaluate_dataset(data, "validation", progress=False).to_json(),
+        "scores": dataclasses.asdict(evaluate_dataset(data, "validation", progress=False)),
         "totals": {name: manifest.split(name).totals for name in manifest.splits},
         "token_bits": codec.token_bits,
         "window_bits": codec.options().get("window_bits"),

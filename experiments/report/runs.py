@@ -1,5 +1,6 @@
 """The steps of a report: text, data sets and models, each as the command a user would type."""
 
+import dataclasses
 import functools
 import gzip
 import hashlib
@@ -219,7 +220,7 @@ def model(store: Store, config: Config, data: Path, method: Method, size: str, s
         ]
         _run("equalinfo.cli", equalinfo, argv)
         scores = evaluate_dataset(data, "validation", run, progress=False)
-        return {"scores": scores.to_json(), "curve": metrics.read(run)}
+        return {"scores": dataclasses.asdict(scores), "curve": metrics.read(run)}
 
     return store.run("model", f"{method.name} {size} {seed}", inputs, make)
 

@@ -1,5 +1,6 @@
 """Sampled tokens are the model's own, legal for the codec, and the same every time."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -103,7 +104,8 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str], params) 
     config = TrainConfig(CONFIG, OptimizerConfig(), steps=1)
     run = tmp_path / "run"
     run.mkdir()
-    (run / "config.json").write_text(json.dumps({"config": config.to_json(), "data": "none"}))
+    content = {"config": dataclasses.asdict(config), "data": "none"}
+    (run / "config.json").write_text(json.dumps(content))
     manager = Checkpoints(run / "checkpoints")
     manager.save(1, State(params, make_optimizer(config.optimizer).init(params)))
     manager.close()
