@@ -88,6 +88,14 @@ class Evaluation:
         """(L_oT / L_iT) * loss / ln 2 [paper 3.8], from totals."""
         return self.nats / math.log(2) / self.num_bytes
 
+    def line(self, prefix: str, tokens_per_window: int = 1) -> dict[str, float]:
+        """Its metrics by name; of windows of several tokens the accuracy by position, too."""
+        found = {"loss": self.loss, "bits_per_byte": self.bits_per_byte, "accuracy": self.accuracy}
+        if tokens_per_window > 1:
+            by_position = enumerate(self.accuracy_by_position(tokens_per_window), 1)
+            found |= {f"accuracy_window_position_{place}": float(x) for place, x in by_position}
+        return {f"{prefix}/{name}": value for name, value in found.items()}
+
     def accuracy_by_position(self, tokens_per_window: int) -> Floats:
         """Accuracy of the first, second, ... token of a window [paper 6.2].
 
@@ -368,16 +376,9 @@ def train(
                         f"in {directory}. Lower learning_rate or raise warmup_steps."
                     )
                 now = time.monotonic()
-                line = {
-                    "train/loss": scores.loss,
-                    "train/bits_per_byte": scores.bits_per_byte,
-                    "train/accuracy": scores.accuracy,
-                    "train/tokens_per_second": float(sums.tokens)
-                    * (step - since[1])
-                    / (now - since[0]),
-                }
+                rate = float(sums.tokens) * (step - since[1]) / (now - since[0])
                 since = (now, step)
-                writer.write(step, line)
+                writer.write(step, scores.line("train") | {"train/tokens_per_second": rate})
                 bar.set_postfix_str(
                     f"loss {scores.loss:.3f} nats/token, {scores.bits_per_byte:.3f} bits/byte"
                 )
@@ -387,16 +388,7 @@ def train(
                 result = evaluate(
                     config.model, state.params, eval_batches, config.eval_batches, progress=False
                 )
-                line = {
-                    "eval/loss": result.loss,
-                    "eval/bits_per_byte": result.bits_per_byte,
-                    "eval/accuracy": result.accuracy,
-                }
-                if config.tokens_per_window > 1:
-                    by_position = result.accuracy_by_position(config.tokens_per_window)
-                    for position, accuracy in enumerate(by_position, 1):
-                        line[f"eval/accuracy_window_position_{position}"] = float(accuracy)
-                writer.write(step, line)
+                writer.write(step, result.line("eval", config.tokens_per_window))
             if step % config.checkpoint_every == 0 or end:
                 manager.save(step, state)
                 last = step

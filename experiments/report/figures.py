@@ -3,7 +3,6 @@
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from matplotlib.figure import Figure
 
 from experiments.analysis.windows import beyond_trivial
 from experiments.report import measures, paper
-from experiments.report.results import MethodResults, Results
+from experiments.report.results import Results
 
 _DPI = 110
 _PALETTE = "colorblind"
@@ -27,10 +26,10 @@ _SHOWN_WORDS = 100
 
 
 class Drawn:
-    """A figure with its files' name, title and note; `empty` says why where nothing was run."""
+    """A figure with its files' name, title and note, which says why where nothing was run."""
 
-    def __init__(self, key: str, title: str, figure: Figure | None, note: str, empty: str = ""):
-        self.key, self.title, self.figure, self.note, self.empty = key, title, figure, note, empty
+    def __init__(self, key: str, title: str, figure: Figure | None, note: str) -> None:
+        self.key, self.title, self.figure, self.note = key, title, figure, note
 
     def save(self, folder: Path) -> list[Path]:
         """Write PNG and SVG; none where nothing was run."""
@@ -45,17 +44,29 @@ class Drawn:
         return paths
 
 
+Shown = tuple[Figure | None, str]
+"""A figure, if there is one, and its note."""
+
+_FIGURES: list[Callable[[Results], Drawn]] = []
+
+
 def all_figures(results: Results) -> Iterator[Drawn]:
     """In the order of the report; one at a time, so that few are in memory."""
-    with _style():
+    with plt.rc_context({**sns.axes_style("whitegrid"), "svg.hashsalt": "equalinfo"}):
         for draw in _FIGURES:
             yield draw(results)
 
 
-@contextmanager
-def _style() -> Iterator[None]:
-    with plt.rc_context({**sns.axes_style("whitegrid"), "svg.hashsalt": "equalinfo"}):
-        yield
+def _figure(
+    key: str, title: str
+) -> Callable[[Callable[[Results], Shown]], Callable[[Results], Shown]]:
+    """Make a function that draws a figure of the report."""
+
+    def of(draw: Callable[[Results], Shown]) -> Callable[[Results], Shown]:
+        _FIGURES.append(lambda results: Drawn(key, title, *draw(results)))
+        return draw
+
+    return of
 
 
 def _axes(columns: int, width: float, height: float, rows: int = 1) -> tuple[Figure, Any]:
@@ -76,38 +87,34 @@ def _family(name: str) -> str:
     return "EqualInfo" if family.startswith("EqualInfo") else family
 
 
-def cost(results: Results) -> Drawn:
+@_figure("figure-03-04-12-14-flops", "Figures 3, 4, 12, 14: bits/byte against FLOPs/byte")
+def cost(results: Results) -> Shown:
     """Bits/byte against FLOPs/byte [Figs 3, 4, 12, 14]."""
     return _against(
         results,
-        "figure-03-04-12-14-flops",
-        "Figures 3, 4, 12, 14: bits/byte against FLOPs/byte",
         "million FLOPs/byte (log)",
-        lambda one, scores: (scores["flops_per_byte"] or 0) / 1e6,
+        lambda scores: (scores["flops_per_byte"] or 0) / 1e6,
         lambda name: list(paper.MFLOPS_PER_BYTE[name]),
     )
 
 
-def length(results: Results) -> Drawn:
+@_figure("figure-05-06-15-bytes-per-step", "Figures 5, 6, 15: bits/byte against bytes/step")
+def length(results: Results) -> Shown:
     """Bits/byte against bytes/step [Figs 5, 6, 15]."""
     return _against(
         results,
-        "figure-05-06-15-bytes-per-step",
-        "Figures 5, 6, 15: bits/byte against bytes/step",
         "bytes/step (log)",
-        lambda one, scores: scores["bytes_per_token"],
+        lambda scores: scores["bytes_per_token"],
         lambda name: [paper.TOKEN_RATIO[name]] * len(paper.SIZES),
     )
 
 
 def _against(
     results: Results,
-    key: str,
-    title: str,
     label: str,
-    ours: Callable[[MethodResults, dict[str, Any]], float],
+    ours: Callable[[dict[str, Any]], float],
     theirs: Callable[[str], list[float]],
-) -> Drawn:
+) -> Shown:
     figure, ((left, right),) = _axes(2, 6.4, 5.0)
     names = [one.name for one in results.methods if one.models]
     colors = _colors([*paper.BITS_PER_BYTE, *names])
@@ -122,7 +129,7 @@ def _against(
             score = one.bits_per_byte(size)
             if score is not None:
                 scores = next(iter(one.models[size].values()))["scores"]
-                points.append((ours(one, scores), score, size))
+                points.append((ours(scores), score, size))
         if points:
             points.sort(key=lambda point: point[0])
             left.errorbar(
@@ -141,16 +148,16 @@ def _against(
         axes.set(xscale="log", xlabel=label, ylabel="bits/byte", title=head)
         axes.legend(fontsize=6, ncols=2)
     if not names:
-        return Drawn(key, title, figure, "No M2 was trained here: only the paper's are shown.")
-    return Drawn(key, title, figure, "Vertical bars: standard deviation over seeds.")
+        return figure, "No M2 was trained here: only the paper's are shown."
+    return figure, "Vertical bars: standard deviation over seeds."
 
 
-def training(results: Results) -> Drawn:
+@_figure("training", "Not in the paper as such: loss over training, from uniform")
+def training(results: Results) -> Shown:
     """Loss along training, from uniform."""
-    key, title = "training", "Not in the paper as such: loss over training, from uniform"
     trained = [one for one in results.methods if one.models]
     if not trained:
-        return Drawn(key, title, None, "", "No M2 was trained.")
+        return None, "No M2 was trained."
     sizes = list(dict.fromkeys(size for one in trained for size in one.models))
     figure, axes = _axes(len(sizes), 6.4, 4.6)
     palette = sns.color_palette("husl", len(trained))
@@ -173,12 +180,12 @@ def training(results: Results) -> Drawn:
         panel.set(title=f"M2 {size}", xlabel="steps", ylabel="% above uniform, loss per token")
         panel.set_yscale("symlog", linthresh=1)
         panel.legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5))
-    return Drawn(key, title, figure, "On validation text; symmetric log axis below 1%.")
+    return figure, "On validation text; symmetric log axis below 1%."
 
 
-def ratio_by_window(results: Results) -> Drawn:
+@_figure("ratios-by-window", "Table 2 as a figure: bytes/token over window bits")
+def ratio_by_window(results: Results) -> Shown:
     """Bytes/token over W, ours and the paper's [Table 2 as a figure]."""
-    key, title = "ratios-by-window", "Table 2 as a figure: bytes/token over window bits"
     figure, ((axes,),) = _axes(1, 6.0, 4.2)
     widths = (16, 24, 32, 64, 128)
     for vocabulary, marker in (("256", "o"), ("65k", "s")):
@@ -199,15 +206,15 @@ def ratio_by_window(results: Results) -> Drawn:
     axes.set_xticks(widths, [str(w) for w in widths])
     axes.minorticks_off()
     axes.legend(fontsize=7)
-    return Drawn(key, title, figure, "The same order as the paper's; the level is that of M1.")
+    return figure, "The same order as the paper's; the level is that of M1."
 
 
-def stability(results: Results) -> Drawn:
+@_figure("figure-08-stability", "Figure 8: does a word before a sentence change its tokens?")
+def stability(results: Results) -> Shown:
     """Distances between prefixed sentences [Fig 8]."""
-    key, title = "figure-08-stability", "Figure 8: does a word before a sentence change its tokens?"
     found = [one for one in results.methods if one.measures_folder]
     if not found:
-        return Drawn(key, title, None, "", "No data set was measured.")
+        return None, "No data set was measured."
     figure, axes = _axes(4, 3.4, 2.9, rows=-(-len(found) // 4))
     for panel, one in zip(axes.flat, found, strict=False):
         assert one.measures_folder is not None and one.measures is not None
@@ -221,18 +228,16 @@ def stability(results: Results) -> Drawn:
     for panel in list(axes.flat)[len(found) :]:
         panel.set_visible(False)
     figure.colorbar(image, ax=axes, shrink=0.6, label="distance / tokens of the sentence")
-    return Drawn(
-        key, title, figure, "Each pixel is a pair of words; dark: the sentence kept its tokens."
-    )
+    return figure, "Each pixel is a pair of words; dark: the sentence kept its tokens."
 
 
-def character_map(results: Results) -> Drawn:
+@_figure("figure-09-map", "Figure 9: characters, bits and tokens of the same text")
+def character_map(results: Results) -> Shown:
     """Characters over bits over tokens [Fig 9]."""
-    key, title = "figure-09-map", "Figure 9: characters, bits and tokens of the same text"
     names = ("StaticAC[256]", "AC[256]", "EqualInfo[16, 256]", "EqualInfo[16, 65k]")
     found = [one for one in results.methods if one.name in names and one.measures]
     if not found:
-        return Drawn(key, title, None, "", "No data set was measured.")
+        return None, "No data set was measured."
     figure, axes = _axes(1, 12, 1.5, rows=len(found))
     shades = sns.color_palette("pastel")
     for panel, one in zip(axes[:, 0], found, strict=True):
@@ -258,7 +263,7 @@ def character_map(results: Results) -> Drawn:
         "Which bits characters decide; one that decides none stands with those before it. "
         "Where M1 runs, only what whole tokens complete is known."
     )
-    return Drawn(key, title, figure, note)
+    return figure, note
 
 
 def _with_implied(bits: list[list[Any]]) -> list[tuple[str, int, int]]:
@@ -273,9 +278,9 @@ def _with_implied(bits: list[list[Any]]) -> list[tuple[str, int, int]]:
     return joined
 
 
-def accuracy(results: Results) -> Drawn:
+@_figure("figure-10-accuracy", "Figure 10: accuracy by position in a window, over training")
+def accuracy(results: Results) -> Shown:
     """Accuracy by position in the window over training, raw and beyond trivial [Fig 10]."""
-    key, title = "figure-10-accuracy", "Figure 10: accuracy by position in a window, over training"
     wanted = []
     for one in results.methods:
         for size, found in one.models.items():
@@ -283,7 +288,7 @@ def accuracy(results: Results) -> Drawn:
             if steps:
                 wanted.append((f"{one.name} {size}", steps, np.array(positions)))
     if not wanted:
-        return Drawn(key, title, None, "", "No M2 was trained on windows of several tokens.")
+        return None, "No M2 was trained on windows of several tokens."
     figure, axes = _axes(len(wanted), 3.6, 3, rows=2)
     for column, (name, steps, rows) in enumerate(wanted):
         palette = sns.color_palette("viridis", rows.shape[1])
@@ -295,22 +300,22 @@ def accuracy(results: Results) -> Drawn:
         axes[0, column].set(title=name, ylabel="accuracy, %")
         axes[1, column].set(xlabel="steps", ylabel=f"minus the best until step {trivial}")
         axes[0, column].legend(title="token", fontsize=6, title_fontsize=6)
-    return Drawn(
-        key, title, figure, "Seed of the lowest number; 'trivial' is the first fifth here."
-    )
+    return figure, "Seed of the lowest number; 'trivial' is the first fifth here."
 
 
-def divergence(results: Results) -> Drawn:
+@_figure(
+    "figure-11-16-17-divergence",
+    "Figures 11, 16, 17: KL divergence of n-grams and tokens of bits from uniform",
+)
+def divergence(results: Results) -> Shown:
     """KL from uniform by n [Figs 11, 16, 17]."""
-    key = "figure-11-16-17-divergence"
-    title = "Figures 11, 16, 17: KL divergence of n-grams and tokens of bits from uniform"
     found = [
         (one.name, one.measure("divergence"))
         for one in results.methods
         if one.measure("divergence")
     ]
     if not found or results.random is None:
-        return Drawn(key, title, None, "", "No bitstream was measured.")
+        return None, "No bitstream was measured."
     figure, axes = _axes(2, 6, 4, rows=2)
     palette = sns.color_palette("husl", len(found))
     for row, kind in enumerate(("ngrams", "tokens")):
@@ -333,7 +338,4 @@ def divergence(results: Results) -> Drawn:
         f"{results.random['bits'] // results.config.samples:,} bits; what lies above random bits "
         "is structure."
     )
-    return Drawn(key, title, figure, note)
-
-
-_FIGURES = (cost, length, training, ratio_by_window, stability, character_map, accuracy, divergence)
+    return figure, note

@@ -63,7 +63,7 @@ def write(results: Results, folder: Path, study: Part | None = None) -> Path:
         sections.append(_section(f"t-{table.key}", table.title, _table(table)))
     for drawn in all_figures(results):
         paths = drawn.save(figures)
-        body = f'<p class="note">{escape(drawn.note or drawn.empty)}</p>'
+        body = f'<p class="note">{escape(drawn.note)}</p>'
         if paths:
             body += _image(Image.of(paths[0], drawn.title, drawn.note))
         sections.append(_section(f"f-{drawn.key}", drawn.title, body))
