@@ -262,11 +262,12 @@ class Codebook:
           read: int64[tokens], symbols of its text that a token and those before it stand for.
           id_ends: int64[texts], where the ids of each text end.
         """
-        from equalinfo.codebook import lookup
-
         codes, id_ends = self.parser(parse).encode(symbols, ends, first)
         ids = codes.view(np.int32)
-        return ids, lookup.symbol_ends(ids, id_ends, first, self.symbol_lengths), id_ends
+        read = np.cumsum(self.symbol_lengths[ids - first], dtype=np.int64)
+        before = np.append(0, ends)[:-1]  # of each text
+        read -= np.repeat(before, np.diff(id_ends, prepend=0))
+        return ids, read, id_ends
 
     def decode_texts(
         self, ids: npt.NDArray[np.int32], ends: npt.NDArray[np.int64], first: int

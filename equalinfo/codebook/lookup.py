@@ -44,28 +44,14 @@ def byte_texts(texts: Texts, offsets: Offsets) -> ByteTexts:
     tail_starts = np.cumsum(words) - words
     heads = np.zeros((len(lengths), 8), np.uint8)
     tails = np.zeros((int(words.sum()) + 1, 8), np.uint8)
-    _fill(texts, offsets, heads, tails, tail_starts)
+    is_byte = texts != EOS
+    codes = np.repeat(np.arange(len(lengths)), np.diff(offsets))[is_byte]
+    data = texts[is_byte].astype(np.uint8)
+    places = np.arange(len(data)) - (np.cumsum(lengths) - lengths)[codes]
+    first = places < 8
+    heads[codes[first], places[first]] = data[first]
+    tails.reshape(-1)[(8 * tail_starts[codes] + places - 8)[~first]] = data[~first]
     return ByteTexts(lengths.astype(np.uint32), heads, tails, tail_starts.astype(np.uint32))
-
-
-@njit(cache=True, nogil=True)
-def _fill(
-    texts: Texts,
-    offsets: Offsets,
-    heads: npt.NDArray[np.uint8],
-    tails: npt.NDArray[np.uint8],
-    tail_starts: npt.NDArray[np.int64],
-) -> None:
-    for code in range(len(heads)):
-        place = 0
-        for i in range(offsets[code], offsets[code + 1]):
-            if texts[i] == EOS:
-                continue
-            if place < 8:
-                heads[code, place] = texts[i]
-            else:
-                tails[tail_starts[code] + place // 8 - 1, place % 8] = texts[i]
-            place += 1
 
 
 @njit(cache=True, nogil=True)
@@ -96,33 +82,6 @@ def count_bytes(
             place += 1
         byte_ends[index] = total
     return byte_ends, -1
-
-
-@njit(cache=True, nogil=True)
-def symbol_ends(
-    ids: npt.NDArray[np.int32],
-    ends: npt.NDArray[np.int64],
-    first: int,
-    lengths: npt.NDArray[np.uint32],
-) -> npt.NDArray[np.int64]:
-    """Symbols of its text that each id and those before it stand for, int64[tokens].
-
-    Args:
-      ids: int32[tokens], all of codes.
-      ends: int64[texts], where the ids of each text end.
-      first: the id of code 0.
-      lengths: uint32[C], symbols of each code's text.
-    """
-    out = np.empty(len(ids), np.int64)
-    start = 0
-    for index in range(len(ends)):
-        of_text, out_of_text = ids[start : ends[index]], out[start : ends[index]]
-        read = np.int64(0)
-        for place in range(len(of_text)):
-            read += np.int64(lengths[np.uint64(of_text[place] - first)])
-            out_of_text[place] = read
-        start = ends[index]
-    return out
 
 
 @njit(cache=True, nogil=True)

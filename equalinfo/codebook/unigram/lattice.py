@@ -65,7 +65,8 @@ class Lattice:
 
     def set_costs(self, costs: Integers) -> None:
         """Give each text its cost: int64[T], in 1/256 bit, below 2^17."""
-        _set_costs(self._entries, self._places, costs)
+        rest = self._entries[self._places] & ~_NO_TEXT
+        self._entries[self._places] = rest | (costs.astype(np.uint64) << _COST)
 
     def parse(self, corpus: Corpus, threads: int, done: Callable[[int], object]) -> Usage:
         """Spell each document as cheaply as the costs allow.
@@ -138,14 +139,6 @@ class Lattice:
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(work, range(len(bounds) - 1)))
         return out
-
-
-@njit(cache=True, nogil=True)
-def _set_costs(entries: Entries, places: Nodes, costs: Integers) -> None:
-    low = (np.uint64(1) << _COST) - np.uint64(1)
-    for text in range(len(places)):
-        entry = entries[places[text]]
-        entries[places[text]] = (entry & low) | (np.uint64(costs[text]) << _COST)
 
 
 @njit(cache=True, nogil=True, inline="always")
