@@ -56,9 +56,9 @@ def check(frequencies: npt.NDArray[np.integer], precision: int) -> None:
             "equalinfo.frequencies."
         )
     rows = frequencies.reshape(-1, NUM_SYMBOLS).astype(np.int64)
-    wrong = np.argwhere((rows < 1) | (rows > 1 << precision))  # the sum of larger ones could wrap
-    if wrong.size:
-        row, symbol = wrong[0]
+    outside = np.argwhere((rows < 1) | (rows > 1 << precision))  # the sum of larger ones could wrap
+    if outside.size:
+        row, symbol = outside[0]
         raise ValueError(
             f"frequency {rows[row, symbol]} of symbol {symbol} in row {row} is not in "
             f"1..2^{precision}: that symbol could not be coded. Build them with "
