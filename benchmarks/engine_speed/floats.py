@@ -16,8 +16,8 @@ from benchmarks.engine_speed.windows import Pattern
 from equalinfo.alphabet import NUM_SYMBOLS, Symbols
 from equalinfo.ids import symbols_to_ids
 from equalinfo.lm.config import ModelConfig, padded_vocab_size
-from equalinfo.lm.load import load_model
 from equalinfo.lm.model import Transformer, relative_bucket
+from equalinfo.lm.train import load_model
 from equalinfo.m1.frozen.file import START, Shape
 
 # Id of each symbol, and of the start marker after them.

@@ -49,7 +49,7 @@ def _freeze(arguments: argparse.Namespace) -> None:
 
     from equalinfo.alphabet import join
     from equalinfo.lm.freeze import freeze, information
-    from equalinfo.lm.load import load_model
+    from equalinfo.lm.train import load_model
     from equalinfo.m1.frozen.model import FrozenModel
 
     if arguments.max_context < 2:

@@ -37,7 +37,7 @@ def _generate(arguments: argparse.Namespace) -> None:
     from equalinfo.alphabet import EOS
     from equalinfo.data.manifest import CODEC_DIRECTORY
     from equalinfo.lm.generate import generate
-    from equalinfo.lm.load import load_model
+    from equalinfo.lm.train import load_model
     from equalinfo.streams import StreamDecoder
 
     codec = codecs.load(arguments.codec or arguments.dataset / CODEC_DIRECTORY)

@@ -11,8 +11,7 @@ from equalinfo.codecs.base import M1_ASSET
 from equalinfo.data.manifest import CODEC_DIRECTORY, Manifest
 from equalinfo.lm.config import ModelConfig
 from equalinfo.lm.data import OrderedBatches, TokenRows
-from equalinfo.lm.load import load_model
-from equalinfo.lm.train import evaluate
+from equalinfo.lm.train import evaluate, load_model
 
 
 @dataclasses.dataclass(frozen=True)

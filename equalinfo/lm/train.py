@@ -411,3 +411,19 @@ def load_params(directory: Path) -> tuple[ModelConfig, PyTree, int]:
     if step == 0:
         raise FileNotFoundError(f"{directory / 'checkpoints'} holds no checkpoint yet.")
     return model_config, state.params, step
+
+
+def load_model(directory: Path) -> tuple[ModelConfig, PyTree, int]:
+    """(model, parameters, step) of a run directory of `equalinfo train`, or a T5X checkpoint.
+
+    Raises:
+      FileNotFoundError: neither.
+      ValueError: a checkpoint of another architecture.
+    """
+    if not directory.is_dir():
+        raise FileNotFoundError(f"{directory} is not a directory.")
+    if (directory / "config.json").exists():
+        return load_params(directory)
+    from equalinfo.lm.t5x_checkpoint import load_t5x_params
+
+    return load_t5x_params(directory)

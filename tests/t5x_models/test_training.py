@@ -21,8 +21,8 @@ from equalinfo.lm.config import OptimizerConfig, Sampling, TrainConfig
 from equalinfo.lm.data import Batch, TokenRows, make_batch
 from equalinfo.lm.evaluate import evaluate_dataset
 from equalinfo.lm.generate import generate
-from equalinfo.lm.load import load_model
 from equalinfo.lm.metrics import read
+from equalinfo.lm.train import load_model
 from equalinfo.lm.train import train as train_locally
 from tasks.vocabulary import CodecVocabulary
 
