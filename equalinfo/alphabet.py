@@ -4,6 +4,7 @@ A *sequence* is many documents, each followed by EOS; an *example* is a piece of
 coder run compresses [paper 3.1, 3.3]. Both are arrays of symbols, uint16.
 """
 
+import re
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -151,22 +152,15 @@ def from_bytes(data: bytes) -> Symbols:
       ValueError: `data` is not the output of `to_bytes` (an escape followed by something else).
     """
     values = np.frombuffer(data, np.uint8).astype(np.uint16)
-    if _ESCAPE not in data:
-        values[values == _EOS_BYTE] = EOS
-        return values
-    out: list[int] = []
-    place = 0
-    while place < len(data):
-        value = data[place]
-        if value == _ESCAPE:
-            place += 1
-            if place == len(data) or data[place] not in (_ESCAPE, _EOS_BYTE):
-                raise ValueError(
-                    f"byte {place - 1}: the escape FE is not followed by FE or FF. "
-                    "The data is damaged, or was not written by alphabet.to_bytes."
-                )
-            out.append(data[place])
-        else:
-            out.append(EOS if value == _EOS_BYTE else value)
-        place += 1
-    return np.array(out, np.uint16)
+    escapes = []
+    for match in re.finditer(b"\xfe.?", data, re.DOTALL):
+        if match[0][1:] not in (b"\xfe", b"\xff"):
+            raise ValueError(
+                f"byte {match.start()}: the escape FE is not followed by FE or FF. "
+                "The data is damaged, or was not written by alphabet.to_bytes."
+            )
+        escapes.append(match.start())
+    places = np.array(escapes, np.int64)
+    symbols = np.where(values == _EOS_BYTE, np.uint16(EOS), values)
+    symbols[places + 1] = values[places + 1]
+    return np.delete(symbols, places)
