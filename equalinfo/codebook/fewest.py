@@ -362,10 +362,8 @@ def _find_states(entries: Entries, state: np.uint64, text: Texts, states: Codes)
         s6, at6, kept = _try(entries, s6, text, states, at6, kept)
         s7, at7, kept = _try(entries, s7, text, states, at7, kept)
     states[len(text)] = np.uint32(kept)
-    last, places = (
-        np.array([s0, s1, s2, s3, s4, s5, s6, s7]),
-        (at0, at1, at2, at3, at4, at5, at6, at7),
-    )
+    last = np.array([s0, s1, s2, s3, s4, s5, s6, s7])
+    places = (at0, at1, at2, at3, at4, at5, at6, at7)
     for lane in range(8):
         end = size * np.uint64(lane + 1)
         last[lane] = _walk(entries, last[lane], text, places[lane], end, states)

@@ -316,11 +316,11 @@ def _segments(
     """Walk through `text`, uint[8 q]: (number of failures in `failed`, state)."""
     q, room = len(text) // 8, len(scratch) // 8
     size, entries = np.uint64(q), table.entries
-    q1, q2, q3, q4 = size, 2 * size, 3 * size, 4 * size
-    q5, q6, q7 = 5 * size, 6 * size, 7 * size
+    q2, q3, q4 = np.uint64(2 * q), np.uint64(3 * q), np.uint64(4 * q)
+    q5, q6, q7 = np.uint64(5 * q), np.uint64(6 * q), np.uint64(7 * q)
     # Of each segment its state, and where its next failure is written.
     s0, n0 = _step(table, state, text[0], failed, count)
-    s1, n1 = entries[np.uint64(text[q1])], np.uint64(1 * room)
+    s1, n1 = entries[np.uint64(text[size])], np.uint64(1 * room)
     s2, n2 = entries[np.uint64(text[q2])], np.uint64(2 * room)
     s3, n3 = entries[np.uint64(text[q3])], np.uint64(3 * room)
     s4, n4 = entries[np.uint64(text[q4])], np.uint64(4 * room)
@@ -333,7 +333,7 @@ def _segments(
         wrong = _ZERO
         while at < size and not wrong & _SYMBOL:
             s0, n0, wrong, kept = _try(entries, s0, text[at], failed, n0, wrong, kept)
-            s1, n1, wrong, kept = _try(entries, s1, text[at + q1], scratch, n1, wrong, kept)
+            s1, n1, wrong, kept = _try(entries, s1, text[at + size], scratch, n1, wrong, kept)
             s2, n2, wrong, kept = _try(entries, s2, text[at + q2], scratch, n2, wrong, kept)
             s3, n3, wrong, kept = _try(entries, s3, text[at + q3], scratch, n3, wrong, kept)
             s4, n4, wrong, kept = _try(entries, s4, text[at + q4], scratch, n4, wrong, kept)
@@ -344,7 +344,7 @@ def _segments(
         if wrong & _SYMBOL:
             last = at - _ONE
             s0, n0 = _retry(table, s0, text[last], failed, n0)
-            s1, n1 = _retry(table, s1, text[last + q1], scratch, n1)
+            s1, n1 = _retry(table, s1, text[last + size], scratch, n1)
             s2, n2 = _retry(table, s2, text[last + q2], scratch, n2)
             s3, n3 = _retry(table, s3, text[last + q3], scratch, n3)
             s4, n4 = _retry(table, s4, text[last + q4], scratch, n4)
