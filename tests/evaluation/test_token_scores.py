@@ -7,7 +7,7 @@ import pytest
 
 from equalinfo.cli import main
 from equalinfo.codebook import Codebook
-from equalinfo.codebook.shipped import resolve_codebook, shipped_codebook
+from equalinfo.codebook.shipped import DEFAULT_CODEBOOK, resolve_codebook, shipped_codebook
 from equalinfo.evaluation.ngram import KneserNey
 from equalinfo.evaluation.token_scores import Texts, evaluate
 from equalinfo.evaluation.vocabularies import EqualInfo, load
@@ -195,7 +195,7 @@ def test_names_of_the_package():
     shipped = shipped_codebook("english-65536-v1.eqi")
     assert resolve_codebook("english-65536-v1") is shipped
     assert resolve_codebook("english-65536-v1.eqi") is shipped
-    assert resolve_codebook(None) is shipped_codebook()
+    assert resolve_codebook(None) is shipped_codebook(DEFAULT_CODEBOOK)
     assert isinstance(load("english-65536-v1"), EqualInfo)
     with pytest.raises(FileNotFoundError, match=r"'none\.eqi'.* which has english-16384-v2\.eqi"):
         load("none.eqi")
