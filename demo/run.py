@@ -166,7 +166,6 @@ def train_m2(directory: Path, run: Path, num_bytes: int) -> None:
     steps = max(2, round(num_bytes / (BATCH * float(rows.num_bytes.mean()))))
     optimizer = OptimizerConfig(
         name="muon",
-        learning_rate=0.02,
         warmup_steps=min(20, steps),
         total_steps=steps,
         cooldown_steps=steps // 2,

@@ -12,7 +12,7 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         told = "default" in (action.help or "")
-        nothing = action.default in (None, "", False, [])
+        nothing = action.default is None or action.default is False or action.default in ("", [])
         return action.help if told or nothing else super()._get_help_string(action)
 
 

@@ -41,16 +41,6 @@ def add(commands: Any) -> None:
         help="micro-batches per step, to fit memory; 0: as many as keep the logits of each below "
         "4 GB, on a CPU 0.5 GB",
     )
-    add(
-        "--learning_rate",
-        type=float,
-        help="adafactor: factor of 1/sqrt(step), default 1. muon: the rate, default 0.02",
-    )
-    add(
-        "--warmup_steps",
-        type=int,
-        help="adafactor: steps at 1/sqrt(warmup_steps), default 10,000. muon: default 100",
-    )
     add("--init_from", type=Path, help="run directory whose newest parameters this run begins with")
     add(
         "--dtype",
@@ -122,11 +112,8 @@ def _train_config(arguments: argparse.Namespace) -> TrainConfig:
         flags["eval_batches"] *= accumulate  # of micro-batches, see `_train_batches`
     return TrainConfig(
         model=model_config(arguments.size, manifest.vocab_size, arguments.dtype),
-        optimizer=OptimizerConfig.for_run(
-            steps=arguments.steps,
-            learning_rate=arguments.learning_rate,
-            warmup_steps=arguments.warmup_steps,
-            **flags_of(OptimizerConfig, arguments),
+        optimizer=OptimizerConfig(
+            total_steps=arguments.steps, **flags_of(OptimizerConfig, arguments)
         ),
         accumulate=accumulate,
         max_seconds=60 * arguments.max_minutes,

@@ -129,19 +129,27 @@ class OptimizerConfig:
     """The paper's settings are the defaults.
 
     Attributes:
-      learning_rate: factor of the schedule. Adafactor: relative to each parameter's scale; the rate
-        is `learning_rate / sqrt(warmup_steps)` until `warmup_steps`, then `learning_rate /
-        sqrt(step)` ("from 1.0 with 10,000 warm-up steps"). Muon: 0.02, say; the rate rises linearly
-        over `warmup_steps` and stays.
+      learning_rate: factor of the schedule; None: the optimizer's usual one. Adafactor: relative to
+        each parameter's scale; the rate is `learning_rate / sqrt(warmup_steps)` until
+        `warmup_steps`, then `learning_rate / sqrt(step)` ("from 1.0 with 10,000 warm-up steps").
+        Muon: the rate rises linearly over `warmup_steps` and stays.
       warmup_steps: see there.
-      total_steps: of the run, where there are `cooldown_steps`: not in the paper, they pay in short
-        runs.
+      total_steps: of the run. It is 0 without `cooldown_steps`, which are not in the paper: they
+        pay in short runs.
       name: Muon needs about half as many tokens in short runs. It is for matrices: embedding,
         logits, norms and biases take Adam's steps, at `adam_learning_rate`.
     """
 
-    learning_rate: float = _RATES["adafactor"][0]
-    warmup_steps: int = _RATES["adafactor"][1]
+    learning_rate: float = flag(
+        None,
+        type=float,
+        help="adafactor: factor of 1/sqrt(step), default 1. muon: the rate, default 0.02",
+    )
+    warmup_steps: int = flag(
+        None,
+        type=int,
+        help="adafactor: steps at 1/sqrt(warmup_steps), default 10,000. muon: default 100",
+    )
     total_steps: int = 0
     cooldown_steps: int = flag(0, help="last steps, in which the rate falls linearly to 0")
     name: str = flag(
@@ -155,6 +163,10 @@ class OptimizerConfig:
     def __post_init__(self) -> None:
         if self.name not in OPTIMIZERS:
             raise ValueError(f"optimizer {self.name!r} is not one of {', '.join(OPTIMIZERS)}.")
+        usual = dict(zip(("learning_rate", "warmup_steps"), _RATES[self.name], strict=True))
+        for name, value in usual.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
         if self.warmup_steps < 1:
             raise ValueError(f"warmup_steps={self.warmup_steps} must be at least 1.")
         if not 0 <= self.cooldown_steps <= self.total_steps:
@@ -162,27 +174,8 @@ class OptimizerConfig:
                 f"cooldown_steps={self.cooldown_steps} is not in 0..{self.total_steps}, the steps "
                 "of the run."
             )
-
-    @classmethod
-    def for_run(
-        cls,
-        name: str,
-        steps: int,
-        cooldown_steps: int = 0,
-        learning_rate: float | None = None,
-        warmup_steps: int | None = None,
-        **more: float,
-    ) -> "OptimizerConfig":
-        """Of a run of `steps`, its rates those of the optimizer where they are not given."""
-        usual_rate, usual_warmup = _RATES.get(name, (0.0, 1))
-        return cls(
-            usual_rate if learning_rate is None else learning_rate,
-            usual_warmup if warmup_steps is None else warmup_steps,
-            steps if cooldown_steps else 0,
-            cooldown_steps,
-            name,
-            **more,
-        )
+        if not self.cooldown_steps:
+            object.__setattr__(self, "total_steps", 0)
 
 
 @dataclasses.dataclass(frozen=True)

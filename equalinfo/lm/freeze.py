@@ -56,17 +56,11 @@ def freeze(
     seen = _activations(config, params, text)
     builder = _Builder(params["decoder"], seen, config)
     for layer in range(config.num_layers):
-        builder.add_layer(layer)
+        builder.add_attention(layer)
+        builder.add_mlp(layer)
     builder.add_logits()
-    shape = Shape(
-        config.embed_dim,
-        config.num_heads,
-        config.num_layers,
-        config.head_dim,
-        config.mlp_dim,
-        config.relative_max_distance,
-        max_context,
-    )
+    sizes = (config.embed_dim, config.num_heads, config.num_layers, config.head_dim, config.mlp_dim)
+    shape = Shape(*sizes, config.relative_max_distance, max_context)
     return FrozenM1(shape, builder.tensors, builder.shifts, made_from or {})
 
 
@@ -136,18 +130,13 @@ class _Builder:
             "embedding", rows[np.append(_IDS, 0)] / self.residual_step, np.int32, a.RESIDUAL_LIMIT
         )
 
-    def add_layer(self, layer: int) -> None:
-        here = f"layers_{layer}"
-        self._add_attention(layer, f"{here}/self_attention")
-        self._add_mlp(layer, f"{here}/mlp")
-
     def add_logits(self) -> None:
         rows = self._norm("final_norm", "decoder_norm", ["logits_dense"])
         kernel = self._kernel("logits_dense")[:, _IDS]
         self._matrix("logits", rows[:, None] * kernel, np.log(2) / (1 << a.LOGIT_BITS))
 
-    def _add_attention(self, layer: int, here: str) -> None:
-        config = self.config
+    def add_attention(self, layer: int) -> None:
+        config, here = self.config, f"layers_{layer}/self_attention"
         names = [f"{here}/{name}" for name in ("query", "key", "value")]
         norm = f"layers_{layer}/pre_self_attention_layer_norm"
         rows = self._norm(f"{layer}.attention_norm", norm, names)
@@ -165,14 +154,9 @@ class _Builder:
         for path, step in zip(names, (query * stretch, key * stretch, value), strict=True):
             name = f"{layer}.{path.rpartition('/')[2]}"
             self._matrix(name, rows[:, None] * self._kernel(path), step)
-        table = np.asarray(
-            self.params[f"layers_{layer}"]["self_attention"]["relpos_bias"]["rel_embedding"]
-        )
-        buckets = relative_bucket(
-            np.arange(config.relative_max_distance + 1),
-            config.relative_buckets,
-            config.relative_max_distance,
-        )
+        table = np.asarray(self._at(f"{here}/relpos_bias")["rel_embedding"])
+        most = config.relative_max_distance
+        buckets = relative_bucket(np.arange(most + 1), config.relative_buckets, most)
         self._put(f"{layer}.bias", table[:, buckets] / unit, np.int32, 1 << 20)
         # Attention gives 1/128 of the values' steps.
         kernel = self._kernel(f"{here}/out")
@@ -183,8 +167,8 @@ class _Builder:
         out = value / 128 * 2.0**shift / np.maximum(gains, 1)
         self._matrix(f"{layer}.out", out[:, None] * kernel, self.residual_step)
 
-    def _add_mlp(self, layer: int, here: str) -> None:
-        names = [f"{here}/wi_0", f"{here}/wi_1"]
+    def add_mlp(self, layer: int) -> None:
+        names = [f"layers_{layer}/mlp/{name}" for name in ("wi_0", "wi_1")]
         rows = self._norm(f"{layer}.mlp_norm", f"layers_{layer}/pre_mlp_layer_norm", names)
         gate, up, down = self._hidden(layer)
         self._matrix(f"{layer}.gate", rows[:, None] * self._kernel(names[0]), gate)

@@ -47,7 +47,9 @@ def _train(options: Pairs, text: Path, codec_folder: Path, task: str, run: Path)
     rows = {split: pairs.pair_rows(found[split], input_vocab, length) for split in found}
     config = TrainConfig(
         model=model_config(options.size, input_vocab + target_vocab, "auto"),
-        optimizer=OptimizerConfig.for_run("muon", options.steps, options.steps // 4),
+        optimizer=OptimizerConfig(
+            name="muon", total_steps=options.steps, cooldown_steps=options.steps // 4
+        ),
         steps=options.steps,
         checkpoint_every=options.steps,
         eval_every=max(1, options.steps // 5),
