@@ -4,20 +4,16 @@ Rule, for every source: with M = 2^P - 257 points to share, f = 1 + floor(p M); 
 go one each to the largest remainders, ties to the lower symbol. So each symbol can be coded, and
 each frequency is within one point of 1 + p M.
 
-The exact code (`equalinfo.coding.exact`) shares its points by the same rule. A full sort of 257
-remainders per symbol would cost more than the rest of the coder, so the fast code finds only where
-the winners end (`threshold`).
-
 Everything is integer, here and below: all machines get the same frequencies, and the same tokens.
 """
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import NUM_SYMBOLS
+from equalinfo.apportionment import threshold, winners
 from equalinfo.jit import njit
 from equalinfo.m1.base import DEFAULT_PRECISION, Frequencies, check_precision
 
@@ -44,58 +40,6 @@ def exp2_table(bits: int, scale_bits: int) -> npt.NDArray[np.int64]:
 
 
 LOG2_WEIGHTS = exp2_table(LOG2_BITS, _WEIGHT_BITS)
-
-
-def winners(remainders: Sequence[int], left: int) -> list[bool]:
-    """Reference: mark the `left` largest remainders, the lower index first among equals."""
-    order = sorted(range(len(remainders)), key=lambda index: (-remainders[index], index))
-    marked = [False] * len(remainders)
-    for index in order[:left]:
-        marked[index] = True
-    return marked
-
-
-@njit(cache=True, nogil=True)
-def threshold(remainders: npt.NDArray[np.int32], left: int) -> tuple[int, int]:
-    """Return (t, ties): every remainder > t wins, and the first `ties` of those equal to t.
-
-    A few passes, of vectors.
-
-    Args:
-      remainders: int32[n], each in [0, 2^30).
-      left: how many win, 0 <= left <= n.
-
-    Returns:
-      t, ties. Where nobody wins, t = 2^30 and ties = 0.
-    """
-    if left <= 0:
-        return 1 << 30, 0
-    # `reach` remainders are low or more, at least `left`; `beyond`, fewer, are high or more.
-    low, reach = np.int32(0), np.int32(remainders.size)
-    high, beyond = np.int32(0), np.int32(0)
-    for index in range(remainders.size):
-        high = max(high, remainders[index])
-    high += np.int32(1)
-    passes = 0
-    while reach > left and high - low > 1:
-        # Where they would be if spread evenly; by halves now and then, for they may not be.
-        part = np.int64(high - low) * (reach - left) // (reach - beyond)
-        middle = low + np.int32((high - low) >> 1 if passes & 3 == 3 else part)
-        middle = min(max(middle, np.int32(low + 1)), np.int32(high - 1))
-        found = np.int32(0)
-        for index in range(remainders.size):
-            found += np.int32(remainders[index] >= middle)
-        if found >= left:
-            low, reach = middle, found
-        else:
-            high, beyond = middle, found
-        passes += 1
-    limit, above = np.int32(1 << 30), np.int32(0)
-    for index in range(remainders.size):
-        limit = min(limit, remainders[index] if remainders[index] >= low else np.int32(1 << 30))
-    for index in range(remainders.size):
-        above += np.int32(remainders[index] > limit)
-    return int(limit), int(left - above)
 
 
 def check(frequencies: npt.NDArray[np.integer], precision: int) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equalinfo import frequencies as fq
-from equalinfo.frequencies import threshold, winners
+from equalinfo.apportionment import threshold, winners
 from equalinfo.m1.frozen.reference import reference_share
 
 PRECISIONS = [9, 10, 14, 16, 20]

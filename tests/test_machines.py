@@ -23,7 +23,7 @@ print(len(ids))
 """  # long enough for what numba compiles
 COMPILE = """
 import numpy
-from equalinfo.frequencies import threshold
+from equalinfo.apportionment import threshold
 assert threshold(numpy.array([3, 1, 2], numpy.int32), 1) == (3, 1)
 """  # one function: seconds less
 MOUNTS = ["unshare", "--map-root-user", "--mount"]

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import EOS, NUM_SYMBOLS
-from equalinfo.frequencies import threshold
+from equalinfo.apportionment import threshold
 from equalinfo.ids import symbols_to_ids
 from equalinfo.jit import njit
 from equalinfo.lm.config import ModelConfig

@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import NUM_SYMBOLS
+from equalinfo.apportionment import threshold
 from equalinfo.coding.bits import NARROW_BITS, check_window_bits
 from equalinfo.coding.intervals import Intervals, Lanes, Wide
-from equalinfo.frequencies import threshold
 from equalinfo.jit import njit
 from equalinfo.m1.base import Frequencies, check_precision
 

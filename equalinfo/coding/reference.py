@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import NUM_SYMBOLS
+from equalinfo.apportionment import winners
 from equalinfo.coding.arithmetic import HALF, RANGE_BITS, TOP
 from equalinfo.coding.bits import check_window_bits
 from equalinfo.coding.paper import GUARD_BITS, check_fit, padded_code
-from equalinfo.frequencies import winners
 from equalinfo.m1.base import Frequencies, check_precision
 
 NextFrequencies = Callable[[list[int]], Frequencies]
