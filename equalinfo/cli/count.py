@@ -10,7 +10,7 @@ from equalinfo.data.options import SUFFIXES, TextOptions, add_text_options
 
 _TEXT = 10_240  # symbols of texts with a history
 _WIDTHS = (24, 32, 64, 128)  # bits of windows
-_START_TEXT = 40_000_000  # symbols, cut into windows to see how they begin
+_START_TEXT = 24_000_000  # symbols, cut into windows to see how they begin
 _NEAR, _NEAR_START = 8, 4  # times that text like what will be coded counts, and its windows
 
 

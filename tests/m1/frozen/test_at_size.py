@@ -269,10 +269,14 @@ def counts_engine(which: str) -> CountsEngine:
         from equalinfo.m1.frozen.jax_engine import JaxEngine
 
         return CountsEngine(COUNTS, JaxEngine(MODEL, "int8"))
-    return CountsEngine(COUNTS, {"alone": None, "cpu": MemoEngine(CpuEngine(MODEL))}[which])
+    network = None if which == "alone" else MemoEngine(CpuEngine(MODEL, which))
+    return CountsEngine(COUNTS, network)
 
 
-@pytest.mark.parametrize(("which", "share"), [("alone", 5.0), ("cpu", 0.5), ("jax", 0.02)])
+@pytest.mark.parametrize(
+    ("which", "share"),
+    [("alone", 5.0), (able()[0], 0.5), *((kernel, 0.1) for kernel in able()[1:]), ("jax", 0.02)],
+)
 def test_counts_by_steps_are_those_of_whole_texts(
     which: str, share: float, real: _Text, size: int
 ) -> None:
@@ -280,12 +284,13 @@ def test_counts_by_steps_are_those_of_whole_texts(
     for context, longest in COUNTS_CONTEXTS.items():
         contexts = round(share * size * CONTEXTS / len(COUNTS_CONTEXTS))
         texts = draw(real.text, longest, contexts, seed=3)
-        wanted = whole(counts_engine("cpu" if which == "jax" else which))(texts, context)
+        first = which if which == "alone" else able()[0]
+        wanted = whole(counts_engine(first))(texts, context)
         for read in (steps(found, 64), steps(found, 7), whole(found, batch=7)):
             np.testing.assert_array_equal(read(texts, context), wanted)
 
 
-@pytest.mark.parametrize("which", ["alone", "cpu"])
+@pytest.mark.parametrize("which", ["alone", *able()])
 def test_counts_are_those_of_the_reference(which: str, real: _Text, size: int) -> None:
     engine = counts_engine(which)
     network = None if which == "alone" else MODEL

@@ -25,6 +25,7 @@ _FIRST_SLOTS = 1 << 18
 _DISCOUNT = 0.6
 
 Array = npt.NDArray[np.int64]
+Cursors = npt.NDArray[np.int32]
 
 
 class Part(NamedTuple):
@@ -82,7 +83,8 @@ def count(
     if not 0 < num_symbols < 1 << 31:
         raise ValueError(f"{num_symbols} symbols of text to count: expected 1 to 2^31 - 1.")
     # Each n-gram of the text is a cursor: the place of its first symbol, and its place in a level.
-    begins, nodes = [], []
+    begins: list[Cursors] = []
+    nodes: list[Cursors] = []
     ones = np.zeros(_ONES, np.int64)
     for part in parts:
         if part.starts is None:
@@ -102,7 +104,7 @@ def count(
 
 
 def _next_level(
-    parts: Sequence[Part], begins: list[Array], nodes: list[Array], size: int, min_count: int,
+    parts: Sequence[Part], begins: list[Cursors], nodes: list[Cursors], size: int, min_count: int,
     slots: int,
 ) -> tuple[Level, int]:  # fmt: skip
     """The n-grams of `size` symbols; cursors move on to them, and end where none was kept."""
@@ -292,7 +294,7 @@ def _slot(keys: npt.NDArray[np.int64], key: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _count(
-    text: Symbols, begins: npt.NDArray[np.int32], nodes: npt.NDArray[np.int32], size: int,
+    text: Symbols, begins: Cursors, nodes: Cursors, size: int,
     keys: Array, found: npt.NDArray[np.int32], distinct: int,
 ) -> int:  # fmt: skip
     """Count the n-grams of `size` symbols at cursors; stop if there are too many kinds."""
@@ -313,7 +315,7 @@ def _count(
 
 @njit(cache=True, nogil=True)
 def _follow(
-    text: Symbols, begins: npt.NDArray[np.int32], nodes: npt.NDArray[np.int32], size: int,
+    text: Symbols, begins: Cursors, nodes: Cursors, size: int,
     keys: Array, numbers: npt.NDArray[np.int32],
 ) -> None:  # fmt: skip
     """Each cursor's n-gram of `size` symbols, -1 where it was not kept."""

@@ -113,10 +113,7 @@ def _count(slot: Any, check: int, symbol: int) -> None:
     slot[2] = two
 
 
-@intrinsic
-def _prefetch(context: Any, array: Any, place: Any) -> Any:
-    """Ask for what lies at `place` of the array, flat: it will be read soon."""
-
+def _prefetching(context: Any, array: Any, place: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = make_array(signature.args[0])(context, builder, arguments[0]).data
         byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
@@ -127,6 +124,10 @@ def _prefetch(context: Any, array: Any, place: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, place), generate
+
+
+_prefetch: Any = intrinsic(_prefetching)
+"""(array, place): ask for what lies at that place of it, flat; it will be read soon."""
 
 
 @njit(cache=True, nogil=True)
@@ -214,7 +215,8 @@ def recall(history: Any, slots: Any, checks: Any, symbols: Any, kinds: Any) -> t
         slot = slots[order]
         if slot < 0 or history[order, slot, 0] != checks[order]:
             continue
-        one, two = np.int64(history[order, slot, 1]), np.int64(history[order, slot, 2])
+        one: Any = np.int64(history[order, slot, 1])
+        two: Any = np.int64(history[order, slot, 2])
         if one == 0:
             continue
         if order < len(_ORDERS):
