@@ -6,8 +6,6 @@ has; what is made of it is integer.
 """
 
 import itertools
-from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,184 +16,119 @@ from equalinfo.jit import njit
 from equalinfo.m1.frozen.arithmetic import LOGIT_BITS
 from equalinfo.m1.frozen.counts.tables import CODES, START
 
-_ONES = NUM_SYMBOLS + 1  # START's included
+_ONES = NUM_SYMBOLS + 1
 _UNUSED = 255  # the byte that stands for EOS in tables
 _LOWEST = -24 << LOGIT_BITS
 _FIRST_SLOTS = 1 << 18
-_DISCOUNT = 0.6
 
 Array = npt.NDArray[np.int64]
-Cursors = npt.NDArray[np.int32]
 
 
-class Part(NamedTuple):
-    """Text that n-grams are counted in.
-
-    Attributes:
-      text: uint16[n], documents joined with EOS, which n-grams may begin or end with but not hold.
-      starts: int64[windows], where windows begin; only what begins there, after START, is counted.
-        None: what begins anywhere.
-      weight: how many times an n-gram counts that is seen again; text like what will be coded, of
-        which there is little, counts several times.
-    """
-
-    text: Symbols
-    starts: Array | None = None
-    weight: int = 1
-
-
-class Level(NamedTuple):
-    """The n-grams of one length.
+class Counted:
+    """N-grams of up to N symbols: the arrays of a trie, as in `tables.Trie`, and their counts.
 
     Attributes:
-      parents: int64[n], ascending: each n-gram without its last symbol, by its place in the level
-        before.
-      symbols: int64[n], last symbols; they ascend among those of a parent.
-      counts: int64[n].
-      once, twice: how many were seen once and twice, whether kept or not.
+      sizes: n-grams of each length from 1, START's included.
+      parents, symbols, counts: int32[nodes], uint16[nodes], int64[nodes]; node 0 is the empty text.
+      ones, twos: for each length from 1, n-grams seen once and twice, whether kept or not.
     """
 
-    parents: Array
-    symbols: Array
-    counts: Array
-    once: int
-    twice: int
+    def __init__(self, sizes: list[int], parents: Array, symbols: Array, counts: Array,
+                 ones: list[int], twos: list[int]) -> None:  # fmt: skip
+        self.sizes, self.parents, self.symbols, self.counts = sizes, parents, symbols, counts
+        self.ones, self.twos = ones, twos
 
 
 def count(
-    parts: Sequence[Part], length: int, min_count: int = 6, progress: bool = True
-) -> list[Level]:
-    """Count n-grams.
+    text: Symbols, starts: Array, length: int, min_count: int = 6, progress: bool = True
+) -> Counted:
+    """Count n-grams, those of START too.
 
     Args:
-      parts: all with starts, or none; n-grams of the former begin with START, which is a symbol.
+      text: uint16[n], documents joined with EOS, which n-grams may begin or end with but not hold.
+      starts: int64[windows], places where windows begin: START stands before them.
       length: N.
       min_count: rarer n-grams of 9 and more symbols are dropped, below 9 by and by fewer.
       progress: draw a bar.
 
-    Returns:
-      Levels 1 to N; the first holds all symbols and START, the last.
-
     Raises:
       ValueError: no text, or more than 2^31 - 1 symbols.
     """
-    num_symbols = sum(len(part.text) for part in parts)
-    if not 0 < num_symbols < 1 << 31:
-        raise ValueError(f"{num_symbols} symbols of text to count: expected 1 to 2^31 - 1.")
-    # Each n-gram of the text is a cursor: the place of its first symbol, and its place in a level.
-    begins: list[Cursors] = []
-    nodes: list[Cursors] = []
+    if not 0 < len(text) < 1 << 31:
+        raise ValueError(f"{len(text)} symbols of text to count: expected 1 to 2^31 - 1.")
+    nodes = text.astype(np.int32)
+    nodes[text == _UNUSED] = -1
+    begun = np.full(len(starts), START, np.int32)
     ones = np.zeros(_ONES, np.int64)
-    for part in parts:
-        if part.starts is None:
-            begins.append(np.arange(len(part.text), dtype=np.int32))
-            nodes.append(np.where(part.text == _UNUSED, -1, part.text.astype(np.int32)))
-            ones += part.weight * np.bincount(part.text, minlength=_ONES)
-        else:
-            begins.append((part.starts - 1).astype(np.int32))
-            nodes.append(np.full(len(part.starts), START, np.int32))
-            ones[START] += part.weight * len(part.starts)
-    levels = [Level(np.zeros(_ONES, np.int64), np.arange(_ONES), np.maximum(ones, 1), 0, 0)]
-    slots = _FIRST_SLOTS
+    ones[:NUM_SYMBOLS] = np.bincount(text, minlength=NUM_SYMBOLS)
+    ones[START] = len(starts)
+    parents, symbols, counts = [np.zeros(1, np.int64)], [np.zeros(1, np.int64)], [ones[:1] * 0]
+    counts[0][0] = len(text)
+    parents.append(np.zeros(_ONES, np.int64))
+    symbols.append(np.arange(_ONES))
+    counts.append(np.maximum(ones, 1))
+    sizes, once, twice = [_ONES], [0], [0]
+    slots, offset = _FIRST_SLOTS, 1
     for size in tqdm(range(2, length + 1), "count", unit="length", disable=not progress):
-        level, slots = _next_level(parts, begins, nodes, size, min_count, slots)
-        levels.append(level)
-    return levels
-
-
-def _next_level(
-    parts: Sequence[Part], begins: list[Cursors], nodes: list[Cursors], size: int, min_count: int,
-    slots: int,
-) -> tuple[Level, int]:  # fmt: skip
-    """The n-grams of `size` symbols; cursors move on to them, and end where none was kept."""
-    while True:
-        keys = np.full(slots, -1, np.int64)
-        found = np.zeros((len(parts), slots), np.int32)
-        distinct = 0
-        for part, begin, node, times in zip(parts, begins, nodes, found, strict=True):
-            distinct = _count(part.text, begin, node, size, keys, times, distinct)
-        if distinct <= slots * 2 // 3:
-            break
-        slots *= 4
-    seen = found.sum(axis=0, dtype=np.int32)
-    total = np.zeros(slots, np.int32)
-    for part, times in zip(parts, found, strict=True):
-        # What was seen once in a little text says little: Kneser and Ney's discount.
-        weighted = np.rint(part.weight * (times - _DISCOUNT)) if part.weight > 1 else times
-        total += np.maximum(weighted, 0).astype(np.int32)
-    least = min(min_count, max(1, (size + 1) // 2)) if size > 4 else 1
-    kept = np.flatnonzero(total >= least)
-    kept = kept[np.argsort(keys[kept])]
-    grams = keys[kept]
-    goes_on = grams % NUM_SYMBOLS != EOS
-    numbers = np.full(slots, -1, np.int32)
-    numbers[kept] = np.where(goes_on, np.arange(len(kept)), -1)
-    for index, part in enumerate(parts):
-        _follow(part.text, begins[index], nodes[index], size, keys, numbers)
-        alive = nodes[index] >= 0
-        begins[index], nodes[index] = begins[index][alive], nodes[index][alive]
-    level = Level(
-        grams // NUM_SYMBOLS,
-        grams % NUM_SYMBOLS,
-        total[kept].astype(np.int64),
-        int(np.count_nonzero(seen == 1)),
-        int(np.count_nonzero(seen == 2)),
+        while True:
+            keys, found = np.full(slots, -1, np.int64), np.zeros(slots, np.int32)
+            distinct = _count(text, nodes, starts, begun, size, keys, found)
+            if distinct <= slots * 2 // 3:
+                break
+            slots *= 4
+        least = min(min_count, max(1, (size + 1) // 2)) if size > 4 else 1
+        kept = np.flatnonzero(found >= least)
+        kept = kept[np.argsort(keys[kept])]
+        grams, times = keys[kept], found[kept].astype(np.int64)
+        once.append(int(np.count_nonzero(found == 1)))
+        twice.append(int(np.count_nonzero(found == 2)))
+        numbers = np.full(slots, -1, np.int32)
+        goes_on = grams % NUM_SYMBOLS != EOS
+        numbers[kept] = np.where(goes_on, np.arange(len(kept)), -1)
+        _follow(text, nodes, starts, begun, size, keys, numbers)
+        parents.append(grams // NUM_SYMBOLS + offset)
+        symbols.append(grams % NUM_SYMBOLS)
+        counts.append(times)
+        offset += sizes[-1]
+        sizes.append(len(kept))
+        if distinct > slots // 8:
+            slots *= 4
+    return Counted(
+        sizes, np.concatenate(parents), np.concatenate(symbols), np.concatenate(counts), once, twice
     )
-    return level, slots * 4 if distinct > slots // 8 else slots
 
 
-def with_starts(levels: list[Level], starts: list[Level]) -> list[Level]:
-    """N-grams of text, and those that begin with START, which come after them in each level."""
-    out = [levels[0]._replace(counts=np.append(levels[0].counts[:START], starts[0].counts[START]))]
-    for size, (level, more) in enumerate(zip(levels[1:], starts[1:], strict=True), 2):
-        before = len(levels[size - 2].symbols) if size > 2 else 0
-        out.append(
-            level._replace(
-                parents=np.concatenate([level.parents, more.parents + before]),
-                symbols=np.concatenate([level.symbols, more.symbols]),
-                counts=np.concatenate([level.counts, more.counts]),
-            )
-        )
-    return out
-
-
-def keep_best(counted: list[Level], most: int) -> dict[str, npt.NDArray[np.generic]]:
+def keep_best(counted: Counted, most: int) -> dict[str, npt.NDArray[np.generic]]:
     """Tables of `FrozenCounts` but for its mixers.
 
     Args:
-      counted: from `count` or `with_starts`.
+      counted: from `count`.
       most: n-grams to keep, about, those of one symbol included; all of two always stay.
 
     Raises:
       ValueError: a context with more than 255 continuations.
     """
-    sizes = [len(level.symbols) for level in counted]
-    offsets = np.cumsum([1, *sizes])  # node 0 is the empty text, the parent of level 1
-    text = int(counted[0].counts[:NUM_SYMBOLS].sum())
-    counts = np.concatenate([[text], *(level.counts for level in counted)])
-    symbols = np.concatenate([[0], *(level.symbols for level in counted)]).astype(np.uint16)
-    before = [0, *offsets[:-2]]
-    parents = np.concatenate(
-        [[0], *(level.parents + begin for level, begin in zip(counted, before, strict=True))]
-    ).astype(np.int32)
+    offsets = np.cumsum([1, *counted.sizes])
+    symbols = counted.symbols.astype(np.uint16)
+    parents = counted.parents.astype(np.int32)
     first = _first(parents)
     shorter = np.zeros(len(symbols), np.int32)
     _fill_shorter(first, symbols, shorter)
-    discounts = np.zeros((len(sizes) + 1, 4))
+    discounts = np.zeros((len(counted.sizes) + 1, 4))
     levels = np.zeros(len(symbols), np.uint8)
-    for size, (begin, end) in enumerate(itertools.pairwise(offsets), 1):
-        levels[begin:end] = size
-        once, twice = counted[size - 1].once, counted[size - 1].twice
+    for level, (begin, end) in enumerate(itertools.pairwise(offsets), 1):
+        levels[begin:end] = level
+        once, twice = counted.ones[level - 1], counted.twos[level - 1]
         part = once / max(once + 2 * twice, 1)
         # Kneser and Ney's discount, more for those seen more often: fitted by eye.
-        discounts[size, 1:] = part, min(1.3, 1.6 * part), min(1.6, 2.2 * part)
+        discounts[level, 1:] = part, min(1.3, 1.6 * part), min(1.6, 2.2 * part)
     likely = np.zeros(len(symbols), np.float32)
-    ones = counts[1 : NUM_SYMBOLS + 1]
+    ones = counted.counts[1 : NUM_SYMBOLS + 1]
     likely[1 : NUM_SYMBOLS + 1] = ones / ones.sum()
     likely[START + 1] = 1  # nothing is asked of it
-    _interpolate(first, counts, shorter, levels, discounts, likely)
+    _interpolate(first, counted.counts, shorter, levels, discounts, likely)
     moved = np.abs(np.log2(np.maximum(likely, 1e-12) / np.maximum(likely[shorter], 1e-12)))
-    worth = (counts * moved).astype(np.float32)
+    worth = (counted.counts * moved).astype(np.float32)
     worth[: offsets[2]] = np.inf  # one and two symbols
     for begin, end in reversed(list(itertools.pairwise(offsets[1:]))):
         np.maximum.at(worth, parents[begin:end], worth[begin:end])
@@ -204,7 +137,7 @@ def keep_best(counted: list[Level], most: int) -> dict[str, npt.NDArray[np.gener
         kept = worth >= np.partition(worth, len(worth) - most)[len(worth) - most]
     else:
         kept = np.ones(len(worth), np.bool_)
-    return _tables(len(counted), parents, symbols, likely, levels, kept)
+    return _tables(len(counted.sizes), parents, symbols, likely, levels, kept)
 
 
 def _tables(
@@ -294,20 +227,33 @@ def _slot(keys: npt.NDArray[np.int64], key: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _count(
-    text: Symbols, begins: Cursors, nodes: Cursors, size: int,
-    keys: Array, found: npt.NDArray[np.int32], distinct: int,
+    text: Symbols, nodes: npt.NDArray[np.int32], starts: Array, begun: npt.NDArray[np.int32],
+    size: int, keys: Array, found: npt.NDArray[np.int32],
 ) -> int:  # fmt: skip
-    """Count the n-grams of `size` symbols at cursors; stop if there are too many kinds."""
-    for cursor in range(len(nodes)):
-        place = np.int64(begins[cursor]) + size - 1
-        if nodes[cursor] < 0 or place >= len(text) or text[place] == _UNUSED:
+    """Count what follows `nodes` (of each place) and `begun` (of each window); stop if too many."""
+    distinct, limit = 0, len(keys) * 2 // 3
+    for place in range(1, len(text)):
+        node = np.int64(nodes[place - 1])
+        if node < 0 or text[place] == _UNUSED:
             continue
-        key = np.int64(nodes[cursor]) * NUM_SYMBOLS + text[place]
+        key = node * NUM_SYMBOLS + text[place]
         slot = _slot(keys, key)
         if keys[slot] < 0:
             keys[slot] = key
             distinct += 1
-            if distinct > len(keys) * 2 // 3:
+            if distinct > limit:
+                return distinct
+        found[slot] += 1
+    for window in range(len(starts)):
+        place = starts[window] + size - 2
+        if begun[window] < 0 or place >= len(text) or text[place] == _UNUSED:
+            continue
+        key = np.int64(begun[window]) * NUM_SYMBOLS + text[place]
+        slot = _slot(keys, key)
+        if keys[slot] < 0:
+            keys[slot] = key
+            distinct += 1
+            if distinct > limit:
                 return distinct
         found[slot] += 1
     return distinct
@@ -315,16 +261,24 @@ def _count(
 
 @njit(cache=True, nogil=True)
 def _follow(
-    text: Symbols, begins: Cursors, nodes: Cursors, size: int,
-    keys: Array, numbers: npt.NDArray[np.int32],
+    text: Symbols, nodes: npt.NDArray[np.int32], starts: Array, begun: npt.NDArray[np.int32],
+    size: int, keys: Array, numbers: npt.NDArray[np.int32],
 ) -> None:  # fmt: skip
-    """Each cursor's n-gram of `size` symbols, -1 where it was not kept."""
-    for cursor in range(len(nodes)):
-        place = np.int64(begins[cursor]) + size - 1
-        node = np.int64(nodes[cursor])
-        nodes[cursor] = -1
+    """Each place's and window's n-gram of one symbol more, -1 where it was not kept."""
+    before = nodes[0]
+    nodes[0] = -1
+    for place in range(1, len(text)):
+        node = np.int64(before)
+        before = nodes[place]
+        nodes[place] = -1
+        if node >= 0 and text[place] != _UNUSED:
+            nodes[place] = numbers[_slot(keys, node * NUM_SYMBOLS + text[place])]
+    for window in range(len(starts)):
+        place = starts[window] + size - 2
+        node = np.int64(begun[window])
+        begun[window] = -1
         if node >= 0 and place < len(text) and text[place] != _UNUSED:
-            nodes[cursor] = numbers[_slot(keys, node * NUM_SYMBOLS + text[place])]
+            begun[window] = numbers[_slot(keys, node * NUM_SYMBOLS + text[place])]
 
 
 @njit(cache=True, nogil=True)

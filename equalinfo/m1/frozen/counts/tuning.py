@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from equalinfo.alphabet import NUM_SYMBOLS, Symbols
 from equalinfo.jit import njit
-from equalinfo.m1.base import DEFAULT_PRECISION, MAX_PRECISION
 from equalinfo.m1.frozen.counts import kernels
 from equalinfo.m1.frozen.counts.engine import new_state
 from equalinfo.m1.frozen.counts.tables import (
@@ -69,7 +68,6 @@ def tune(
       The weights, and the bits/symbol of the last round, which has learned from the text itself.
     """
     mixed, texts_with_history = use.startswith("mixed"), use.endswith("text")
-    precision = MAX_PRECISION if texts_with_history else DEFAULT_PRECISION  # as codecs have them
     texts = [np.asarray(text, np.int64) for text in texts]
     starts = np.cumsum([0, *map(len, texts)])
     logits = np.zeros((starts[-1] if mixed else 1, NUM_SYMBOLS), np.int16)
@@ -98,7 +96,7 @@ def tune(
             bits += _learn(
                 counts.trie, counts.pairs, state, counts.length, text,
                 logits[starts[index] if mixed else 0 :], mixed, network, base, sparse, *squares,
-                _RATE / 2**number, NUM_SYMBOLS / 2.0**precision,
+                _RATE / 2**number,
             )  # fmt: skip
     shapes = mixer_shapes(counts.length)
     grams = int(np.prod(shapes["grams"]))
@@ -133,7 +131,7 @@ def _exp2(x: float) -> float:
 def _learn(
     trie: Trie, pairs: Any, state: kernels.State, length: int, text: Any, logits: Any,
     has_network: bool, network: Any, base: Any, sparse: Any, network_squares: Any,
-    base_squares: Any, sparse_squares: Any, rate: float, floor: float,
+    base_squares: Any, sparse_squares: Any, rate: float,
 ) -> float:  # fmt: skip
     """Read a text, step by step along the gradient (Adagrad); returns its bits before each step."""
     symbols = np.empty(MOST_SYMBOLS * NUM_SYMBOLS, np.int64)
@@ -159,29 +157,23 @@ def _learn(
         for i in range(NUM_SYMBOLS):
             likely[i] = _exp2(sums[i] - largest)
             total += likely[i]
-        for i in range(NUM_SYMBOLS):
-            likely[i] /= total
         symbol = text[place]
-        # Each symbol has a point of frequency: a share of 1 / 257 of `floor`.
-        own_share = likely[symbol] * (1 - floor)
-        bits -= np.log2(own_share + floor / NUM_SYMBOLS)
-        error = own_share / (own_share + floor / NUM_SYMBOLS)
-        likely *= error
-        likely[symbol] -= error
+        bits += np.log2(total) + largest - sums[symbol]
         in_network, in_base = 0.0, 0.0
         for i in range(NUM_SYMBOLS):
+            likely[i] /= total
             in_base += likely[i] * pairs[last, i]
-        gradient = in_base / _UNIT
+        gradient = (in_base - pairs[last, symbol]) / _UNIT
         base_squares[row] += gradient * gradient
         base[row] -= _DENSE_RATE * rate * gradient / np.sqrt(base_squares[row] + 1)
         if has_network:
             for i in range(NUM_SYMBOLS):
                 in_network += likely[i] * logits[place, i]
-            gradient = in_network / _UNIT
+            gradient = (in_network - logits[place, symbol]) / _UNIT
             network_squares[row] += gradient * gradient
             network[row] -= _DENSE_RATE * rate * gradient / np.sqrt(network_squares[row] + 1)
         for i in range(size):
-            gradient = likely[symbols[i]]
+            gradient = likely[symbols[i]] - (1.0 if symbols[i] == symbol else 0.0)
             here = places[i]
             sparse_squares[here] += gradient * gradient
             sparse[here] -= rate * gradient / np.sqrt(sparse_squares[here] + 1)
