@@ -236,17 +236,17 @@ STAGE_ROUNDS = 9
 
 
 def _examples(line: str) -> list[bytes]:
+    from tensorflow.train import Example, Feature, Features, Int64List
+
     from equalinfo import Tokenizer
-    from equalinfo.data.records import Record, serialize
 
     global _tokenizer
     if _tokenizer is None:
         _tokenizer = Tokenizer.default()
     ids = _tokenizer.encode(json.loads(line)["text"])
-    return [
-        serialize(Record(ids[start : start + 512], 0, 0, "", 0, 0))
-        for start in range(0, len(ids), 512)
-    ]
+    rows = [Int64List(value=ids[start : start + 512]) for start in range(0, len(ids), 512)]
+    features = [Features(feature={"targets": Feature(int64_list=row)}) for row in rows]
+    return [Example(features=each).SerializeToString() for each in features]
 
 
 _tokenizer: Any = None

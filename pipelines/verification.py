@@ -21,8 +21,7 @@ from equalinfo.codecs.base import CODEC_FILE, EOS_ID, Codec, check_ids
 from equalinfo.data import storage
 from equalinfo.data.inputs import InputFile
 from equalinfo.data.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, Shard
-from equalinfo.data.record_parsing import parse
-from equalinfo.data.records import Record, symbols_checksum
+from equalinfo.data.records import Record, parse, symbols_checksum
 from equalinfo.data.shards import read_shard
 from equalinfo.data.tfrecord import DamagedRecordsError
 from pipelines import output, sinks

@@ -11,7 +11,6 @@ from equalinfo import codecs
 from equalinfo.alphabet import join
 from equalinfo.data.manifest import Manifest, ManifestError, Shard, Split
 from equalinfo.data.records import parse
-from equalinfo.data.tfrecord import frame
 from equalinfo.m1.static import StaticModel
 from pipelines import output, worker
 from pipelines.limits import Limits
@@ -19,6 +18,7 @@ from pipelines.shard import Layout, ShardTask
 from pipelines.sources import find
 from pipelines.verification import DatasetError, Findings, ShardCheck, check_dataset, verify_shard
 from pipelines.verify import Report
+from tests.records import frame
 
 TINY = ["One.", "", "Zwei äöü.", "Three and some more text, " * 3, "4", "Five, five, five.", "6"]
 TINY_SHARD = "train.tfrecord-00000-of-00001"

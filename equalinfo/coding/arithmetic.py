@@ -10,7 +10,7 @@ Cost: range >= 2^31 and P <= 20 lose at most 2^-11 of a symbol's share (2^-17 at
 end less than two bits.
 
 The encoder keeps `low` within 32 bits and carries into bits already written;
-`equalinfo.coding.reference` keeps all of `low` in one Python integer.
+`tests/coding/reference.py` keeps all of `low` in one Python integer.
 """
 
 import numpy as np

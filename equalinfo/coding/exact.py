@@ -6,7 +6,7 @@ gives each child one code before it shares the rest. Encoding walks down while t
 a code, then writes lo. Decoding walks towards the code until it is lo. docs/exact-code.md has the
 proofs: lossless, and every code means exactly one non-empty text.
 
-`equalinfo.coding.reference` writes it down in Python integers. Here many windows run side by side.
+`tests/coding/reference.py` writes it down in Python integers. Here many windows run side by side.
 With m points to share, q = floor(m / 2^P) and r = m mod 2^P, the share floor(f m / 2^P) is
 f q + floor(f r / 2^P), and the remainders depend on f and r alone. So the work over all 257 symbols
 is done in int64 whatever W is ("small" parts, compiled), and only three products a step are wide:
@@ -264,7 +264,7 @@ def child_points(
     starts: npt.NDArray[np.int64],
     counts: npt.NDArray[np.int64],
 ) -> None:
-    """`reference.children`, compiled: fill starts and counts (int64[257] each). n <= 2^62."""
+    """Fill starts and counts (int64[257] each) of the children of a prefix of n <= 2^62 codes."""
     shared = n - NUM_SYMBOLS if root else n - 1
     q = shared >> precision
     remainders = np.empty(NUM_SYMBOLS, np.int32)

@@ -12,7 +12,7 @@ floor(range F / 2^P) to floor(range F' / 2^P). A text *fits* while its interval 
 cell of 2^(S-W). Its code is the shortest bit string whose cell lies in the interval (the lowest
 such cell), padded with zeros to W bits.
 
-`equalinfo.coding.reference` writes it down in Python integers. Here many windows run side by side:
+`tests/coding/reference.py` writes it down in Python integers. Here many windows run side by side:
 int64 arrays while S + P <= 62 (W up to 28 at P = 16, 32 at P = 14), Python integers above.
 """
 

@@ -13,8 +13,7 @@ from equalinfo.alphabet import EOS, Symbols
 from equalinfo.codecs.base import Codec
 from equalinfo.data import storage
 from equalinfo.data.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, ManifestError, Shard
-from equalinfo.data.record_parsing import parse
-from equalinfo.data.records import Record, symbols_checksum
+from equalinfo.data.records import Record, parse, symbols_checksum
 from equalinfo.data.shards import read_shard
 from equalinfo.data.tfrecord import DamagedRecordsError
 

@@ -1,7 +1,7 @@
-"""Many records at once: the bytes that `records.cut_example` and `records.serialize` give, fast.
+"""Coded examples to serialised records, many at once.
 
-One pass over the symbols of a batch and one over its tokens, compiled, in place of a protobuf
-message a record (measured: benchmarks/pipeline.py).
+One compiled pass over the tokens of a batch, in place of a protobuf message a record (measured:
+benchmarks/pipeline.py).
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,9 @@ import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
+from equalinfo.codecs.base import Encoded
 from equalinfo.codecs.batch import Joined
-from equalinfo.data.records import FEATURES, EncodedLike
+from equalinfo.data.records import FEATURES
 from equalinfo.jit import njit
 
 Int64s = npt.NDArray[np.int64]
@@ -49,7 +50,7 @@ class PackedRecords:
 
 
 def pack_records(
-    encoded: Sequence[EncodedLike],
+    encoded: Sequence[Encoded],
     examples: Joined,
     sources: Sequence[str],
     max_tokens: int,

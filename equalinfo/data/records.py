@@ -15,31 +15,30 @@ the sequence's 128 documents; `offset` is the example's first symbol in that seq
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
 from equalinfo import alphabet
-from equalinfo.alphabet import EOS, Symbols
+from equalinfo.alphabet import Symbols
 from equalinfo.data.tfrecord import DamagedRecordsError
+from equalinfo.jit import njit
 
+Bytes = npt.NDArray[np.uint8]
 Ids = npt.NDArray[np.int32]
 
 FEATURES = ("checksum", "num_bytes", "num_documents", "part", "source", "targets")
 
+_VALUE, _INT64_LIST, _BYTES_LIST = 0x12, 0x1A, 0x0A
+_SOURCE, _TARGETS = FEATURES.index("source"), FEATURES.index("targets")
+_KEYS = tuple(
+    np.frombuffer(b"\x0a" + bytes([len(key)]) + key.encode(), np.uint8) for key in FEATURES
+)
+"""The features' names in order, with the tag and the size before each."""
 
-class EncodedLike(Protocol):
-    """What `cut_example` needs of `equalinfo.codecs.base.Encoded`."""
-
-    @property
-    def ids(self) -> Ids:
-        """int32[tokens]."""
-
-    @property
-    def ends(self) -> npt.NDArray[np.int64]:
-        """int64[tokens], symbols complete after each token."""
+_OTHER = -1
 
 
 @dataclass(frozen=True)
@@ -73,111 +72,48 @@ def symbols_checksum(symbols: Symbols) -> int:
     return int(google_crc32c.value(alphabet.to_bytes(symbols)))
 
 
-def cut_example(
-    encoded: EncodedLike, symbols: Symbols, source: str, max_tokens: int
-) -> list[Record]:
-    """Cut one coded example into records of at most `max_tokens` tokens.
-
-    A record covers the symbols that become complete with its tokens, so the records of an example
-    cover each of its symbols once. (A window that a cut divides counts where its last token is.)
-
-    Args:
-      encoded: ids int32[tokens] and ends int64[tokens] of the example.
-      symbols: uint16[n], the example.
-      source: where the example comes from.
-      max_tokens: L.
-
-    Raises:
-      ValueError: `ends` does not cover the example exactly.
-    """
-    ids, ends = encoded.ids, encoded.ends
-    covered = int(ends[-1]) if len(ends) else 0
-    if len(ids) != len(ends) or covered != len(symbols):
-        raise ValueError(
-            f"example {source}: {len(ids)} tokens with {len(ends)} ends cover {covered} of "
-            f"{len(symbols)} symbols. The codec is at fault: its tokens must cover all of it."
-        )
-    records = []
-    start = 0
-    for part, first in enumerate(range(0, len(ids), max_tokens)):
-        targets = ids[first : first + max_tokens]
-        end = int(ends[first + len(targets) - 1])
-        piece = symbols[start:end]
-        documents = int(np.count_nonzero(piece == EOS))
-        records.append(
-            Record(
-                targets, end - start - documents, documents, source, part, symbols_checksum(piece)
-            )
-        )
-        start = end
-    return records
-
-
 @cache
-def _example_class() -> Any:
+def example_class() -> Any:
     """`tf.train.Example` by its wire format, in a pool of its own: TensorFlow has the real name."""
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-    file: Any = descriptor_pb2.FileDescriptorProto(
-        name="equalinfo/example.proto", package="equalinfo", syntax="proto3"
-    )
-    kinds = descriptor_pb2.FieldDescriptorProto
-
-    def message(name: str, parent: Any = None) -> Any:
-        return (file.message_type if parent is None else parent.nested_type).add(name=name)
-
-    def field(owner: Any, name: str, number: int, kind: int, **more: Any) -> None:
-        more.setdefault("label", kinds.LABEL_OPTIONAL)
-        owner.field.add(name=name, number=number, type=kind, **more)
-
-    lists = (
-        ("BytesList", kinds.TYPE_BYTES),
-        ("FloatList", kinds.TYPE_FLOAT),
-        ("Int64List", kinds.TYPE_INT64),
-    )
-    feature = message("Feature")
-    feature.oneof_decl.add(name="kind")
-    for number, (name, kind) in enumerate(lists, 1):
-        field(message(name), "value", 1, kind, label=kinds.LABEL_REPEATED)
-        field(
-            feature,
-            f"{name[:-4].lower()}_list",
-            number,
-            kinds.TYPE_MESSAGE,
-            type_name=f".equalinfo.{name}",
-            oneof_index=0,
-        )
-    features = message("Features")
-    entry = message("FeatureEntry", features)
-    entry.options.map_entry = True
-    field(entry, "key", 1, kinds.TYPE_STRING)
-    field(entry, "value", 2, kinds.TYPE_MESSAGE, type_name=".equalinfo.Feature")
-    field(
-        features,
-        "feature",
-        1,
-        kinds.TYPE_MESSAGE,
-        type_name=".equalinfo.Features.FeatureEntry",
-        label=kinds.LABEL_REPEATED,
-    )
-    example = message("Example")
-    field(example, "features", 1, kinds.TYPE_MESSAGE, type_name=".equalinfo.Features")
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
+    pool.Add(text_format.Parse(_EXAMPLE_PROTO, descriptor_pb2.FileDescriptorProto()))
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("equalinfo.Example"))
 
 
-def serialize(record: Record) -> bytes:
-    """A record as the bytes of a `tf.train.Example`: the same bytes every time (keys in order)."""
-    example = _example_class()()
-    feature = example.features.feature
-    feature["targets"].int64_list.value.extend(record.targets.tolist())
-    feature["num_bytes"].int64_list.value.append(record.num_bytes)
-    feature["num_documents"].int64_list.value.append(record.num_documents)
-    feature["part"].int64_list.value.append(record.part)
-    feature["checksum"].int64_list.value.append(record.checksum)
-    feature["source"].bytes_list.value.append(record.source.encode("utf-8"))
-    return bytes(example.SerializeToString(deterministic=True))
+_EXAMPLE_PROTO = """
+name: "equalinfo/example.proto" package: "equalinfo" syntax: "proto3"
+message_type {
+  name: "Example"
+  field { name: "features" number: 1 type_name: ".equalinfo.Features" }
+}
+message_type {
+  name: "Features"
+  field { name: "feature" number: 1 label: LABEL_REPEATED
+          type_name: ".equalinfo.Features.FeatureEntry" }
+  nested_type {
+    name: "FeatureEntry" options { map_entry: true }
+    field { name: "key" number: 1 type: TYPE_STRING }
+    field { name: "value" number: 2 type_name: ".equalinfo.Feature" }
+  }
+}
+message_type {
+  name: "Feature" oneof_decl { name: "kind" }
+  field { name: "bytes_list" number: 1 type_name: ".equalinfo.BytesList" oneof_index: 0 }
+  field { name: "float_list" number: 2 type_name: ".equalinfo.FloatList" oneof_index: 0 }
+  field { name: "int64_list" number: 3 type_name: ".equalinfo.Int64List" oneof_index: 0 }
+}
+message_type {
+  name: "BytesList" field { name: "value" number: 1 label: LABEL_REPEATED type: TYPE_BYTES }
+}
+message_type {
+  name: "FloatList" field { name: "value" number: 1 label: LABEL_REPEATED type: TYPE_FLOAT }
+}
+message_type {
+  name: "Int64List" field { name: "value" number: 1 label: LABEL_REPEATED type: TYPE_INT64 }
+}
+"""
 
 
 def parse_example(data: bytes, place: str = "record") -> Any:
@@ -189,21 +125,36 @@ def parse_example(data: bytes, place: str = "record") -> Any:
     from google.protobuf.message import DecodeError
 
     try:
-        return _example_class().FromString(data).features.feature
+        return example_class().FromString(data).features.feature
     except DecodeError as error:
         raise DamagedRecordsError(f"{place} is not a tf.train.Example: {error}.") from error
 
 
 def parse(data: bytes, place: str = "record") -> Record:
-    """Undo `serialize`.
+    """The record of a serialised `tf.train.Example`.
+
+    A compiled walk reads what `record_packing` writes; whatever has another form is left to
+    protobuf, which makes a Python integer of each token.
 
     Args:
-      data: a serialised `tf.train.Example`.
+      data: the bytes.
       place: names the record in errors.
 
     Raises:
       DamagedRecordsError: not an Example, or one without the features of a record.
     """
+    values = np.empty(len(FEATURES), np.int64)
+    targets = np.empty(len(data), np.int32)
+    count = _walk(np.frombuffer(data, np.uint8), values, targets)
+    if count == _OTHER:
+        return parse_any_form(data, place)
+    checksum, num_bytes, num_documents, part, end, _ = values.tolist()
+    source = data[end >> 32 : end & 0xFFFFFFFF].decode("utf-8", "replace")
+    return Record(targets[:count].copy(), num_bytes, num_documents, source, part, checksum)
+
+
+def parse_any_form(data: bytes, place: str = "record") -> Record:
+    """As `parse`, whoever wrote the example."""
     feature = parse_example(data, place)
     missing = [name for name in FEATURES if name not in feature]
     if missing:
@@ -229,3 +180,77 @@ def parse(data: bytes, place: str = "record") -> Record:
     except OverflowError as error:
         raise DamagedRecordsError(f"{place}: a target is no 32-bit integer: {error}.") from error
     return Record(targets=targets, source=sources[0].decode("utf-8", "replace"), **numbers)
+
+
+@njit(cache=True, nogil=True)
+def _walk(data: Bytes, values: npt.NDArray[np.int64], targets: npt.NDArray[np.int32]) -> int:
+    """Read one record.
+
+    Args:
+      data: uint8[n], less than 4 GiB.
+      values: int64[6], gets the integers, and for the source: start << 32 | end.
+      targets: int32[n], gets the tokens.
+
+    Returns:
+      The number of tokens; _OTHER where the record has another form.
+    """
+    count = 0
+    at, end = _sized(data, 0, len(data), 0x0A)
+    if end != len(data):
+        return _OTHER
+    for which in range(len(_KEYS)):
+        at, end = _sized(data, at, len(data), 0x0A)
+        key = _KEYS[which]
+        if end < 0 or at + len(key) > end:
+            return _OTHER
+        for index in range(len(key)):
+            if data[at + index] != key[index]:
+                return _OTHER
+        at += len(key)
+        # A feature holds a list, which holds the values: all three end together.
+        kind = _BYTES_LIST if which == _SOURCE else _INT64_LIST
+        at, feature = _sized(data, at, end, _VALUE)
+        at, listed = _sized(data, at, end, kind)
+        at, inner = _sized(data, at, end, 0x0A)
+        if feature != end or listed != end or inner != end:
+            return _OTHER
+        if which == _SOURCE:
+            values[which] = (at << 32) | end
+            at = end
+        elif which == _TARGETS:
+            while at < end:
+                value, at = _varint(data, at, end)
+                if at < 0 or value < 0 or value > 0x7FFFFFFF:
+                    return _OTHER
+                targets[count] = value
+                count += 1
+        else:
+            values[which], at = _varint(data, at, end)
+            if at != end:
+                return _OTHER
+    return count if at == len(data) else _OTHER
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _sized(data: Bytes, at: int, end: int, tag: int) -> tuple[int, int]:
+    """Start and end of a field with this tag, which must lie before `end`; (-1, -1) otherwise."""
+    if at < 0 or at >= end or data[at] != tag:
+        return -1, -1
+    size, at = _varint(data, at + 1, end)
+    if at < 0 or size < 0 or size > end - at:
+        return -1, -1
+    return at, at + size
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _varint(data: Bytes, at: int, end: int) -> tuple[int, int]:
+    """A number below 2^63 and where it ends; (0, -1) where there is none."""
+    value, shift = 0, 0
+    while at < end and shift < 63:
+        byte = int(data[at])
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+        shift += 7
+    return 0, -1

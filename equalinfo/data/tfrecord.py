@@ -32,11 +32,6 @@ def _header(length: int) -> bytes:
     return data + _CRC.pack(_masked_crc(data))
 
 
-def frame(data: bytes) -> bytes:
-    """Data of any length as one record of a TFRecord file (16 bytes more)."""
-    return frame_all(data, [len(data)])
-
-
 def frame_all(data: bytes, ends: Iterable[int]) -> bytes:
     """Many records, one after the other in `data`, as records of a TFRecord file.
 
@@ -51,15 +46,6 @@ def frame_all(data: bytes, ends: Iterable[int]) -> bytes:
         parts += (_header(end - start), record, _CRC.pack(_masked_crc(record)))
         start = end
     return b"".join(parts)
-
-
-def write_records(file: BinaryIO, records: Iterable[bytes]) -> int:
-    """Append records to a TFRecord file; return how many."""
-    number = 0
-    for data in records:
-        file.write(frame(data))
-        number += 1
-    return number
 
 
 def read_records(file: BinaryIO, name: str) -> Iterator[bytes]:

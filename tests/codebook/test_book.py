@@ -9,8 +9,8 @@ from equalinfo.alphabet import EOS, NUM_SYMBOLS
 from equalinfo.codebook import LONGEST, M1_PLANS, Codebook, CodebookInfo
 from equalinfo.coding.drive import encode_windows
 from equalinfo.coding.exact import ExactCode
-from equalinfo.coding.reference import decode_exact, encode_exact
 from equalinfo.m1.static import StaticModel
+from tests.coding.reference import decode_exact, encode_exact
 from tests.models import HashModel
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from equalinfo import codecs
-from equalinfo.coding.reference import decode_paper, encode_paper
+from tests.coding.reference import decode_paper, encode_paper
 from tests.models import HashModel
 
 MODEL = HashModel(order=1, precision=14, peak=14)

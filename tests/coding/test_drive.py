@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from equalinfo.coding import reference
 from equalinfo.coding.drive import WindowCoder, decode_windows, encode_windows
 from equalinfo.coding.exact import ExactCode
 from equalinfo.coding.paper import PaperCode
 from models import HashModel
+from tests.coding import reference
 
 MODEL = HashModel(2, 16, 14)
 

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equalinfo.coding import reference
 from equalinfo.coding.bits import codes_to_tokens
 from equalinfo.coding.drive import decode_windows, encode_windows
 from equalinfo.coding.exact import ExactCode, child_points
 from equalinfo.m1.static import StaticModel
 from models import HashModel
+from tests.coding import reference
 
 WIDTHS = [9, 12, 16, 24, 32, 62, 63, 64, 128]
 symbols_of = st.lists(st.integers(0, 256) | st.sampled_from([32, 101, 256]), max_size=60)

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equalinfo.coding import reference
 from equalinfo.coding.drive import decode_windows, encode_windows
 from equalinfo.coding.paper import PaperCode
 from equalinfo.m1.static import StaticModel
 from models import HashModel
+from tests.coding import reference
 
 # W, P: the edge W = P, both sides of int64 (S + P = 62), and the widths of the paper.
 WIDTHS = [(9, 9), (14, 14), (16, 14), (16, 16), (28, 16), (29, 16), (32, 14), (33, 14), (64, 16)]

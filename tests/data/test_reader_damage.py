@@ -25,7 +25,7 @@ from equalinfo.data.inputs import (
     Reject,
 )
 from equalinfo.data.text import read
-from equalinfo.data.tfrecord import write_records
+from tests.records import write_records
 
 TEXTS = [f"text é {number} {'some words ' * (number % 7)}".encode() for number in range(80)]
 _HALF = 40

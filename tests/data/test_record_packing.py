@@ -9,7 +9,8 @@ from equalinfo.alphabet import EOS_BYTE
 from equalinfo.codecs.base import Encoded
 from equalinfo.codecs.batch import Joined
 from equalinfo.data.record_packing import pack_records
-from equalinfo.data.records import cut_example, parse, serialize
+from equalinfo.data.records import parse
+from tests.records import cut_example, serialize
 
 
 def _encoded(text: bytes, tokens: int, rng: np.random.Generator) -> Encoded:

@@ -1,13 +1,14 @@
-"""The fast reader of records gives what `records.parse` gives, or its error."""
+"""The fast reader of records gives what protobuf gives, or its error."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from equalinfo.data import record_parsing, records
-from equalinfo.data.records import Record, serialize
+from equalinfo.data import records
+from equalinfo.data.records import Record
 from equalinfo.data.tfrecord import DamagedRecordsError
+from tests.records import serialize
 
 _INT63 = st.integers(0, 2**63 - 1)
 _RECORDS = st.builds(
@@ -44,15 +45,15 @@ def _serializable(record: Record) -> bool:
 @given(_RECORDS.filter(_serializable))
 def test_what_was_written_is_read(record: Record) -> None:
     data = serialize(record)
-    assert _parsed(record_parsing.parse, data) == _parsed(records.parse, data)
-    assert _parsed(record_parsing.parse, data)["targets"] == record.targets.tolist()
+    assert _parsed(records.parse, data) == _parsed(records.parse_any_form, data)
+    assert _parsed(records.parse, data)["targets"] == record.targets.tolist()
 
 
 def test_the_fast_way_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     record = Record(np.arange(0, 70_000, 9, dtype=np.int32), 2**40, 0, "a.json:128:10240", 7, 2**32)
     data = serialize(record)
-    monkeypatch.setattr(record_parsing, "parse_any", None)
-    assert _parsed(record_parsing.parse, data)["targets"] == record.targets.tolist()
+    monkeypatch.setattr(records, "parse_any_form", None)
+    assert _parsed(records.parse, data)["targets"] == record.targets.tolist()
 
 
 def test_every_flipped_bit_and_every_cut_reads_as_the_reference_reads_it() -> None:
@@ -67,12 +68,12 @@ def test_every_flipped_bit_and_every_cut_reads_as_the_reference_reads_it() -> No
             changed[place] ^= 1 << bit
             flipped.append(bytes(changed))
     for changed in [*cut, *longer, *flipped]:
-        assert _parsed(record_parsing.parse, changed) == _parsed(records.parse, changed), changed
+        assert _parsed(records.parse, changed) == _parsed(records.parse_any_form, changed), changed
 
 
 def test_other_forms_are_read_too() -> None:
     """As TensorFlow may write them: features in any order."""
-    example = records._example_class()()
+    example = records.example_class()()
     record = Record(np.array([5, 6], np.int32), 1, 1, "a:0:0", 0, 9)
     data = serialize(record)
     example.ParseFromString(data)
@@ -92,11 +93,11 @@ def test_other_forms_are_read_too() -> None:
         for _, key, value in entries
     )
     data = b"\x0a" + bytes([len(body) % 128 + 128, len(body) // 128]) + body
-    assert _parsed(record_parsing.parse, data) == _parsed(records.parse, data)
-    assert _parsed(record_parsing.parse, data)["targets"] == [5, 6]
+    assert _parsed(records.parse, data) == _parsed(records.parse_any_form, data)
+    assert _parsed(records.parse, data)["targets"] == [5, 6]
 
 
 def test_a_token_beyond_int32_is_damage() -> None:
     data = serialize(Record(np.array([2**40]), 1, 1, "a:0:0", 0, 9))  # type: ignore[arg-type]
     with pytest.raises(DamagedRecordsError, match="record 3: a target is no 32-bit integer"):
-        record_parsing.parse(data, "record 3")
+        records.parse(data, "record 3")

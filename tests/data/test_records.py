@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equalinfo import alphabet
-from equalinfo.data.records import Record, cut_example, parse, serialize, symbols_checksum
-from equalinfo.data.tfrecord import DamagedRecordsError, frame, read_records, write_records
+from equalinfo.data.records import Record, parse, symbols_checksum
+from equalinfo.data.tfrecord import DamagedRecordsError, read_records
+from tests.records import cut_example, frame, serialize, write_records
 
 RECORD = Record(
     targets=np.array([3, 65_538, 70], np.int32),

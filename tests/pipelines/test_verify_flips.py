@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from equalinfo.data.manifest import Manifest
-from equalinfo.data.tfrecord import frame, read_records
+from equalinfo.data.tfrecord import read_records
 from pipelines.verification import verify_shard
+from tests.records import frame
 from verify_data import (
     TINY,
     TINY_SHARD,

@@ -10,11 +10,12 @@ import pytest
 
 from equalinfo import codecs
 from equalinfo.data.manifest import COUNTS, Manifest
-from equalinfo.data.records import parse, serialize
+from equalinfo.data.records import parse
 from equalinfo.data.tfrecord import read_records
 from pipelines import verification
 from pipelines.shard import ShardReport
 from pipelines.verification import Findings
+from tests.records import serialize
 from verify_data import (
     METHODS,
     TINY,

@@ -15,9 +15,9 @@ from equalinfo import alphabet, codecs
 from equalinfo.codebook import Codebook
 from equalinfo.codecs.base import Codec
 from equalinfo.data.manifest import Manifest, Shard, Split
-from equalinfo.data.records import Record, cut_example, serialize
-from equalinfo.data.tfrecord import write_records
+from equalinfo.data.records import Record
 from equalinfo.m1.static import StaticModel
+from tests.records import cut_example, serialize, write_records
 
 TEXT = (
     "It was the best of times, it was the worst of times, it was the age of wisdom, it was the "

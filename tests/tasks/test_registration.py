@@ -14,8 +14,9 @@ import tensorflow as tf
 
 from equalinfo.data.dataset import Dataset
 from equalinfo.data.manifest import Manifest, ManifestError
-from equalinfo.data.tfrecord import read_records, write_records
+from equalinfo.data.tfrecord import read_records
 from tasks.registration import register, register_all, task_name
+from tests.records import write_records
 
 Write = Callable[..., Path]
 Documents = Callable[..., list[bytes]]
