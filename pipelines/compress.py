@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from pipelines import output, sinks
 from pipelines.estimate import Estimate, measure
 from pipelines.executors.local import Local
 from pipelines.executors.task_array import TaskArray
-from pipelines.limits import JobFailedError
+from pipelines.executors.work import JobFailedError
 from pipelines.options import BATCHES, CompressOptions, parse_compress
 from pipelines.output import Job
 from pipelines.progress import shard_bar
@@ -90,10 +91,13 @@ def _start(options: CompressOptions) -> tuple[Job, list[ShardTask], Codec]:
     tasks = _tasks(options)
     output.check(options.output, layout.split, tasks)
     codec = make_codec(options)
-    if not options.overwrite:
-        output.check_finished(options.output, codec, layout, limits, tasks)
     alone = not isinstance(options.executor, TaskArray)
-    job = output.prepare(options.output, codec, layout, limits, tasks, alone=alone)
+    with TemporaryDirectory() as saved:
+        codec.save(saved)
+        head = output.manifest_head(codec, layout, codecs.describe(saved))
+        if not options.overwrite:
+            output.check_finished(options.output, head, layout, limits, tasks)
+        job = output.prepare(options.output, saved, head, layout, limits, tasks, alone=alone)
     return job, tasks, codec
 
 

@@ -6,8 +6,7 @@ Reads the same sources as `pipelines.compress` and writes the frequencies of the
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -20,8 +19,7 @@ from equalinfo.data import storage
 from equalinfo.data.inputs import DamagedInputError, InputError, InputFile
 from equalinfo.data.text import Limits, read
 from equalinfo.m1.static import StaticModel
-from pipelines.executors.work import Work
-from pipelines.limits import JobFailedError, check_limits
+from pipelines.executors.work import JobFailedError, Work
 from pipelines.options import CountOptions, parse_count
 
 _SHOWN = 10
@@ -42,19 +40,6 @@ class Counts:
     rejected: int = 0
     rejects: tuple[str, ...] = ()
     damages: tuple[str, ...] = ()
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(
-            self.symbols + other.symbols,
-            self.rejected + other.rejected,
-            tuple(sorted((*self.rejects, *other.rejects))[:_SHOWN]),
-            tuple(sorted((*self.damages, *other.damages))),
-        )
-
-
-def nothing() -> Counts:
-    """No symbols."""
-    return Counts(np.zeros(NUM_SYMBOLS, np.int64))
 
 
 def count_file(file: InputFile) -> Counts:
@@ -94,8 +79,12 @@ class _Count(Work[InputFile, Counts]):
             raise JobFailedError(f"{task.name}: {type(error).__name__}: {error}") from error
 
     def finish(self, results: Sequence[Counts]) -> dict[str, Any]:
-        counts = sum(results, nothing())
-        return {**asdict(counts), "symbols": counts.symbols.tolist()}
+        return {
+            "symbols": sum(each.symbols for each in results).tolist(),
+            "rejected": sum(each.rejected for each in results),
+            "rejects": sorted(reject for each in results for reject in each.rejects)[:_SHOWN],
+            "damages": sorted(damage for each in results for damage in each.damages),
+        }
 
 
 def save(counts: Counts, output: str, precision: int, limits: Limits) -> None:
@@ -104,18 +93,18 @@ def save(counts: Counts, output: str, precision: int, limits: Limits) -> None:
     Raises:
       JobFailedError: too much of the input could not be used.
     """
-    check_limits(
-        limits,
+    fault = limits.fault(
         documents=int(counts.symbols[EOS]),
         rejected=counts.rejected,
         damages=counts.damages,
         rejects="; ".join(counts.rejects),
     )
+    if fault:
+        raise JobFailedError(f"{fault}.")
     with TemporaryDirectory() as directory:
-        path = Path(directory, "static.safetensors")
+        path = storage.join(directory, "static.safetensors")
         StaticModel.from_counts(counts.symbols, precision).save(path)
-        with storage.create(output) as file:
-            file.write(path.read_bytes())
+        storage.copy(path, output)
 
 
 def run(options: CountOptions) -> Counts:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from equalinfo.codecs.base import Codec
 from equalinfo.data import storage
 from equalinfo.data.text import text_bytes
-from pipelines.limits import JobFailedError
+from pipelines.executors.work import JobFailedError
 from pipelines.shard import Batch, Layout, ShardTask, encode_batch, read_batches
 
 _ENOUGH_SECONDS = 20.0

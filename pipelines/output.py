@@ -9,11 +9,9 @@ manifest before it touches anything else; finished shards that it can use it kee
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from equalinfo.codecs.base import CODEC_FILE, EOS_ID, PAD_ID, Codec
@@ -28,7 +26,7 @@ from equalinfo.data.manifest import (
 from equalinfo.data.text import Limits
 from equalinfo.version import __version__
 from pipelines import sinks
-from pipelines.limits import JobFailedError, check_limits
+from pipelines.executors.work import JobFailedError
 from pipelines.resume import REPORT_PREFIX, report_name
 from pipelines.shard import Layout, ShardReport, ShardTask
 
@@ -117,9 +115,9 @@ def _place(path: str) -> str:
 
 
 def check_finished(
-    directory: str, codec: Codec, layout: Layout, limits: Limits, tasks: Sequence[ShardTask]
+    directory: str, head: Manifest, layout: Layout, limits: Limits, tasks: Sequence[ShardTask]
 ) -> None:
-    """See that there is something to do.
+    """See that there is something to do; `head` is the manifest without splits.
 
     Raises:
       FinishedError: there is not: the same input, options and codec gave the split that is there.
@@ -132,7 +130,7 @@ def check_finished(
     if manifest is None or split not in manifest.splits or _working_files(directory, split):
         return
     shards = manifest.split(split).shards
-    if differs := _made_otherwise(directory, manifest, codec, layout, tasks):
+    if differs := _made_otherwise(directory, manifest, head, layout, tasks):
         raise OutputError(
             f"{directory} already holds a finished split {split!r}, made otherwise: {differs}. "
             "Choose another --output or --split, or pass --overwrite."
@@ -147,14 +145,10 @@ def check_finished(
 
 
 def _made_otherwise(
-    directory: str, manifest: Manifest, codec: Codec, layout: Layout, tasks: Sequence[ShardTask]
+    directory: str, manifest: Manifest, head: Manifest, layout: Layout, tasks: Sequence[ShardTask]
 ) -> str:
     """What differs between a finished split and what would be made; empty where nothing does."""
     shards = manifest.split(layout.split).shards
-    with tempfile.TemporaryDirectory() as saved:
-        codec.save(saved)
-        description = json.loads(Path(saved, CODEC_FILE).read_text("utf-8"))
-    head = manifest_head(codec, layout, description)
     if name := head.made_alike(manifest):
         return f"with {name}={getattr(manifest, name)!r}, not {getattr(head, name)!r}"
     if [shard.input for shard in shards] != [task.file.name for task in tasks]:
@@ -177,17 +171,19 @@ def _made_otherwise(
 
 def prepare(
     directory: str,
-    codec: Codec,
+    codec: str,
+    head: Manifest,
     layout: Layout,
     limits: Limits,
     tasks: Sequence[ShardTask],
     alone: bool = True,
 ) -> Job:
-    """Save the codec and sweep what earlier jobs left of this split and is not part of this one.
+    """Put the codec in place, and sweep what earlier jobs left of the split that is of no use now.
 
     Args:
       directory: of the dataset.
-      codec: to save.
+      codec: a local directory with it.
+      head: the manifest without splits, see `manifest_head`.
       layout: how text becomes records.
       limits: what may be rejected.
       tasks: all shards of the split.
@@ -196,18 +192,14 @@ def prepare(
     Raises:
       OutputError: the directory's other splits were made with another codec or layout.
     """
-    with tempfile.TemporaryDirectory() as saved:
-        codec.save(saved)
-        description = storage.join(saved, CODEC_FILE)
-        head = manifest_head(codec, layout, json.loads(storage.read_text(description)))
-        limit = sum(task.file.limit or 0 for task in tasks)
-        sha256 = storage.sha256(description)
-        job = Job(directory, layout, limits, head, sha256, len(tasks), limit)
-        kept = _take_out_split(job)
-        if alone:
-            _sweep(job, tasks)
-        if not kept:
-            _replace_codec(saved, job.codec_directory)
+    limit = sum(task.file.limit or 0 for task in tasks)
+    sha256 = storage.sha256(storage.join(codec, CODEC_FILE))
+    job = Job(directory, layout, limits, head, sha256, len(tasks), limit)
+    kept = _take_out_split(job)
+    if alone:
+        _sweep(job, tasks)
+    if not kept:
+        _replace_codec(codec, job.codec_directory)
     return job
 
 
@@ -331,14 +323,14 @@ def _check_limits(
         for line in islice(file, _SHOWN):
             reject = json.loads(line)
             reasons.append(f"{reject['place']}: {reject['reason']}")
-    check_limits(
-        limits,
+    fault = limits.fault(
         documents=sum(shard.documents for shard in shards),
         rejected=sum(shard.rejected for shard in shards),
         damages=damages,
         rejects="; ".join(reasons),
-        see=rejects,
     )
+    if fault:
+        raise JobFailedError(f"{fault}. All: {rejects}")
 
 
 def _other_splits(job: Job, shards: Sequence[Shard]) -> dict[str, Split]:

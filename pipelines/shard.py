@@ -183,7 +183,7 @@ def read_batches(task: ShardTask, layout: Layout, *, runs_model: bool) -> Iterat
 
     Damage is no error here: what came before it is given, and the last batch tells.
     """
-    documents = _Documents(task.file)
+    documents = CountedDocuments(task.file)
     examples = cut_documents(
         documents, task.file.name, layout.documents_per_sequence, layout.example_bytes
     )
@@ -195,7 +195,7 @@ def read_batches(task: ShardTask, layout: Layout, *, runs_model: bool) -> Iterat
     yield Batch(number, [], *documents.take(), last=True, damage=documents.damage)
 
 
-class _Documents:
+class CountedDocuments:
     """Iterates over an input's texts, and keeps account of them and of what is rejected."""
 
     def __init__(self, file: InputFile) -> None:
@@ -300,7 +300,8 @@ def write_shard(
     damage, expected, finished = "", 0, False
     rejects_path = storage.join(directory, task.rejects_name(layout))
     with ExitStack() as files:
-        output = files.enter_context(sinks.create(storage.join(directory, name), layout.format))
+        path = storage.join(directory, name)
+        write, output = files.enter_context(sinks.create(path, layout.format))
         rejects: storage.HashingFile | None = None
         for batch in encoded:
             if finished or batch.number != expected:
@@ -316,7 +317,7 @@ def write_shard(
                 rejects = files.enter_context(storage.create(rejects_path))
             if lines and rejects is not None:
                 rejects.write(b"".join(lines))
-            output.write(batch.records)
+            write(batch.records)
             for key, value in batch.counts.items():
                 totals[key] += value
         if not finished:

@@ -7,26 +7,21 @@ checksum that was stored, and every record restore to text with the checksum tha
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import groupby, islice
+from itertools import islice, zip_longest
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import numpy as np
-
-from equalinfo import alphabet
-from equalinfo.alphabet import EOS, Symbols
 from equalinfo.codecs.base import CODEC_FILE, EOS_ID, Codec, check_ids
 from equalinfo.data import storage
+from equalinfo.data.dataset import Dataset
 from equalinfo.data.inputs import InputFile
-from equalinfo.data.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, Shard
-from equalinfo.data.records import Record, parse, symbols_checksum
-from equalinfo.data.shards import read_shard
+from equalinfo.data.manifest import MANIFEST_FILE, Manifest, Shard
+from equalinfo.data.records import Record
 from equalinfo.data.tfrecord import DamagedRecordsError
 from pipelines import output, sinks
-from pipelines.examples import Example
-from pipelines.shard import BATCH_EXAMPLES, Layout, ShardTask, compress_shard, read_batches
+from pipelines.shard import CountedDocuments, Layout, ShardTask, compress_shard
 from pipelines.worker import load_codec
 
 MADE_AGAIN, RESTORED = "made again", "restored"
@@ -35,8 +30,7 @@ OTHER_BYTES, NOT_RESTORABLE = "other bytes", "not restorable"
 checksums; its input gives other bytes with the library of this machine, but it decodes to its text;
 its method or trim restores no text: checksums of the file, ids and counts only."""
 
-_FRAME_BYTES = 16
-_SNIPPET_SYMBOLS = 24
+_SNIPPET_BYTES = 24
 _SHOWN = 10
 _OURS = re.compile(
     rf"({re.escape(storage.TEMPORARY_PREFIX)}.*|\w+\.({'|'.join(sinks.FORMATS)})-.*"
@@ -79,25 +73,23 @@ class ShardCheck:
     """A shard to verify.
 
     Attributes:
-      directory: of the dataset.
-      layout: of its records.
+      dataset: it is of; without splits.
       codec_sha256: of its codec.json.
       shard: what the manifest says of it.
-      index: its place among all shards of the split.
-      count: of these.
-      input: what it was made of; None where that is not at hand.
+      task: what it was made of, or seems to be.
+      layout: of its records.
       rejects: places of what was rejected then.
+      make_again: whether the input is at hand.
       show: how many differences to keep.
     """
 
-    directory: str
-    layout: Layout
+    dataset: Dataset
     codec_sha256: str
     shard: Shard
-    index: int
-    count: int
-    input: InputFile | None
+    task: ShardTask
+    layout: Layout
     rejects: tuple[str, ...]
+    make_again: bool
     show: int
 
 
@@ -132,6 +124,7 @@ def check_dataset(
     """
     sha256 = _check_codec(directory, manifest)
     _check_files(directory, manifest, findings)
+    dataset = Dataset(directory, replace(manifest, splits={}))
     checks = []
     files = {file.name: file for file in inputs or ()}
     for split in splits:
@@ -143,14 +136,16 @@ def check_dataset(
             file = files.pop(shard.input, None)
             if inputs is not None and file is None:
                 findings.add(f"{shard.file} was made of {shard.input}, which is not in --input")
-            check = ShardCheck(
-                directory, layout, sha256, shard, index, len(shards), file, rejects[index],
-                findings.limit,
-            )  # fmt: skip
-            expected = _task(check).output_name(layout)
-            if shard.file != expected:
+            made_of = file or InputFile(shard.input, "text", name=shard.input)
+            task = ShardTask(made_of, index, len(shards))
+            if shard.file != (expected := task.output_name(layout)):
                 findings.add(f"shard {index} of split {split!r} is {shard.file!r}, not {expected}")
-            checks.append(check)
+            again = file is not None
+            checks.append(
+                ShardCheck(
+                    dataset, sha256, shard, task, layout, rejects[index], again, findings.limit
+                )
+            )
     for name in files:
         findings.add(f"the input {name} is in no shard")
     return checks
@@ -171,30 +166,17 @@ def _layout(manifest: Manifest, split: str, form: str) -> Layout:
         raise DatasetError(f"{MANIFEST_FILE} was edited or damaged: {error}") from error
 
 
-def _task(check: ShardCheck) -> ShardTask:
-    file = check.input or InputFile(check.shard.input, "text", name=check.shard.input)
-    return ShardTask(file, check.index, check.count)
-
-
 def _check_codec(directory: str, manifest: Manifest) -> str:
     """See that the codec is the manifest's; gives the sha256 of codec.json."""
-    place = storage.join(directory, CODEC_DIRECTORY)
+    dataset = Dataset(directory, manifest)
     try:
-        sha256 = storage.sha256(storage.join(place, CODEC_FILE))
-        description = json.loads(storage.read_text(storage.join(place, CODEC_FILE)))
-        for name, expected in description["assets"].items():
-            # Here as well as where the codec is loaded: this process may have it in memory.
-            if (found := storage.sha256(storage.join(place, name))) != expected:
-                raise DatasetError(
-                    f"{storage.join(place, name)} has sha256:{found[:12]}.., {CODEC_FILE} says "
-                    f"sha256:{expected[:12]}.. It is damaged or was replaced."
-                )
-        layout = _layout(manifest, "any", sinks.TFRECORD)
-        made = output.manifest_head(load_codec(place, sha256), layout, description)
-    except DatasetError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DatasetError(f"the codec in {place} cannot be used: {error}") from error
+        codec = dataset.codec()  # read anew, with its assets: this process may have it in memory
+        sha256 = storage.sha256(storage.join(dataset.codec_directory, CODEC_FILE))
+    except (OSError, ValueError) as error:
+        reason = f"the codec in {dataset.codec_directory} cannot be used: {error}"
+        raise DatasetError(reason) from error
+    layout = _layout(manifest, "any", sinks.TFRECORD)
+    made = output.manifest_head(codec, layout, manifest.codec)
     version = manifest.equalinfo_version
     if differs := manifest.made_alike(replace(made, equalinfo_version=version)):
         raise DatasetError(
@@ -258,35 +240,44 @@ def verify_shard(check: ShardCheck) -> ShardResult:
       OSError: a store that is not local could not be read.
     """
     findings = Findings(check.show)
-    shard, how = check.shard, "not looked at"
-    path = storage.join(check.directory, shard.file)
-    codec = load_codec(storage.join(check.directory, CODEC_DIRECTORY), check.codec_sha256)
+    dataset, shard, how = check.dataset, check.shard, "not looked at"
+    path = storage.join(dataset.directory, shard.file)
+    codec = load_codec(dataset.codec_directory, check.codec_sha256)
+    restorable = codec.lossless and check.layout.trim == "none"
     try:
         found = storage.sha256(path)
         if found != shard.sha256:
             findings.add(
                 f"it has sha256:{found[:12]}.., the manifest says sha256:{shard.sha256[:12]}.."
             )
-        if check.input is None:
-            _restore(check, codec, findings, None)
-            how = RESTORED if _restorable(check, codec) else NOT_RESTORABLE
+        if check.make_again:
+            how = _make_again(check, codec, found, restorable, findings)
+        elif restorable:
+            deque(dataset.restore_shard(shard, codec), maxlen=0)
+            how = RESTORED
         else:
-            how = _make_again(check, codec, found, findings)
+            for records in dataset.examples(shard):
+                _check_tokens(records, codec)
+            how = NOT_RESTORABLE
     except DamagedRecordsError as error:
-        reason = str(error).removeprefix(f"{shard.file}: ")
-        findings.add(f"{reason} What follows was not looked at.")
+        findings.add(f"{str(error).removeprefix(f'{path}: ')} What follows was not looked at.")
     except FileNotFoundError as error:
         findings.add(f"it cannot be read: {error}")
     return ShardResult(check.layout.split, shard.file, how, findings)
 
 
-def _restorable(check: ShardCheck, codec: Codec) -> bool:
-    return codec.lossless and check.layout.trim == "none"
+def _check_tokens(records: list[Record], codec: Codec) -> None:
+    try:
+        check_ids([record.targets for record in records], codec.vocab_size, EOS_ID)
+    except ValueError as error:
+        raise DamagedRecordsError(f"example {records[0].source}: {error}") from error
 
 
-def _make_again(check: ShardCheck, codec: Codec, found: str, findings: Findings) -> str:
+def _make_again(
+    check: ShardCheck, codec: Codec, found: str, restorable: bool, findings: Findings
+) -> str:
     """Compress the input again, and compare; gives how that was verified."""
-    task, layout = _task(check), check.layout
+    task, layout, shard = check.task, check.layout, check.shard
     rejects: list[str] = []
     with TemporaryDirectory() as directory:
         made = compress_shard(task, layout, codec, directory).shard
@@ -295,169 +286,35 @@ def _make_again(check: ShardCheck, codec: Codec, found: str, findings: Findings)
     # Not the reasons: other versions of the libraries say them in other words.
     if tuple(rejects) != check.rejects:
         findings.add(
-            f"of {check.shard.input} {rejects[:_SHOWN]} are rejected, the rejects file has "
+            f"of {shard.input} {rejects[:_SHOWN]} are rejected, the rejects file has "
             f"{list(check.rejects[:_SHOWN])}"
         )
     if found == made.sha256:
-        _compare_counts(check.shard, asdict(made), "compressed again, its input has", findings)
+        for name, value in asdict(made).items():
+            if name not in _OF_VERIFY and value != (said := getattr(shard, name)):
+                findings.add(
+                    f"compressed again, its input has {name}={value!r}, the manifest says {said!r}"
+                )
         return MADE_AGAIN
-    if not _restorable(check, codec):
+    if not restorable:
         findings.add("compressed again, its input gives other bytes")
         return MADE_AGAIN
-    before = findings.total
-    _restore(check, codec, findings, _source(task, layout))
-    if findings.total == before and not codec.library:
+    restored = check.dataset.restore_shard(shard, codec)
+    # Of a damaged input, the documents before the damage, as when it was compressed.
+    for number, both in enumerate(zip_longest(restored, CountedDocuments(task.file))):
+        if both[0] != both[1]:
+            findings.add(f"document {number} {_difference(*both)}")
+            return OTHER_BYTES
+    if not codec.library:
         findings.add("compressed again, its input gives other bytes, of the same text")
     return OTHER_BYTES
 
 
-def _source(task: ShardTask, layout: Layout) -> Iterator[Example]:
-    """The examples of an input file; of a damaged one, as when it was compressed."""
-    for batch in read_batches(task, layout, runs_model=False):
-        yield from batch.examples
-
-
-def _compare_counts(shard: Shard, found: Mapping[str, Any], who: str, findings: Findings) -> None:
-    for name, value in found.items():
-        if name not in _OF_VERIFY and value != (said := getattr(shard, name)):
-            findings.add(f"{who} {name}={value!r}, the manifest says {said!r}")
-
-
-def _restore(
-    check: ShardCheck, codec: Codec, findings: Findings, source: Iterator[Example] | None
-) -> None:
-    """Decode every record, compare it with its checksum and `source`, and count."""
-    shard = check.shard
-    counted = dict.fromkeys(("documents", "bytes", "examples", "records", "tokens"), 0)
-    counted["documents"] = shard.trimmed_documents
-    counted["bytes"] = shard.trimmed_bytes
-    examples = _examples(check, counted, findings)
-    while batch := list(islice(examples, BATCH_EXAMPLES)):
-        for example, symbols in zip(batch, _decode(check, codec, batch, findings), strict=True):
-            if symbols is not None:
-                _compare(example, symbols, findings)
-            if source is not None and symbols is not None:
-                _compare_source(example, symbols, next(source, None), findings)
-    if source is not None and (left := next(source, None)):
-        findings.add(f"the input's text from {left.source} on is not in it")
-    _compare_counts(shard, counted, "it has", findings)
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """An example as it is stored: its records, and where each is in the file."""
-
-    where: list[str]
-    records: list[Record]
-
-
-def _examples(check: ShardCheck, counted: dict[str, int], findings: Findings) -> Iterator[_Stored]:
-    """The examples of a shard whose numbers allow to decode them; what does not is a difference."""
-    layout, name = check.layout, check.shard.input
-    first = offset = documents = 0
-    for source, group in groupby(_records(check, findings), lambda item: item[1].source):
-        where, records = map(list, zip(*group, strict=True))
-        size = sum(record.num_symbols for record in records)
-        counted["examples"] += 1
-        counted["records"] += len(records)
-        counted["tokens"] += sum(len(record.targets) for record in records)
-        counted["bytes"] += sum(record.num_bytes for record in records)
-        ended = sum(record.num_documents for record in records)
-        counted["documents"] += ended
-        sizes = [len(record.targets) for record in records]
-        whole = [layout.sequence_length] * (len(sizes) - 1)
-        if (
-            [record.part for record in records] != list(range(len(records)))
-            or sizes[:-1] != whole
-            or not 0 < sizes[-1] <= layout.sequence_length
-            or not 0 < size <= layout.example_bytes
-            or min(min(record.num_bytes, record.num_documents) for record in records) < 0
-        ):
-            findings.add(f"{where[0]}: its example has parts or numbers that cannot be")
-            continue
-        if layout.trim == "none" and source != f"{name}:{first}:{offset}":
-            findings.add(
-                f"{where[0]}: expected {name}:{first}:{offset} here. Records are missing, doubled "
-                "or out of order; what follows was not looked at."
-            )
-            return
-        documents, offset = documents + ended, offset + size
-        if documents == layout.documents_per_sequence:
-            first, offset, documents = first + documents, 0, 0
-        yield _Stored(where, records)
-
-
-def _records(check: ShardCheck, findings: Findings) -> Iterator[tuple[str, Record]]:
-    """Each record and its place in the file."""
-    offset = 0
-    for number, data in enumerate(
-        read_shard(storage.join(check.directory, check.shard.file), check.shard.file)
-    ):
-        at = f" at byte {offset}" if check.layout.format == sinks.TFRECORD else ""
-        offset += len(data) + _FRAME_BYTES
-        try:
-            record = parse(data, f"record {number}{at}")
-        except DamagedRecordsError as error:
-            findings.add(str(error))
-            continue
-        yield f"record {number}{at} ({record.source}, part {record.part})", record
-
-
-def _decode(
-    check: ShardCheck, codec: Codec, examples: Sequence[_Stored], findings: Findings
-) -> list[Symbols | None]:
-    """The symbols of each; None where it cannot be restored, or does not decode: a difference."""
-    if not examples:
-        return []
-    ids = [np.concatenate([record.targets for record in one.records]) for one in examples]
-    sizes = [sum(record.num_symbols for record in one.records) for one in examples]
-    try:
-        if _restorable(check, codec):
-            return list(codec.decode(ids, sizes))
-        check_ids(ids, codec.vocab_size, EOS_ID)
-        return [None] * len(examples)
-    except ValueError as error:
-        if len(examples) == 1:
-            findings.add(f"{examples[0].where[0]}: its tokens do not decode: {error}")
-            return [None]
-        half = len(examples) // 2  # which one is it?
-        return [
-            *_decode(check, codec, examples[:half], findings),
-            *_decode(check, codec, examples[half:], findings),
-        ]
-
-
-def _compare(example: _Stored, symbols: Symbols, findings: Findings) -> None:
-    """See that each record decodes to the text that it was made of."""
-    start = 0
-    for where, record in zip(example.where, example.records, strict=True):
-        piece = symbols[start : start + record.num_symbols]
-        start += record.num_symbols
-        documents = int(np.count_nonzero(piece == EOS))
-        if (documents, symbols_checksum(piece)) != (record.num_documents, record.checksum):
-            findings.add(
-                f"{where}: it decodes to another text than its checksum {record.checksum:08x}, "
-                f"num_bytes={record.num_bytes} and num_documents={record.num_documents} say"
-            )
-
-
-def _compare_source(
-    example: _Stored, symbols: Symbols, expected: Example | None, findings: Findings
-) -> None:
-    where = example.where[0]
-    if expected is None or expected.source != example.records[0].source:
-        findings.add(f"{where}: the input has {expected and expected.source} in its place")
-        return
-    source = alphabet.from_bytes(expected.text)
-    size = min(len(symbols), len(source))
-    differs = symbols[:size] != source[:size]
-    if not np.any(differs) and len(symbols) == len(source):
-        return
-    at = int(np.argmax(differs)) if np.any(differs) else size
-    found, wanted = (
-        alphabet.to_bytes(text[at : at + _SNIPPET_SYMBOLS]) for text in (symbols, source)
-    )
-    findings.add(
-        f"{where}: from symbol {at} of its example on it decodes to {found!r}, the input has "
-        f"{wanted!r}"
-    )
+def _difference(found: bytes | None, wanted: bytes | None) -> str:
+    """Of a document that was restored, and that of the input; None: there is none."""
+    if found is None or wanted is None:
+        return f"is only in {'the input' if found is None else 'the shard'}"
+    shorter = min(len(found), len(wanted))
+    at = next((place for place in range(shorter) if found[place] != wanted[place]), shorter)
+    end = at + _SNIPPET_BYTES
+    return f"is {found[at:end]!r} from byte {at} on, the input has {wanted[at:end]!r}"

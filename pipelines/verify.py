@@ -15,8 +15,7 @@ from equalinfo.data import storage
 from equalinfo.data.inputs import InputError
 from equalinfo.data.manifest import Manifest, ManifestError, Shard
 from equalinfo.flags import Parser, add_flags, flag, flags_of
-from pipelines.executors.work import Executor, Work
-from pipelines.limits import JobFailedError
+from pipelines.executors.work import Executor, JobFailedError, Work
 from pipelines.options import (
     RENAMED,
     InputOptions,

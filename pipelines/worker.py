@@ -1,7 +1,6 @@
 """What a worker does with one shard, whoever runs it."""
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,8 +13,7 @@ from equalinfo import codecs
 from equalinfo.codecs.base import CODEC_FILE, Codec
 from equalinfo.data import storage
 from pipelines import coded, output
-from pipelines.executors.work import SpreadWork
-from pipelines.limits import JobFailedError
+from pipelines.executors.work import JobFailedError, SpreadWork
 from pipelines.output import Job
 from pipelines.resume import fingerprint, load_report, save_report
 from pipelines.shard import (
@@ -58,11 +56,12 @@ class Compress(SpreadWork[ShardTask, ShardReport]):
     def do(self, task: ShardTask) -> ShardReport:
         """Compress one input file, unless an earlier job has done so."""
         with _naming(task):
-            start = time.monotonic()
-            made_of, report = self._finished(task)
-            if report is None:
-                report = compress_shard(task, self.job.layout, self._codec(), self.job.directory)
-                save_report(self.job.directory, task, self.job.layout, report, made_of)
+            start, job = time.monotonic(), self.job
+            made_of = self._made_of(task)
+            if report := self._kept(task, made_of):
+                return report
+            report = compress_shard(task, job.layout, self._codec(), job.directory)
+            save_report(job.directory, task, job.layout, report, made_of)
             return _logged(report, time.monotonic() - start)
 
     def finish(self, results: Sequence[ShardReport]) -> None:
@@ -76,21 +75,20 @@ class Compress(SpreadWork[ShardTask, ShardReport]):
             **({"resumed_shards": 1} if result.kept else {}),
         }
 
-    def parts(self, task: ShardTask) -> Iterator[Part | ShardReport]:
+    def done(self, task: ShardTask) -> ShardReport | None:
+        """The report of a shard that an earlier job has finished."""
+        with _naming(task):
+            return self._kept(task, self._made_of(task))
+
+    def parts(self, task: ShardTask) -> Iterator[Part]:
         """The batches of an input file."""
         with _naming(task):
-            made_of, report = self._finished(task)
-            if report is not None:
-                yield _logged(report, 0)
-                return
-            model = self._codec().runs_model
+            made_of, model = self._made_of(task), self._codec().runs_model
             for batch in read_batches(task, self.job.layout, runs_model=model):
                 yield Part(task, made_of, batch)
 
-    def do_part(self, part: Part | ShardReport) -> Part | ShardReport:
+    def do_part(self, part: Part) -> Part:
         """Encode a batch."""
-        if isinstance(part, ShardReport):
-            return part
         assert isinstance(part.batch, Batch)
         layout, codec = self.job.layout, self._codec()
         name = part.task.output_name(layout)
@@ -117,22 +115,16 @@ class Compress(SpreadWork[ShardTask, ShardReport]):
             save_report(job.directory, task, job.layout, report, first.made_of)
             return _logged(report, time.monotonic() - start)
 
-    def is_result(self, part: Part | ShardReport) -> bool:
-        """True for the report of a shard that an earlier job has finished."""
-        return isinstance(part, ShardReport)
-
-    def key(self, part: Part | ShardReport) -> tuple[int, int]:
+    def key(self, part: Part) -> tuple[int, int]:
         """The shard's number, and the batch's."""
-        if isinstance(part, ShardReport):
-            return part.index, 0
         return part.task.index, part.batch.number
 
-    def _finished(self, task: ShardTask) -> tuple[str, ShardReport | None]:
-        """A shard's fingerprint, and its report where an earlier job has finished it."""
-        job = self.job
-        made_of = fingerprint(job.head, job.layout, job.codec_sha256, task)
-        report = load_report(job.directory, task, job.layout, made_of)
-        return made_of, None if report is None else replace(report, kept=True)
+    def _made_of(self, task: ShardTask) -> str:
+        return fingerprint(self.job.head, self.job.layout, self.job.codec_sha256, task)
+
+    def _kept(self, task: ShardTask, made_of: str) -> ShardReport | None:
+        report = load_report(self.job.directory, task, self.job.layout, made_of)
+        return report and _logged(replace(report, kept=True), 0)
 
     def _codec(self) -> Codec:
         return load_codec(self.job.codec_directory, self.job.codec_sha256)
@@ -182,11 +174,11 @@ def load_codec(directory: str, sha256: str) -> Codec:
 
 @lru_cache(maxsize=2)
 def _load_codec(directory: str, sha256: str) -> Codec:
-    with storage.local_copy(directory) as local:
-        found = storage.sha256(os.path.join(local, CODEC_FILE))
-        if found != sha256:
-            raise ValueError(
-                f"the codec in {directory} is sha256:{found[:12]}.., this job began with "
-                f"sha256:{sha256[:12]}..: another job writes to this directory. Run one at a time."
-            )
-        return codecs.load(local)
+    codec = codecs.load(directory)
+    found = storage.sha256(storage.join(directory, CODEC_FILE))
+    if found != sha256:
+        raise ValueError(
+            f"the codec in {directory} is sha256:{found[:12]}.., this job began with "
+            f"sha256:{sha256[:12]}..: another job writes to this directory. Run one at a time."
+        )
+    return codec

@@ -45,23 +45,6 @@ def target_counts(example: Mapping[str, Any], feature: str = "targets") -> dict[
     }
 
 
-def postprocess(
-    decoded: Any, example: Mapping[str, Any] | None = None, is_target: bool = False
-) -> Any:
-    """A SeqIO `postprocess_fn`: targets for the functions below; predictions pass as they are.
-
-    Only for tasks with other `metric_fns` of their own: SeqIO decodes every target first, which is
-    slow for neural codecs and impossible for `ac`. `LanguageModelScores` decodes nothing.
-    """
-    if not is_target:
-        return decoded
-    if example is None:
-        raise ValueError(
-            "postprocess of a target needs example=..., as SeqIO's Evaluator gives it."
-        )
-    return target_counts(example)
-
-
 def bits_per_byte(targets: Sequence[Mapping[str, int]], scores: Any) -> dict[str, float]:
     """Total code length over total bytes [paper 3.8], not a mean of means.
 
@@ -121,25 +104,6 @@ def language_model(targets: Sequence[Mapping[str, int]], scores: Any) -> dict[st
     if CORRECT_TOKENS in _split(targets, scores)[1]:
         values |= accuracy(targets, scores)
     return values
-
-
-def token_accuracy(target_ids: npt.ArrayLike, predicted_ids: npt.ArrayLike) -> float:
-    """Accuracy from ids: teacher-forced argmax ids, or a decoded prediction, against the targets.
-
-    Args:
-      target_ids: int[..., L], 0 is padding and not counted.
-      predicted_ids: int[..., L], the id predicted for each target.
-    """
-    target, predicted = np.asarray(target_ids), np.asarray(predicted_ids)
-    if target.shape != predicted.shape:
-        raise ValueError(
-            f"target_ids is {list(target.shape)}, predicted_ids is {list(predicted.shape)}: "
-            "they must be the same. Pad both to one length."
-        )
-    real = target != seqio.PAD_ID
-    if not real.any():
-        raise ValueError(f"target_ids {list(target.shape)} holds padding only. Is the split empty?")
-    return float((predicted == target)[real].mean())
 
 
 _FromFunction: Any = seqio.metrics.PassthroughLegacyMetric.from_metric_fn(language_model)

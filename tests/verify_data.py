@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -11,9 +12,10 @@ from equalinfo import codecs
 from equalinfo.alphabet import join
 from equalinfo.data.manifest import Manifest, ManifestError, Shard, Split
 from equalinfo.data.records import parse
+from equalinfo.data.text import Limits
 from equalinfo.m1.static import StaticModel
 from pipelines import output, worker
-from pipelines.limits import Limits
+from pipelines.output import Job
 from pipelines.shard import Layout, ShardTask
 from pipelines.sources import find
 from pipelines.verification import DatasetError, Findings, ShardCheck, check_dataset, verify_shard
@@ -46,13 +48,23 @@ def make_codec(name: str) -> codecs.Codec:
     return make[name]()
 
 
+def prepare(
+    out: Path, codec: codecs.Codec, layout: Layout, limits: Limits, tasks: Sequence[ShardTask]
+) -> Job:
+    """A directory ready for shards."""
+    with TemporaryDirectory() as saved:
+        codec.save(saved)
+        head = output.manifest_head(codec, layout, codecs.describe(saved))
+        return output.prepare(str(out), saved, head, layout, limits, tasks)
+
+
 def make_dataset(files: Sequence[Path], out: Path, codec: codecs.Codec, **layout: object) -> Path:
     """Compress without Beam."""
     found = find([str(file) for file in files])
     tasks = [ShardTask(file, index, len(found)) for index, file in enumerate(found)]
     limits = Limits(max_reject_fraction=0.5, allow_damaged_files=True)
     shape = replace(LAYOUT, **layout)  # type: ignore[arg-type]
-    job = output.prepare(str(out), codec, shape, limits, tasks)
+    job = prepare(out, codec, shape, limits, tasks)
     output.finish(job, [worker.Compress(job).do(task) for task in tasks])
     return out
 

@@ -30,7 +30,7 @@ from equalinfo.codecs.base import (
 )
 from equalinfo.coding import arithmetic
 from equalinfo.coding.bits import Bits, bits_to_tokens, check_token_bits, tokens_to_bits
-from equalinfo.coding.drive import decode_texts, encode_texts, lanes_for
+from equalinfo.coding.drive import decode_texts, encode_texts
 from equalinfo.frequencies import cumulative
 from equalinfo.m1.base import AC_PRECISION, MAX_PRECISION, FrequencyModel
 from equalinfo.m1.load import resolve_model
@@ -51,11 +51,6 @@ class _ArithmeticCodec(Codec):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_token_bits(self.token_bits)
-
-    @property
-    def lossless(self) -> bool:
-        """Always, given the lengths."""
-        return True
 
     @abstractmethod
     def _encode_bits(self, examples: list[Symbols]) -> list[tuple[Bits, Ends]]:
@@ -161,20 +156,15 @@ class AcCodec(_ArithmeticCodec):
         return neural(self.model)
 
     def _encode_bits(self, examples: list[Symbols]) -> list[tuple[Bits, Ends]]:
-        lanes = lanes_for(self.m1_context)
-        texts = encode_texts(
-            examples, self.model, context=self.m1_context, lanes=lanes, progress=self.progress
-        )
+        texts = encode_texts(examples, self.model, context=self.m1_context, progress=self.progress)
         return [(text.bits, text.settled) for text in texts]
 
     def _decode_bits(self, bits: list[Bits], lengths: list[int]) -> list[Symbols]:
-        lanes = lanes_for(self.m1_context)
         return decode_texts(
             bits,
             lengths,
             self.model,
             context=self.m1_context,
-            lanes=lanes,
             max_padding=self.token_bits - 1,
             progress=self.progress,
         )

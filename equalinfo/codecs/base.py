@@ -177,9 +177,9 @@ class Codec(ABC):
                 setattr(self, field.name, check_integer(field.name, value, lowest))
 
     @property
-    @abstractmethod
     def lossless(self) -> bool:
         """True where `decode` restores every example exactly, whatever its bytes."""
+        return True
 
     @property
     def m1(self) -> FrequencyModel | None:

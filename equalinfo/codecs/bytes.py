@@ -35,11 +35,6 @@ class BytesCodec(Codec):
         return ()
 
     @property
-    def lossless(self) -> bool:
-        """Always."""
-        return True
-
-    @property
     def tokens_per_unit(self) -> int:
         """One."""
         return 1

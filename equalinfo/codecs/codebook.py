@@ -57,11 +57,6 @@ class CodebookCodec(Codec):
         check_parse(self.parse, int(self.codebook.symbol_lengths.max()))
 
     @property
-    def lossless(self) -> bool:
-        """Always."""
-        return True
-
-    @property
     def token_bits(self) -> int:
         """N: bits that hold every code."""
         return self.codebook.window_bits

@@ -152,11 +152,6 @@ class EqualInfoCodec(WindowCodec):
             )
 
     @property
-    def lossless(self) -> bool:
-        """Always."""
-        return True
-
-    @property
     def m1(self) -> FrequencyModel | None:
         """See `Codec.m1`. Up to W = 20 M1 is compiled."""
         return None if self.model is None else neural(self.model)

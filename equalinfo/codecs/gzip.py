@@ -59,11 +59,6 @@ class GzipCodec(Codec):
         super().__post_init__()
         check_token_bits(self.token_bits)
 
-    @property
-    def lossless(self) -> bool:
-        """Always."""
-        return True
-
     def encode(self, examples: Sequence[Symbols]) -> list[Encoded]:
         """See `Codec.encode`."""
         encoded = []

@@ -23,7 +23,7 @@ from equalinfo.codecs.base import (
     option,
 )
 from equalinfo.coding.bits import check_widths, codes_to_tokens, tokens_to_codes
-from equalinfo.coding.drive import WindowCoder, decode_windows, encode_windows, lanes_for
+from equalinfo.coding.drive import WindowCoder, decode_windows, encode_windows
 from equalinfo.m1.base import FrequencyModel
 
 WindowCodes = Sequence[int] | npt.NDArray[np.integer]
@@ -87,7 +87,6 @@ class ModelWindows:
             self.model,
             self.coder,
             context=self.context,
-            lanes=lanes_for(self.context),
             reset_every=self.reset_every,
             progress=progress,
         )
@@ -108,7 +107,6 @@ class ModelWindows:
             self.model,
             self.coder,
             context=self.context,
-            lanes=lanes_for(self.context),
             reset_every=self.reset_every,
             allow_invalid=self.allow_invalid,
             progress=progress,

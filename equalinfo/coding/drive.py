@@ -23,7 +23,6 @@ from equalinfo.coding.intervals import Lanes, interval_of
 from equalinfo.coding.paper import PaperCode
 from equalinfo.m1.base import Frequencies, FrequencyModel, WholeTextModel
 
-DEFAULT_LANES = 1024
 _FEWEST_LANES, _MOST_LANES, _LANE_SYMBOLS = 24, 1024, 1 << 18
 
 WindowCoder = ExactCode | PaperCode
@@ -31,11 +30,6 @@ WindowCoder = ExactCode | PaperCode
 Flags = npt.NDArray[np.bool_]
 Progress = Callable[[int], object]
 Read = Callable[[Frequencies, Lanes, Lanes], tuple[Lanes, Lanes]]
-
-
-def lanes_for(context: int) -> int:
-    """Texts that a model runs at once: 24..1024, fewer where contexts take more memory."""
-    return max(_FEWEST_LANES, min(_MOST_LANES, _LANE_SYMBOLS // max(context, 1)))
 
 
 class WindowedText(NamedTuple):
@@ -77,7 +71,7 @@ def encode_windows(
     coder: WindowCoder,
     *,
     context: int,
-    lanes: int = DEFAULT_LANES,
+    lanes: int | None = None,
     reset_every: int = 1,
     progress: Progress | None = None,
 ) -> list[WindowedText]:
@@ -88,7 +82,7 @@ def encode_windows(
       model: M1.
       coder: the code; its precision must be the model's.
       context: symbols of left context M1 sees at most.
-      lanes: texts coded at the same time.
+      lanes: texts coded at the same time; None: as many as the memory of the contexts allows.
       reset_every: empty M1's context at every k-th window of a text; 0 for never [paper A.2].
         The coder restarts at every window whatever this is.
       progress: called with the number of symbols coded since the last call.
@@ -96,13 +90,13 @@ def encode_windows(
     Raises:
       ValueError: options that contradict each other, or a symbol above 256.
     """
-    _check(model, coder, lanes, reset_every)
+    _check(model, coder, reset_every)
     checked, text, starts = _joined(examples)
     ends = starts + [len(example) for example in checked]
     codes: list[list[int]] = [[] for _ in checked]
     sizes: list[list[int]] = [[] for _ in checked]
     jobs = iter(np.flatnonzero(ends > starts).tolist())
-    lanes = _enough(lanes, ends > starts)
+    lanes = _enough(lanes, context, int(np.count_nonzero(ends > starts)))
     encoder = coder.encoder(lanes)
     job, end = np.full(lanes, -1), np.zeros(lanes, np.int64)
     begin, cursor = np.zeros(lanes, np.int64), np.zeros(lanes, np.int64)
@@ -154,7 +148,7 @@ def decode_windows(
     coder: WindowCoder,
     *,
     context: int,
-    lanes: int = DEFAULT_LANES,
+    lanes: int | None = None,
     reset_every: int = 1,
     allow_invalid: bool = False,
     progress: Progress | None = None,
@@ -169,7 +163,7 @@ def decode_windows(
       model: as for `encode_windows`.
       coder: as for `encode_windows`.
       context: as for `encode_windows`.
-      lanes: windows read at the same time.
+      lanes: windows read at the same time; None: as for `encode_windows`.
       reset_every: as for `encode_windows`.
       allow_invalid: read a code that no text has as the longest text on the way to it, and mark it,
         instead of raising ValueError. The exact code has no such codes.
@@ -178,7 +172,7 @@ def decode_windows(
     Raises:
       ValueError: options that contradict each other; a code out of range; a code no text has.
     """
-    _check(model, coder, lanes, reset_every)
+    _check(model, coder, reset_every)
     lists = [[int(code) for code in text] for text in codes]
     for index, text in enumerate(lists):
         for window, code in enumerate(text):
@@ -220,7 +214,7 @@ def encode_texts(
     model: FrequencyModel,
     *,
     context: int,
-    lanes: int = DEFAULT_LANES,
+    lanes: int | None = None,
     progress: Progress | None = None,
 ) -> list[CodedText]:
     """Code texts, each on its own.
@@ -229,7 +223,7 @@ def encode_texts(
       examples: uint16[any] texts of symbols 0..256.
       model: M1.
       context: symbols of left context M1 sees at most.
-      lanes: texts coded at the same time.
+      lanes: texts coded at the same time; None: as for `encode_windows`.
       progress: called with the number of symbols coded since the last call.
 
     Raises:
@@ -262,7 +256,7 @@ def decode_texts(
     model: FrequencyModel,
     *,
     context: int,
-    lanes: int = DEFAULT_LANES,
+    lanes: int | None = None,
     progress: Progress | None = None,
     max_padding: int | None = None,
 ) -> list[Symbols]:
@@ -273,7 +267,7 @@ def decode_texts(
       lengths: symbols of each text, which its bits do not tell.
       model: M1.
       context: as for `encode_texts`.
-      lanes: texts read at the same time.
+      lanes: texts read at the same time; None: as for `encode_windows`.
       progress: called with the number of symbols read since the last call.
       max_padding: zeros that may follow a text's code; None: anything may, and bits that code no
         text of this length are read as some text.
@@ -285,7 +279,8 @@ def decode_texts(
         raise ValueError(f"{len(bits)} texts but {len(lengths)} lengths: expected one for each.")
     out = np.empty(sum(lengths), np.uint16)
     starts, sizes = np.empty(out.size, np.uint32), np.empty(out.size, np.uint32)
-    decoder = TextDecoder(max(1, min(lanes, len(bits))), model.precision)
+    lanes = _enough(lanes, context, len(bits))
+    decoder = TextDecoder(lanes, model.precision)
 
     def read(table: Frequencies, rows: Lanes, group: Lanes, places: Lanes) -> npt.NDArray[np.int32]:
         symbols = decoder.descend(table, rows, group)
@@ -360,12 +355,12 @@ def _read_alone(
     model: FrequencyModel,
     coder: WindowCoder,
     context: int,
-    lanes: int,
+    lanes: int | None,
     progress: Progress | None,
 ) -> list[tuple[list[int], bool]]:
     """Read codes that depend on nothing before them."""
     out: list[tuple[list[int], bool]] = [([], False)] * len(codes)
-    lanes = max(1, min(lanes, len(codes)))
+    lanes = _enough(lanes, context, len(codes))
     jobs = iter(range(len(codes)))
     decoder, run = coder.decoder(lanes), _Run(model, context, lanes)
     job: list[int] = [-1] * lanes
@@ -442,7 +437,7 @@ def _over_texts(
     lengths: Sequence[int],
     model: FrequencyModel,
     context: int,
-    lanes: int,
+    lanes: int | None,
     progress: Progress | None,
     begin: Callable[[int, int], None],
     read_at: Callable[[Frequencies, Lanes, Lanes, Lanes], npt.NDArray[np.int32]],
@@ -459,11 +454,9 @@ def _over_texts(
       read_at: called with (table uint32[any, 257], rows, lanes, places in all texts joined),
         int64[k] each; returns int32[k] symbols.
     """
-    if lanes < 1:
-        raise ValueError(f"lanes={lanes}: expected at least 1.")
     places = _places(lengths)
     jobs = (index for index, length in enumerate(lengths) if length)
-    lanes = _enough(lanes, np.array(lengths) > 0)
+    lanes = _enough(lanes, context, sum(length > 0 for length in lengths))
     place, end = np.zeros(lanes, np.int64), np.zeros(lanes, np.int64)
     run = _Run(model, context, lanes)
 
@@ -499,20 +492,20 @@ def _places(lengths: Sequence[int]) -> list[slice]:
     return [slice(end - length, end) for end, length in zip(ends, lengths, strict=True)]
 
 
-def _enough(lanes: int, jobs: Flags) -> int:
-    """No more lanes than jobs, and one at least."""
-    return max(1, min(lanes, int(np.count_nonzero(jobs))))
+def _enough(lanes: int | None, context: int, jobs: int) -> int:
+    """No more lanes than jobs, and one at least; None: fewer where contexts take more memory."""
+    if lanes is None:
+        lanes = max(_FEWEST_LANES, min(_MOST_LANES, _LANE_SYMBOLS // max(context, 1)))
+    return max(1, min(lanes, jobs))
 
 
-def _check(model: FrequencyModel, coder: WindowCoder, lanes: int, reset_every: int) -> None:
+def _check(model: FrequencyModel, coder: WindowCoder, reset_every: int) -> None:
     """Raise ValueError where options contradict each other; see `encode_windows`."""
     if coder.precision != model.precision:
         raise ValueError(
             f"the coder expects precision {coder.precision}, the model has {model.precision}. "
             "Make the coder with precision=model.precision."
         )
-    if lanes < 1:
-        raise ValueError(f"lanes={lanes}: expected at least 1.")
     if reset_every < 0:
         raise ValueError(f"reset_every={reset_every}: expected k >= 1, or 0 for never.")
     if reset_every != 1 and isinstance(coder, PaperCode) and coder.delay:

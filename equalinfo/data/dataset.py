@@ -3,14 +3,14 @@
 import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
 
 from equalinfo import codecs
 from equalinfo.alphabet import EOS, Symbols
-from equalinfo.codecs.base import Codec
+from equalinfo.codecs.base import Codec, LossyCodecError
 from equalinfo.data import storage
 from equalinfo.data.manifest import CODEC_DIRECTORY, MANIFEST_FILE, Manifest, ManifestError, Shard
 from equalinfo.data.records import Record, parse, symbols_checksum
@@ -129,21 +129,68 @@ class Dataset:
             )
         codec = self.codec()
         for shard in shards:
-            unfinished = b""
-            batch: list[list[Record]] = []
-            for _, records in groupby(self._read_shard(shard), key=lambda record: record.source):
-                batch.append(list(records))
-                if len(batch) == EXAMPLES_AT_ONCE:
-                    unfinished = yield from _documents(codec, batch, unfinished, allow_errors)
-                    batch = []
-            unfinished = yield from _documents(codec, batch, unfinished, allow_errors)
-            if unfinished and not codec.lossless:  # its EOS was decoded wrongly
-                yield unfinished
-            elif unfinished:
+            yield from self.restore_shard(shard, codec, allow_errors=allow_errors)
+
+    def restore_shard(
+        self, shard: Shard, codec: Codec, *, allow_errors: bool = False
+    ) -> Iterator[bytes]:
+        """The documents of one shard, decoded with the data set's codec; see `restore`."""
+        path = storage.join(self.directory, shard.file)
+        unfinished, examples = b"", self.examples(shard)
+        while batch := list(islice(examples, EXAMPLES_AT_ONCE)):
+            try:
+                unfinished = yield from _documents(codec, batch, unfinished, allow_errors)
+            except DamagedRecordsError as error:
+                raise DamagedRecordsError(f"{path}: {error}") from error
+        if unfinished and not codec.lossless:  # its EOS was decoded wrongly
+            yield unfinished
+        elif unfinished:
+            raise DamagedRecordsError(
+                f"{path}: its last document has no end ({len(unfinished)} bytes are left)."
+            )
+
+    def examples(self, shard: Shard) -> Iterator[list[Record]]:
+        """The records of each example of a shard, in order, lazily.
+
+        Raises:
+          DamagedRecordsError: a record is damaged, missing, doubled or out of order, or there are
+            not as many as the manifest counts.
+        """
+        manifest, path = self.manifest, storage.join(self.directory, shard.file)
+        first = offset = documents = 0  # of the sequence, in it
+        counted = {"examples": 0}
+        counted |= {"bytes": shard.trimmed_bytes, "documents": shard.trimmed_documents}
+        for source, of_example in groupby(self._read_shard(shard), lambda record: record.source):
+            records = list(of_example)
+            sizes = [len(record.targets) for record in records]
+            symbols = sum(record.num_symbols for record in records)
+            ended = sum(record.num_documents for record in records)
+            if (
+                [record.part for record in records] != list(range(len(records)))
+                or any(size != manifest.sequence_length for size in sizes[:-1])
+                or not 0 < sizes[-1] <= manifest.sequence_length
+                or not 0 < symbols <= manifest.example_bytes
+                or min(min(record.num_bytes, record.num_documents) for record in records) < 0
+            ):
                 raise DamagedRecordsError(
-                    f"{shard.file}: its last document has no end ({len(unfinished)} bytes are "
-                    "left)."
+                    f"{path}: example {source} has parts or numbers that cannot be."
                 )
+            due = f"{shard.input}:{first}:{offset}"
+            if manifest.trim == "none" and source != due:
+                raise DamagedRecordsError(
+                    f"{path}: example {source} comes where {due} was due. Records are "
+                    "missing, doubled or out of order."
+                )
+            documents, offset = documents + ended, offset + symbols
+            if documents == manifest.documents_per_sequence:
+                first, offset, documents = first + documents, 0, 0
+            counted["examples"] += 1
+            counted["bytes"] += symbols - ended
+            counted["documents"] += ended
+            yield records
+        for name, found in counted.items():
+            if found != (said := getattr(shard, name)):
+                raise DamagedRecordsError(f"{path}: {name}={found}, the manifest says {said}.")
 
     def _read_shard(self, shard: Shard) -> Iterator[Record]:
         path = storage.join(self.directory, shard.file)
@@ -155,7 +202,7 @@ class Dataset:
             yield record
         if (number, tokens) != (shard.records, shard.tokens):
             raise DamagedRecordsError(
-                f"{path} has {number} records with {tokens} tokens, the manifest says "
+                f"{path}: it has {number} records with {tokens} tokens, the manifest says "
                 f"{shard.records} with {shard.tokens}. The file is not the one the manifest "
                 "describes."
             )
@@ -165,13 +212,16 @@ def _documents(
     codec: Codec, batch: list[list[Record]], unfinished: bytes, allow_errors: bool
 ) -> Generator[bytes, None, bytes]:
     """Yield the documents that end in the examples of `batch`; return the start of the next one."""
-    if not batch:
-        return unfinished
-    decoded = codec.decode(
-        [np.concatenate([record.targets for record in records]) for records in batch],
-        [sum(record.num_symbols for record in records) for records in batch],
-        allow_errors=allow_errors,
-    )
+    ids = [np.concatenate([record.targets for record in records]) for records in batch]
+    lengths = [sum(record.num_symbols for record in records) for records in batch]
+    try:
+        decoded = codec.decode(ids, lengths, allow_errors=allow_errors)
+    except LossyCodecError:
+        raise
+    except ValueError as error:
+        raise DamagedRecordsError(
+            f"of the examples from {batch[0][0].source} on tokens do not decode: {error}"
+        ) from error
     for records, symbols in zip(batch, decoded, strict=True):
         if codec.lossless:
             _compare(records, symbols)

@@ -52,7 +52,7 @@ def read_records(file: BinaryIO, name: str) -> Iterator[bytes]:
     """The records of a TFRecord file in order, each checked against its checksum.
 
     Args:
-      file: opened for reading bytes, uncompressed.
+      file: opened for reading bytes, uncompressed and buffered.
       name: of the file, for errors.
 
     Raises:
@@ -60,7 +60,7 @@ def read_records(file: BinaryIO, name: str) -> Iterator[bytes]:
     """
     offset = 0
     number = 0
-    while header := _read(file, _LENGTH_AND_CRC.size):
+    while header := file.read(_LENGTH_AND_CRC.size):
         place = f"{name}: record {number} at byte {offset}"
         if len(header) < _LENGTH_AND_CRC.size:
             raise DamagedRecordsError(_cut_off(place, _LENGTH_AND_CRC.size, len(header)))
@@ -70,8 +70,8 @@ def read_records(file: BinaryIO, name: str) -> Iterator[bytes]:
                 f"{place}: the checksum of its length does not fit. "
                 "The file is damaged, compressed, or no TFRecord file."
             )
-        data = _read(file, length)
-        footer = _read(file, _CRC.size) if len(data) == length else b""
+        data = file.read(length)
+        footer = file.read(_CRC.size) if len(data) == length else b""
         if len(footer) < _CRC.size:
             read = len(data) + len(footer)
             raise DamagedRecordsError(_cut_off(place, length + _CRC.size, read))
@@ -83,19 +83,6 @@ def read_records(file: BinaryIO, name: str) -> Iterator[bytes]:
         yield data
         offset += _LENGTH_AND_CRC.size + length + _CRC.size
         number += 1
-
-
-def _read(file: BinaryIO, size: int) -> bytes:
-    """`size` bytes, fewer only at the end: a raw or remote file may give less at a time."""
-    data = file.read(size)
-    if len(data) == size or not data:
-        return data
-    parts = [data]
-    missing = size - len(data)
-    while missing and (data := file.read(missing)):
-        parts.append(data)
-        missing -= len(data)
-    return b"".join(parts)
 
 
 def _cut_off(place: str, expected: int, got: int) -> str:

@@ -18,8 +18,7 @@ from typing import Any
 
 from equalinfo.data import storage
 from equalinfo.flags import flag
-from pipelines.executors.work import Executor, Work
-from pipelines.limits import JobFailedError
+from pipelines.executors.work import Executor, JobFailedError, Work
 
 FN_API = "FnApiRunner"
 """Beam's runner on this machine that downloads nothing."""

@@ -10,8 +10,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from equalinfo.data import storage
-from pipelines.executors.work import SpreadWork, Work
-from pipelines.limits import JobFailedError
+from pipelines.executors.work import JobFailedError, SpreadWork, Work
 
 NAMESPACE = "equalinfo"
 
@@ -87,11 +86,10 @@ class _Parts(_WorkDoFn):
 
     def process(self, task: Any) -> Iterator[Any]:
         with self._telling():
-            for part in self._work.parts(task):
-                if self._work.is_result(part):
-                    yield beam.pvalue.TaggedOutput("results", self._counted(part))
-                else:
-                    yield part
+            if (done := self._work.done(task)) is not None:
+                yield beam.pvalue.TaggedOutput("results", self._counted(done))
+            else:
+                yield from self._work.parts(task)
 
 
 class _DoPart(_WorkDoFn):

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from equalinfo.flags import flag
-from pipelines.executors.work import Executor, Work
-from pipelines.limits import JobFailedError
+from pipelines.executors.work import Executor, JobFailedError, Work
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,7 @@ from typing import Any
 from equalinfo.data.options import positive
 from equalinfo.flags import flag
 from equalinfo.m1.frozen.threads import THREADS_VARIABLE, num_threads
-from pipelines.executors.work import Executor, SpreadWork, Work
-from pipelines.limits import JobFailedError
+from pipelines.executors.work import Executor, JobFailedError, SpreadWork, Work
 
 _AHEAD = 4
 """Parts, for each worker, that are done or being done before the first of them is taken."""
@@ -45,23 +44,28 @@ class Local(Executor):
     def run(self, work: Work[Any, Any], tasks: Sequence[Any], spread: bool = False) -> Any:
         """See `Executor.run`."""
         if spread and isinstance(work, SpreadWork):
-            results = list(_spread(work, tasks, self.workers))
+            results = _spread(work, tasks, self.workers)
         else:
             workers = min(self.workers, len(tasks))
             results = list(map_in_order(work.do, tasks, workers))
         return work.finish_all(results, len(tasks))
 
 
-def _spread(work: SpreadWork[Any, Any], tasks: Sequence[Any], workers: int) -> Iterator[Any]:
-    """The results of tasks in order; their parts are done by all workers."""
-    done = (part for task in tasks for part in work.parts(task))
-    parts = map_in_order(work.do_part, done, workers, ahead=_AHEAD * workers)
-    keys = lambda part: (work.key(part)[0], work.is_result(part))  # noqa: E731
-    for (_, is_result), group in groupby(parts, keys):
-        if is_result:
-            yield from group
-        else:
-            yield work.gather(group)
+def _spread(work: SpreadWork[Any, Any], tasks: Sequence[Any], workers: int) -> list[Any]:
+    """The results of tasks; their parts are done by all workers."""
+    results = []
+
+    def parts() -> Iterator[Any]:
+        for task in tasks:
+            if (done := work.done(task)) is not None:
+                results.append(done)
+            else:
+                yield from work.parts(task)
+
+    done_parts = map_in_order(work.do_part, parts(), workers, ahead=_AHEAD * workers)
+    for _, group in groupby(done_parts, lambda part: work.key(part)[0]):
+        results.append(work.gather(group))
+    return results
 
 
 def map_in_order(

@@ -4,10 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
-from pipelines.limits import JobFailedError
-
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+
+class JobFailedError(RuntimeError):
+    """The job cannot be finished as asked; says why."""
 
 
 class Work(ABC, Generic[Task, Result]):
@@ -56,8 +58,12 @@ class SpreadWork(Work[Task, Result]):
     """Work whose tasks can be cut into parts, so that many workers do one task."""
 
     @abstractmethod
+    def done(self, task: Task) -> Result | None:
+        """The result of a task that an earlier job has done; None: it is to be done."""
+
+    @abstractmethod
     def parts(self, task: Task) -> Iterator[Any]:
-        """What to spread; or, alone, the Result of a task that an earlier job has done."""
+        """What to spread."""
 
     @abstractmethod
     def do_part(self, part: Any) -> Any:
@@ -66,10 +72,6 @@ class SpreadWork(Work[Task, Result]):
     @abstractmethod
     def gather(self, parts: Iterable[Any]) -> Result:
         """Make the result of all parts of a task, in their order; takes one at a time."""
-
-    @abstractmethod
-    def is_result(self, part: Any) -> bool:
-        """True for a Result that `parts` gave in place of parts."""
 
     @abstractmethod
     def key(self, part: Any) -> tuple[int, int]:

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from equalinfo.coding import arithmetic, reference
+from equalinfo.coding import arithmetic
 from equalinfo.coding.drive import decode_texts, encode_texts
 from equalinfo.frequencies import cumulative, from_counts
 from models import HashModel
+from tests.coding import reference
 
 symbols_of = st.lists(st.integers(0, 256) | st.sampled_from([94, 256]), max_size=80)
 models = st.builds(

@@ -129,12 +129,6 @@ class _Trickle(io.RawIOBase):
         return self._data.read(min(size, 1))
 
 
-def test_short_reads_are_put_together() -> None:
-    data = [b"abc", b"", b"defgh"]
-    file = _Trickle(b"".join(map(frame, data)))
-    assert list(read_records(file, "file")) == data  # type: ignore[arg-type]
-
-
 @settings(deadline=None)
 @given(documents=st.lists(st.binary(max_size=9), min_size=1, max_size=5), data=st.data())
 def test_records_cover_every_symbol_once(documents: list[bytes], data: st.DataObject) -> None:

@@ -15,17 +15,19 @@ from equalinfo.alphabet import join
 from equalinfo.data import storage
 from equalinfo.data.dataset import Dataset
 from equalinfo.data.manifest import Manifest
+from equalinfo.data.text import Limits
 from equalinfo.data.tfrecord import DamagedRecordsError
 from equalinfo.m1.static import StaticModel
 from pipelines import compress, count, output
 from pipelines.compress import run
 from pipelines.executors import beam_graph
-from pipelines.limits import JobFailedError, Limits
+from pipelines.executors.work import JobFailedError
 from pipelines.options import parse_compress, parse_count
 from pipelines.output import OutputError
 from pipelines.shard import Layout, ShardTask
 from pipelines.sources import InputError, find
 from pipelines.worker import COUNTERS, Compress
+from verify_data import prepare
 
 WriteJson = Callable[[str, Sequence[str]], Path]
 
@@ -104,7 +106,7 @@ def test_counters(inputs: str, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     tasks = [ShardTask(file, index, 3) for index, file in enumerate(find([inputs]))]
     layout = Layout("train", 512, 10_240, 128, "none", False)
-    job = output.prepare(out, codecs.create("gzip"), layout, Limits(0, False), tasks)
+    job = prepare(Path(out), codecs.create("gzip"), layout, Limits(0, False), tasks)
     with beam.Pipeline(runner="apache_beam.runners.portability.fn_api_runner.FnApiRunner") as p:
         beam_graph.build(p, Compress(job), tasks, spread=False)
     metrics = p.result.metrics().query()["counters"]

@@ -7,7 +7,7 @@ import pytest
 
 from equalinfo.m1.static import StaticModel
 from pipelines import count
-from pipelines.limits import JobFailedError
+from pipelines.executors.work import JobFailedError
 from pipelines.options import parse_count
 
 

@@ -9,11 +9,13 @@ from equalinfo import codecs
 from equalinfo.data import storage
 from equalinfo.data.dataset import Dataset
 from equalinfo.data.manifest import Manifest
+from equalinfo.data.text import Limits
 from pipelines import output, worker
-from pipelines.limits import JobFailedError, Limits
+from pipelines.executors.work import JobFailedError
 from pipelines.output import Job
 from pipelines.shard import Layout, ShardReport, ShardTask, compress_shard
 from pipelines.sources import find
+from verify_data import prepare
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def _prepare(
     out: Path, tasks: list[ShardTask], split: str, method: str = "bytes", length: int = 512
 ) -> Job:
     layout = Layout(split, length, 10_240, 128, "none", False)
-    return output.prepare(str(out), codecs.create(method), layout, Limits(0.1, False), tasks)
+    return prepare(out, codecs.create(method), layout, Limits(0.1, False), tasks)
 
 
 def _work(job: Job, tasks: list[ShardTask]) -> list[ShardReport]:

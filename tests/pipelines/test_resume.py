@@ -13,7 +13,7 @@ import pytest
 from equalinfo.data.dataset import Dataset
 from pipelines import compress, shard, worker
 from pipelines.compress import run, run_share
-from pipelines.limits import JobFailedError
+from pipelines.executors.work import JobFailedError
 from pipelines.options import parse_compress
 
 TEXTS = [f"Document {number}: " + "some more words, ü, " * (number % 7) for number in range(300)]

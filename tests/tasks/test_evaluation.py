@@ -222,25 +222,6 @@ def test_a_diverged_model_shows() -> None:
     assert math.isnan(metrics.bits_per_byte(TARGETS, [float("nan"), -1.0])["bits_per_byte"])
 
 
-def test_token_accuracy_ignores_padding() -> None:
-    targets, predicted = [[5, 6, 0, 0], [7, 0, 0, 0]], [[5, 9, 0, 0], [7, 3, 0, 0]]
-    assert metrics.token_accuracy(targets, predicted) == pytest.approx(2 / 3)
-    with pytest.raises(ValueError, match=r"target_ids is \[2, 4\], predicted_ids is \[2\]"):
-        metrics.token_accuracy(targets, [1, 2])
-    with pytest.raises(ValueError, match="padding only"):
-        metrics.token_accuracy([0, 0], [0, 0])
-
-
 def test_a_task_without_byte_counts_is_an_error() -> None:
     with pytest.raises(ValueError, match="no num_bytes"):
         metrics.target_counts({"targets": [1, 2]})
-
-
-def test_postprocess_serves_other_tasks() -> None:
-    """With plain metric functions, as other people's tasks have them."""
-    example = {"targets": np.array([5, 6, 0]), "num_bytes": np.int64(7)}
-    assert metrics.postprocess("x", example=example, is_target=True) == {
-        "num_bytes": 7,
-        "num_tokens": 2,
-    }
-    assert metrics.postprocess("x", example=example, is_target=False) == "x"

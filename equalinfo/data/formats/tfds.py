@@ -6,11 +6,11 @@ In TFRecord, ArrayRecord or Parquet files, without a suffix: their data set says
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from equalinfo.data.array_record import read_array_records
 from equalinfo.data.formats import parquet
 from equalinfo.data.formats.lines import utf8_fault
 from equalinfo.data.inputs import DamagedInputError, InputFile, Reject
 from equalinfo.data.records import parse_example
+from equalinfo.data.shards import read_array_records
 from equalinfo.data.tfrecord import DamagedRecordsError, read_records
 
 _PARQUET_COLUMN = "data"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from pipelines.executors.local import map_in_order
-from pipelines.limits import JobFailedError
+from pipelines.executors.work import JobFailedError
 
 
 def _slowest_first(number: int) -> tuple[int, int]:
