@@ -19,7 +19,7 @@ from equalinfo.data import storage
 from equalinfo.data.inputs import DamagedInputError, InputError, InputFile
 from equalinfo.data.text import Limits, read
 from equalinfo.m1.static import StaticModel
-from pipelines.executors.work import JobFailedError, Work
+from pipelines.executors.work import JobFailedError, Work, naming
 from pipelines.options import CountOptions, parse_count
 
 _SHOWN = 10
@@ -73,10 +73,8 @@ class _Count(Work[InputFile, Counts]):
         return self.path
 
     def do(self, task: InputFile) -> Counts:
-        try:
+        with naming(task.name):
             return count_file(task)
-        except Exception as error:
-            raise JobFailedError(f"{task.name}: {type(error).__name__}: {error}") from error
 
     def finish(self, results: Sequence[Counts]) -> dict[str, Any]:
         return {

@@ -15,7 +15,7 @@ from equalinfo.data import storage
 from equalinfo.data.inputs import InputError
 from equalinfo.data.manifest import Manifest, ManifestError, Shard
 from equalinfo.flags import Parser, add_flags, flag, flags_of
-from pipelines.executors.work import Executor, JobFailedError, Work
+from pipelines.executors.work import Executor, JobFailedError, Work, naming
 from pipelines.options import (
     RENAMED,
     InputOptions,
@@ -35,10 +35,6 @@ from pipelines.verification import (
     check_dataset,
     verify_shard,
 )
-
-
-class UsageError(ValueError):
-    """An option that does not fit the dataset."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,11 +169,8 @@ class _Verify(Work[ShardCheck, ShardResult]):
         return self.path
 
     def do(self, task: ShardCheck) -> ShardResult:
-        try:
+        with naming(task.shard.file):
             return verify_shard(task)
-        except Exception as error:
-            reason = f"{task.shard.file}: {type(error).__name__}: {error}"
-            raise JobFailedError(reason) from error
 
     def finish(self, results: Sequence[ShardResult]) -> list[dict[str, Any]]:
         return [asdict(result) for result in results]
@@ -190,8 +183,7 @@ def run(options: VerifyOptions) -> Report:
     """Verify, and wait until it is done.
 
     Raises:
-      InputError: no such input.
-      UsageError: no such split.
+      InputError: no such input, or split.
       ManifestError: no manifest, or it is damaged.
       DatasetError: the shards cannot be looked at, or a worker failed.
     """
@@ -199,7 +191,7 @@ def run(options: VerifyOptions) -> Report:
     splits = tuple(dict.fromkeys(options.split or sorted(manifest.splits)))
     for split in splits:
         if split not in manifest.splits:
-            raise UsageError(f"--split={split}: the dataset has {sorted(manifest.splits)}.")
+            raise InputError(f"--split={split}: the dataset has {sorted(manifest.splits)}.")
     inputs = options.source.files() if options.source.input else None
     findings = Findings(options.show)
     checks = check_dataset(options.dataset, manifest, splits, inputs, findings)
@@ -223,7 +215,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse_verify(argv)
     try:
         report = run(options)
-    except (InputError, UsageError) as error:
+    except InputError as error:
         print(f"pipelines.verify: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
     except (ManifestError, DatasetError) as error:

@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
@@ -13,7 +12,7 @@ from equalinfo import codecs
 from equalinfo.codecs.base import CODEC_FILE, Codec
 from equalinfo.data import storage
 from pipelines import coded, output
-from pipelines.executors.work import JobFailedError, SpreadWork
+from pipelines.executors.work import SpreadWork, naming
 from pipelines.output import Job
 from pipelines.resume import fingerprint, load_report, save_report
 from pipelines.shard import (
@@ -55,7 +54,7 @@ class Compress(SpreadWork[ShardTask, ShardReport]):
 
     def do(self, task: ShardTask) -> ShardReport:
         """Compress one input file, unless an earlier job has done so."""
-        with _naming(task):
+        with naming(task.file.name):
             start, job = time.monotonic(), self.job
             made_of = self._made_of(task)
             if report := self._kept(task, made_of):
@@ -77,12 +76,12 @@ class Compress(SpreadWork[ShardTask, ShardReport]):
 
     def done(self, task: ShardTask) -> ShardReport | None:
         """The report of a shard that an earlier job has finished."""
-        with _naming(task):
+        with naming(task.file.name):
             return self._kept(task, self._made_of(task))
 
     def parts(self, task: ShardTask) -> Iterator[Part]:
         """The batches of an input file."""
-        with _naming(task):
+        with naming(task.file.name):
             made_of, model = self._made_of(task), self._codec().runs_model
             for batch in read_batches(task, self.job.layout, runs_model=model):
                 yield Part(task, made_of, batch)
@@ -93,7 +92,7 @@ class Compress(SpreadWork[ShardTask, ShardReport]):
         layout, codec = self.job.layout, self._codec()
         name = part.task.output_name(layout)
         with (
-            _naming(part.task),
+            naming(part.task.file.name),
             coded.counting(codec, self.job.directory, name, part.batch.number),
         ):
             return replace(part, batch=encode_batch(part.batch, layout, codec))
@@ -103,7 +102,7 @@ class Compress(SpreadWork[ShardTask, ShardReport]):
         remaining = iter(parts)
         first = next(remaining)
         task, job = first.task, self.job
-        with _naming(task):
+        with naming(task.file.name):
             start = time.monotonic()
 
             def encoded() -> Iterator[EncodedBatch]:
@@ -128,18 +127,6 @@ class Compress(SpreadWork[ShardTask, ShardReport]):
 
     def _codec(self) -> Codec:
         return load_codec(self.job.codec_directory, self.job.codec_sha256)
-
-
-@contextmanager
-def _naming(task: ShardTask) -> Iterator[None]:
-    """Say of which input an error is."""
-    try:
-        yield
-    except JobFailedError:
-        raise
-    except Exception as error:
-        reason = f"{task.file.name}: {type(error).__name__}: {error}"
-        raise JobFailedError(reason) from error
 
 
 def _logged(report: ShardReport, seconds: float) -> ShardReport:

@@ -135,9 +135,8 @@ def task_name(manifest: Manifest, prefix: str = "") -> str:
     Options that differ from the paper's main setting follow: `delay`, `reset2`, `noreset`,
     `noheader`, `trimmed`.
     """
-    codec = codec_of(manifest.method)
     parts = [prefix, manifest.method] if prefix else [manifest.method]
-    parts += codec.name_parts(manifest.codec["options"], manifest.token_bits, manifest.vocab_size)
+    parts += codec_of(manifest.method).name_parts(manifest)
     if manifest.trim == "paper":
         parts.append("trimmed")
     return "_".join(parts)

@@ -153,7 +153,7 @@ class CodecVocabulary(seqio.Vocabulary):
             raise ValueError(
                 f"method {self.method!r} cannot decode ids alone: it needs the number of symbols "
                 "of each example. Use equalinfo.codecs.load(DIR).decode(ids, lengths), or "
-                "equalinfo.Dataset.restore for a whole data set."
+                "equalinfo.Dataset.open(DIR).restore(SPLIT) for a whole data set."
             )
         codec, array = self.codec, np.asarray(ids).reshape(-1)
         lowest = EOS_ID if self._kind.eos_is_id else ID_OFFSET

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from equalinfo.alphabet import Symbols, as_symbols
 from equalinfo.data import storage
+from equalinfo.data.manifest import Manifest
 from equalinfo.ids import EOS_ID as EOS_ID
 from equalinfo.ids import ID_OFFSET as ID_OFFSET
 from equalinfo.ids import PAD_ID as PAD_ID
@@ -154,17 +155,9 @@ class Codec(ABC):
         return [cls.method, dict(options), dict(assets)]
 
     @classmethod
-    def name_parts(
-        cls, options: Mapping[str, Any], token_bits: int, vocab_size: int
-    ) -> tuple[str, ...]:
-        """What tells data sets of the method apart in the name of a task, such as b16 and v65k.
-
-        Args:
-          options: `options()`.
-          token_bits: N.
-          vocab_size: ids, the special ones among them.
-        """
-        return (size_in_name(1 << token_bits),)
+    def name_parts(cls, manifest: Manifest) -> tuple[str, ...]:
+        """What tells data sets of the method apart in the name of a task, such as b16 and v65k."""
+        return (size_in_name(1 << manifest.token_bits),)
 
     def __post_init__(self) -> None:
         """Make integers plain ones, which JSON can hold; a ValueError names the option."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import EOS, EOS_BYTE, NUM_SYMBOLS, Symbols
-from equalinfo.codecs.base import Ends, Ids, check_examples, check_ids
+from equalinfo.codecs.base import Encoded, Ends, Ids, check_examples, check_ids
 
 T = TypeVar("T", bound=np.generic)
 
@@ -54,6 +54,37 @@ def join_examples(examples: Sequence[Symbols]) -> tuple[Symbols, Ends]:
     if len(symbols) and int(symbols.max()) >= NUM_SYMBOLS:
         check_examples([*examples, symbols])  # raises: at the example, by its place
     return symbols, ends
+
+
+class JoinedTokens(list[Encoded]):
+    """Examples as tokens, each a view of two arrays.
+
+    Attributes:
+      ids: int32[tokens] of all examples.
+      ends: int64[tokens], symbols of its example complete after each token.
+      id_ends: int64[examples], where the tokens of each end.
+    """
+
+    def __init__(self, ids: Ids, ends: Ends, id_ends: Ends, *, windows: bool) -> None:
+        """Take the arrays; with `windows` each token is one."""
+        self.ids, self.ends, self.id_ends = ids, ends, id_ends
+        of_each = zip(parts(ids, id_ends), parts(ends, id_ends), strict=True)
+        super().__init__(Encoded(some, read, len(some) * windows) for some, read in of_each)
+
+    @classmethod
+    def of(cls, encoded: Sequence[Encoded]) -> "JoinedTokens":
+        """What a codec gave, joined where it is not.
+
+        Raises:
+          ValueError: an example has not one end for each token.
+        """
+        if isinstance(encoded, cls):
+            return encoded
+        ids, id_ends = _join(np.int32, [one.ids for one in encoded])
+        ends, end_ends = _join(np.int64, [one.ends for one in encoded])
+        if not np.array_equal(id_ends, end_ends):
+            raise ValueError("the codec is at fault: an example has not one end for each token.")
+        return cls(ids, ends, id_ends, windows=False)
 
 
 def join_ids(ids: Sequence[Ids], vocab_size: int, lowest: int) -> tuple[Ids, Ends]:

@@ -1,8 +1,8 @@
 """Method `bytes`: one token a byte, as ByT5 [paper 2, 3.1]: the baseline, no compression."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from equalinfo.codecs.base import (
     Ids,
 )
 from equalinfo.codecs.batch import join_examples, join_ids, parts
+from equalinfo.data.manifest import Manifest
 
 
 @dataclass(kw_only=True, eq=False)
@@ -28,9 +29,7 @@ class BytesCodec(Codec):
     beginnings_decode: ClassVar[bool] = True
 
     @classmethod
-    def name_parts(
-        cls, options: Mapping[str, Any], token_bits: int, vocab_size: int
-    ) -> tuple[str, ...]:
+    def name_parts(cls, manifest: Manifest) -> tuple[str, ...]:
         """None: there is one such vocabulary."""
         return ()
 

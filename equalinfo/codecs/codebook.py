@@ -18,7 +18,8 @@ from equalinfo.codecs.base import (
     option,
     size_in_name,
 )
-from equalinfo.codecs.batch import join_examples, join_ids, parts
+from equalinfo.codecs.batch import JoinedTokens, join_examples, join_ids, parts
+from equalinfo.data.manifest import Manifest
 from equalinfo.ids import ID_OFFSET
 from equalinfo.tokenizer import Tokenizer
 
@@ -44,11 +45,9 @@ class CodebookCodec(Codec):
         return meaning_of_tokens(assets, options["parse"])
 
     @classmethod
-    def name_parts(
-        cls, options: Mapping[str, Any], token_bits: int, vocab_size: int
-    ) -> tuple[str, ...]:
+    def name_parts(cls, manifest: Manifest) -> tuple[str, ...]:
         """The codes, which need not be a power of two."""
-        return (size_in_name(options["num_codes"]),)
+        return (size_in_name(manifest.codec["options"]["num_codes"]),)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -108,10 +107,7 @@ def encode_tokens(
       windows: whether each code is a window.
     """
     ids, read, id_ends = book.encode_texts(*join_examples(examples), ID_OFFSET, parse)
-    return [
-        Encoded(ids_of_one, read_of_one, len(ids_of_one) if windows else 0)
-        for ids_of_one, read_of_one in zip(parts(ids, id_ends), parts(read, id_ends), strict=True)
-    ]
+    return JoinedTokens(ids, read, id_ends, windows=windows)
 
 
 def decode_tokens(book: Codebook, ids: Sequence[Ids]) -> list[Symbols]:

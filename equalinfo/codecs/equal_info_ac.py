@@ -6,13 +6,13 @@ decoder, which takes the longest text of that code, reads one symbol too many. "
 hands such symbols to the next window and is exact.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from equalinfo.codecs.base import M1_ASSET, M1_CONTEXT_HELP, M1_HELP, m1_facts, neural, option
 from equalinfo.codecs.windows import ModelWindows, WindowCodec
 from equalinfo.coding.paper import PaperCode
+from equalinfo.data.manifest import Manifest
 from equalinfo.m1.base import AC_PRECISION, FrequencyModel
 from equalinfo.m1.load import resolve_model
 
@@ -51,12 +51,11 @@ class EqualInfoAcCodec(WindowCodec):
     precision: int = option(None)
 
     @classmethod
-    def name_parts(
-        cls, options: Mapping[str, Any], token_bits: int, vocab_size: int
-    ) -> tuple[str, ...]:
+    def name_parts(cls, manifest: Manifest) -> tuple[str, ...]:
+        options = manifest.codec["options"]
         reset = options.get("m1_reset", 1)
         return (
-            *super().name_parts(options, token_bits, vocab_size),
+            *super().name_parts(manifest),
             *(["delay"] if options.get("delay") else []),
             *([] if reset == 1 else [f"reset{reset}" if reset else "noreset"]),
         )

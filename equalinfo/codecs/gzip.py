@@ -5,9 +5,9 @@ version may compress to other bytes.
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from equalinfo.codecs.base import (
     option,
 )
 from equalinfo.coding.bits import bits_to_tokens, check_token_bits, tokens_to_bits
+from equalinfo.data.manifest import Manifest
 
 _HEADER_BYTES, _FOOTER_BYTES = 2, 4
 
@@ -49,11 +50,10 @@ class GzipCodec(Codec):
     )
 
     @classmethod
-    def name_parts(
-        cls, options: Mapping[str, Any], token_bits: int, vocab_size: int
-    ) -> tuple[str, ...]:
-        parts = super().name_parts(options, token_bits, vocab_size)
-        return parts if options.get("header", True) else (*parts, "noheader")
+    def name_parts(cls, manifest: Manifest) -> tuple[str, ...]:
+        parts = super().name_parts(manifest)
+        plain = manifest.codec["options"].get("header", True)
+        return parts if plain else (*parts, "noheader")
 
     def __post_init__(self) -> None:
         super().__post_init__()

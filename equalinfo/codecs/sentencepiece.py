@@ -9,7 +9,7 @@ written in byte pieces.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -30,6 +30,7 @@ from equalinfo.codecs.base import (
     size_in_name,
 )
 from equalinfo.data import storage
+from equalinfo.data.manifest import Manifest
 
 ASSET = "sentencepiece.model"
 _SPACE = "\u2581"
@@ -92,11 +93,9 @@ class SentencePieceCodec(Codec):
     model: ModelFile = option(asset=ASSET, flag="sentencepiece", help=".model file")
 
     @classmethod
-    def name_parts(
-        cls, options: Mapping[str, Any], token_bits: int, vocab_size: int
-    ) -> tuple[str, ...]:
+    def name_parts(cls, manifest: Manifest) -> tuple[str, ...]:
         """The pieces."""
-        return (size_in_name(vocab_size),)
+        return (size_in_name(manifest.vocab_size),)
 
     def __post_init__(self) -> None:
         super().__post_init__()

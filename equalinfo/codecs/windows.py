@@ -24,6 +24,7 @@ from equalinfo.codecs.base import (
 )
 from equalinfo.coding.bits import check_widths, codes_to_tokens, tokens_to_codes
 from equalinfo.coding.drive import WindowCoder, decode_windows, encode_windows
+from equalinfo.data.manifest import Manifest
 from equalinfo.m1.base import FrequencyModel
 
 WindowCodes = Sequence[int] | npt.NDArray[np.integer]
@@ -155,12 +156,10 @@ class WindowCodec(Codec):
         return None if window % token else int(window // token)
 
     @classmethod
-    def name_parts(
-        cls, options: Mapping[str, Any], token_bits: int, vocab_size: int
-    ) -> tuple[str, ...]:
+    def name_parts(cls, manifest: Manifest) -> tuple[str, ...]:
         """W before the vocabulary."""
-        parts = super().name_parts(options, token_bits, vocab_size)
-        return (f"b{options['window_bits']}", *parts)
+        parts = super().name_parts(manifest)
+        return (f"b{manifest.codec['options']['window_bits']}", *parts)
 
     def _use(self, windows: Windows) -> None:
         """Code with these, once the options are known."""

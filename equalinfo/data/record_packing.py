@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.codecs.base import Encoded
-from equalinfo.codecs.batch import Joined
+from equalinfo.codecs.batch import Joined, JoinedTokens
 from equalinfo.data.records import FEATURES
 from equalinfo.jit import njit
 
@@ -68,39 +68,35 @@ def pack_records(
     Raises:
       ValueError: `ends` does not cover an example exactly.
     """
-    for tokens, symbols, source in zip(encoded, examples, sources, strict=True):
-        covered = int(tokens.ends[-1]) if len(tokens.ends) else 0
-        if len(tokens.ids) != len(tokens.ends) or covered != len(symbols):
-            raise ValueError(
-                f"example {source}: {len(tokens.ids)} tokens with {len(tokens.ends)} ends cover "
-                f"{covered} of {len(symbols)} symbols. The codec is at fault: its tokens must "
-                "cover all of it."
-            )
-    sizes = np.array([len(tokens.ids) for tokens in encoded], np.int64)
+    tokens = JoinedTokens.of(encoded)
+    sizes = np.diff(tokens.id_ends, prepend=0)
+    lengths = np.diff(examples.ends, prepend=0)
+    covered = np.zeros(len(sizes), np.int64)
+    covered[sizes > 0] = tokens.ends[tokens.id_ends[sizes > 0] - 1]
+    for wrong in np.flatnonzero(covered != lengths):
+        raise ValueError(
+            f"example {sources[wrong]}: {sizes[wrong]} tokens cover {covered[wrong]} of "
+            f"{lengths[wrong]} symbols. The codec is at fault: its tokens must cover all of it."
+        )
     parts = -(-sizes // max_tokens)
     if max_parts is not None:
         parts = np.minimum(parts, max_parts)
     example = np.repeat(np.arange(len(sizes)), parts)
     part = np.arange(len(example)) - np.repeat(np.cumsum(parts) - parts, parts)
-    ids = np.concatenate([np.empty(0, np.int32), *(tokens.ids for tokens in encoded)])
-    first = (np.cumsum(sizes) - sizes)[example] + part * max_tokens
+    first = (tokens.id_ends - sizes)[example] + part * max_tokens
     num_tokens = np.minimum(max_tokens, sizes[example] - part * max_tokens)
     # Symbols of an example complete after a record; those before it are complete where it starts.
-    ends = [
-        np.concatenate([one.ends[max_tokens - 1 : -1 : max_tokens], one.ends[-1:]])[:number]
-        for one, number in zip(encoded, parts, strict=True)
-    ]
-    end = np.concatenate([np.empty(0, np.int64), *ends])
-    start = np.where(part > 0, np.concatenate([[0], end])[:-1], 0)
-    text, begin = examples.text, np.concatenate([np.zeros(1, np.int64), examples.ends])[example]
-    start, end = begin + start, begin + end
+    begin = (examples.ends - lengths)[example]
+    end = begin + tokens.ends[first + num_tokens - 1]
+    start = np.where(part > 0, np.concatenate([[0], end])[:-1], begin)
+    text = examples.text
     documents = np.searchsorted(examples.eos, end) - np.searchsorted(examples.eos, start)
     pieces = zip(start.tolist(), end.tolist(), strict=True)
     checksums = np.array([google_crc32c.value(text[a:b]) for a, b in pieces], np.int64)
     names = [source.encode("utf-8") for source in sources]
     name_ends = np.cumsum([len(name) for name in names], dtype=np.int64)
     data, data_ends = _serialize(
-        ids,
+        tokens.ids,
         first,
         num_tokens,
         np.stack([checksums, end - start - documents, documents, part]),

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Generic, TypeVar
 
 Task = TypeVar("Task")
@@ -10,6 +11,17 @@ Result = TypeVar("Result")
 
 class JobFailedError(RuntimeError):
     """The job cannot be finished as asked; says why."""
+
+
+@contextmanager
+def naming(file: str) -> Iterator[None]:
+    """Turn an error into a JobFailedError that says of which file it is."""
+    try:
+        yield
+    except JobFailedError:
+        raise
+    except Exception as error:
+        raise JobFailedError(f"{file}: {type(error).__name__}: {error}") from error
 
 
 class Work(ABC, Generic[Task, Result]):

@@ -73,5 +73,5 @@ def test_the_longest_numbers_fit() -> None:
 
 def test_ends_that_do_not_cover_the_example() -> None:
     encoded = Encoded(np.array([3, 4], np.int32), np.array([1, 2]), 2)
-    with pytest.raises(ValueError, match=r"example f:0:0: 2 tokens with 2 ends cover 2 of 3"):
+    with pytest.raises(ValueError, match=r"example f:0:0: 2 tokens cover 2 of 3"):
         pack_records([encoded], Joined([b"abc"]), ["f:0:0"], 512)
