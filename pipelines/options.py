@@ -62,7 +62,7 @@ class InputOptions:
         """
         files = sources.find(
             self.input,
-            field=self.text.field,
+            field=self.text.text_field,
             split=self.tfds_split or split,
             data_dir=self.data_dir,
             limit=self.text.limit,

@@ -6,77 +6,12 @@ from dataclasses import dataclass, replace
 
 from equalinfo.data.find import find, limited
 from equalinfo.data.inputs import InputFile
-from equalinfo.data.text import DEFAULT_LIMITS, Documents, Limits, peek
+from equalinfo.data.text import Documents, Limits, peek
+from equalinfo.flags import add_flags, flag, flags_of
 
 SUFFIXES = (
     ".json, .jsonl, .ndjson or .txt (a document a line), also .gz, .zst, .bz2 or .xz; .parquet"
 )
-
-
-@dataclass(frozen=True)
-class TextOptions:
-    """How text is read.
-
-    Attributes:
-      field: field or column of the text.
-      limit: documents at most; None: all.
-      limits: of what cannot be used.
-    """
-
-    field: str = "text"
-    limit: int | None = None
-    limits: Limits = DEFAULT_LIMITS
-
-    @classmethod
-    def of(cls, arguments: argparse.Namespace) -> "TextOptions":
-        """What `add_text_options` has parsed."""
-        limits = Limits(arguments.max_reject_fraction, arguments.allow_damaged_files)
-        return cls(arguments.text_field, arguments.limit, limits)
-
-    @property
-    def most_rejects(self) -> float:
-        """Of the first documents of a file: see `InputFile`."""
-        return max(InputFile.most_rejects, self.limits.max_reject_fraction)
-
-    def documents(
-        self, patterns: Sequence[str], option: str = "the text", *, progress: bool = False
-    ) -> Documents:
-        """The documents of files.
-
-        Args:
-          patterns: names and globs.
-          option: what they were given with, for errors.
-          progress: draw a bar over the files.
-
-        Raises:
-          InputError: see `find` and `peek`.
-        """
-        files = limited(find(patterns, self.field, option=option), self.limit)
-        files = [replace(file, most_rejects=self.most_rejects) for file in files]
-        peek(files)
-        return Documents(files, self.limits, progress=progress)
-
-
-def add_text_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of all commands that read text, but for the files themselves."""
-    add = parser.add_argument
-    add(
-        "--text_field",
-        default="text",
-        help="field or column of the text, a.b inside another (default: %(default)s)",
-    )
-    add("--limit", type=positive, metavar="N", help="at most N documents, for a trial")
-    add(
-        "--max_reject_fraction",
-        type=fraction,
-        default=Limits.max_reject_fraction,
-        help="fail if more of the documents are bad (default: %(default)s)",
-    )
-    add(
-        "--allow_damaged_files",
-        action="store_true",
-        help="keep the documents before the damage in files that break off, instead of failing",
-    )
 
 
 def positive(text: str) -> int:
@@ -91,3 +26,58 @@ def fraction(text: str) -> float:
     if not 0 <= (value := float(text)) <= 1:
         raise argparse.ArgumentTypeError(f"{value} is not in 0..1")
     return value
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """How text is read."""
+
+    text_field: str = flag("text", help="field or column of the text, a.b inside another")
+    limit: int | None = flag(
+        None, type=positive, metavar="N", help="at most N documents, for a trial"
+    )
+    max_reject_fraction: float = flag(
+        Limits.max_reject_fraction, type=fraction, help="fail if more of the documents are bad"
+    )
+    allow_damaged_files: bool = flag(
+        False,
+        help="keep the documents before the damage in files that break off, instead of failing",
+    )
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> "TextOptions":
+        """What `add_text_options` has parsed."""
+        return cls(**flags_of(cls, arguments))
+
+    @property
+    def limits(self) -> Limits:
+        """Of what cannot be used."""
+        return Limits(self.max_reject_fraction, self.allow_damaged_files)
+
+    @property
+    def most_rejects(self) -> float:
+        """Of the first documents of a file: see `InputFile`."""
+        return max(InputFile.most_rejects, self.max_reject_fraction)
+
+    def documents(
+        self, patterns: Sequence[str], option: str = "the text", *, progress: bool = False
+    ) -> Documents:
+        """The documents of files.
+
+        Args:
+          patterns: names and globs.
+          option: what they were given with, for errors.
+          progress: draw a bar over the files.
+
+        Raises:
+          InputError: see `find` and `peek`.
+        """
+        files = limited(find(patterns, self.text_field, option=option), self.limit)
+        files = [replace(file, most_rejects=self.most_rejects) for file in files]
+        peek(files)
+        return Documents(files, self.limits, progress=progress)
+
+
+def add_text_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of all commands that read text, but for the files themselves."""
+    add_flags(parser, TextOptions)
