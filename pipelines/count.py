@@ -78,7 +78,7 @@ class _Count(Work[InputFile, Counts]):
 
     def finish(self, results: Sequence[Counts]) -> dict[str, Any]:
         return {
-            "symbols": sum(each.symbols for each in results).tolist(),
+            "symbols": np.sum([each.symbols for each in results], axis=0).tolist(),
             "rejected": sum(each.rejected for each in results),
             "rejects": sorted(reject for each in results for reject in each.rejects)[:_SHOWN],
             "damages": sorted(damage for each in results for damage in each.damages),

@@ -73,7 +73,7 @@ def pack_records(
     lengths = np.diff(examples.ends, prepend=0)
     covered = np.zeros(len(sizes), np.int64)
     covered[sizes > 0] = tokens.ends[tokens.id_ends[sizes > 0] - 1]
-    for wrong in np.flatnonzero(covered != lengths):
+    for wrong in np.flatnonzero(covered != lengths).tolist():
         raise ValueError(
             f"example {sources[wrong]}: {sizes[wrong]} tokens cover {covered[wrong]} of "
             f"{lengths[wrong]} symbols. The codec is at fault: its tokens must cover all of it."
