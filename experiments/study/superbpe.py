@@ -6,6 +6,7 @@ No library at hand goes on from given merges, so that half is here. Both are use
 `tokenizers`.
 """
 
+import heapq
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +17,8 @@ import numpy.typing as npt
 from equalinfo.jit import njit
 
 _BORDER = -1  # between documents
-_MOST_CODES = 1 << 14  # counts of all pairs: int32[V, V]
+_SPACE = "Ġ"  # in the alphabet of byte-level BPE
+_MOST_CODES = 1 << 15  # counts of all pairs: int32[V, V], 4 GiB
 
 
 def train(
@@ -67,33 +69,74 @@ def _superwords(bpe: Any, texts: Sequence[str], codes: int, max_words: int) -> A
 
     merges = [tuple(pair) for pair in json.loads(bpe.to_str())["model"]["merges"]]
     vocabulary: dict[str, int] = bpe.get_vocab()
-    names = sorted(vocabulary, key=lambda name: vocabulary[name])
     border = np.array([_BORDER], np.int32)
     pieces = [border]
     for encoded in bpe.encode_batch_fast(texts, add_special_tokens=False):
         pieces += [np.array(encoded.ids, np.int32), border]
-    tokens = np.concatenate(pieces)
-    # "Ġ" is the space, in the alphabet of byte-level BPE.
+    merges += _merge_pairs(np.concatenate(pieces), vocabulary, codes, max_words)
+    return models.BPE(vocab=vocabulary, merges=merges)
+
+
+def _merge_pairs(
+    tokens: npt.NDArray[np.int32], vocabulary: dict[str, int], codes: int, max_words: int
+) -> list[tuple[str, str]]:
+    """Merge the most frequent pair, of equal ones that of the lowest ids, until V is reached.
+
+    Args:
+      tokens: documents, `_BORDER` before each and behind the last; overwritten.
+      vocabulary: name -> id 0, 1, ..; gets the new ones.
+      codes: V.
+      max_words: most spaces in a new token.
+
+    Raises:
+      ValueError: no pair occurs twice.
+    """
+    names = sorted(vocabulary, key=lambda name: vocabulary[name])
     words = np.zeros(codes, np.int32)
-    words[: len(names)] = [name.count("Ġ") for name in names]
+    words[: len(names)] = [name.count(_SPACE) for name in names]
     counts = np.zeros((codes, codes), np.int32)
     _count(tokens, counts, words, max_words)
+    # Pairs and what they counted when they were put here. Counts of old tokens' pairs only fall, so
+    # the first whose count still holds is the most frequent of all.
+    candidates: list[tuple[int, int, int]] = []
+    for left in range(len(names)):
+        candidates += _repeated(counts[left], left, None)
+    heapq.heapify(candidates)
+    merges = []
     while len(names) < codes:
-        left, right, count = _most_frequent(counts, len(names))
-        if count < 2:
+        if not candidates:
             raise ValueError(
                 f"no pair of tokens occurs twice after {len(names)} codes of {codes}. "
                 "Give more text, or fewer codes."
             )
+        negative, left, right = heapq.heappop(candidates)
+        count = int(counts[left, right])
+        if count != -negative:
+            if count > 1:
+                heapq.heappush(candidates, (-count, left, right))
+            continue
         name = names[left] + names[right]
         if name not in vocabulary:  # it may have come of another pair
             vocabulary[name] = len(names)
             names.append(name)
-            words[vocabulary[name]] = name.count("Ġ")
+            words[vocabulary[name]] = name.count(_SPACE)
         merges.append((names[left], names[right]))
-        number = _merge(tokens, left, right, vocabulary[name], counts, words, max_words)
-        tokens = tokens[:number]
-    return models.BPE(vocab=vocabulary, merges=merges)
+        new = vocabulary[name]
+        tokens = tokens[: _merge(tokens, left, right, new, counts, words, max_words)]
+        for pair in _repeated(counts[new], new, None) + _repeated(counts[:, new], None, new):
+            heapq.heappush(candidates, pair)
+    return merges
+
+
+def _repeated(
+    counts: npt.NDArray[np.int32], left: int | None, right: int | None
+) -> list[tuple[int, int, int]]:
+    """(-count, left, right) of the pairs of a row or a column that occur at least twice."""
+    found = np.flatnonzero(counts > 1)
+    return [
+        (-count, other if left is None else left, other if right is None else right)
+        for other, count in zip(found.tolist(), counts[found].tolist(), strict=True)
+    ]
 
 
 @njit(cache=True)
@@ -119,17 +162,6 @@ def _count(
 ) -> None:
     for i in range(len(tokens) - 1):
         _add(counts, tokens[i], tokens[i + 1], 1, words, max_words)
-
-
-@njit(cache=True)
-def _most_frequent(counts: npt.NDArray[np.int32], size: int) -> tuple[int, int, int]:
-    """(left, right, count), of equal ones the first."""
-    best, left, right = 0, 0, 0
-    for i in range(size):
-        for j in range(size):
-            if counts[i, j] > best:
-                best, left, right = counts[i, j], i, j
-    return left, right, best
 
 
 @njit(cache=True)
