@@ -40,7 +40,13 @@ from equalinfo.evaluation.vocabularies import load
 
 _PAPERS = "english-65536-v1.eqi"  # chosen as the paper would: the likeliest windows under M1
 
-PEERS = ("Hugging Face BPE", "SentencePiece Unigram", "BPE across spaces", "SentencePiece lossless")
+PEERS = (
+    "Hugging Face BPE",
+    "SentencePiece Unigram",
+    "BPE across spaces",
+    "SuperBPE",
+    "SentencePiece lossless",
+)
 
 
 @dataclass(frozen=True)

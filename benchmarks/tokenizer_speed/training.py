@@ -78,6 +78,14 @@ def train_hf_bpe_across_spaces(train: Path, vocab: int, path: Path) -> None:
     train_hf_bpe(train, vocab, path, words=False)
 
 
+def train_superbpe(train: Path, vocab: int, path: Path) -> None:
+    """BPE up to half of the vocabulary, then merges across words."""
+    from experiments.study import superbpe
+
+    documents = [text.encode() for text in read_documents([train])]
+    superbpe.train(documents, vocab, transition=0.5).save(str(path))
+
+
 def train_hf_unigram(train: Path, vocab: int, path: Path) -> None:
     """Unigram on words that begin with a marked space."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -180,6 +188,7 @@ KINDS = {
     "Gigatoken BPE": Kind(("gigatoken", "tokenizers"), copy_hf_bpe, ".json"),
     "IREE BPE": Kind(("iree", "tokenizers"), copy_hf_bpe, ".json"),
     "BPE across spaces": Kind(("tokenizers",), train_hf_bpe_across_spaces, ".json"),
+    "SuperBPE": Kind(("tokenizers",), train_superbpe, ".json"),
     "Hugging Face Unigram": Kind(("tokenizers",), train_hf_unigram, ".json"),
     "SentencePiece Unigram": Kind(("sentencepiece",), train_sentencepiece_unigram, ".model"),
     "SentencePiece BPE": Kind(("sentencepiece",), train_sentencepiece_bpe, ".model"),

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import typed, types
 
 from equalinfo.jit import njit
 
 _BORDER = -1  # between documents
 _SPACE = "Ġ"  # in the alphabet of byte-level BPE
-_MOST_CODES = 1 << 15  # counts of all pairs: int32[V, V], 4 GiB
+_SHIFT = 32  # a pair is left << _SHIFT | right
 
 
 def train(
@@ -36,7 +37,7 @@ def train(
       A `tokenizers.Tokenizer`.
 
     Raises:
-      ValueError: the text is too short for so many codes, or V too large for SuperBPE.
+      ValueError: the text is too short for so many codes.
     """
     import tokenizers
     from tokenizers import decoders, models, pre_tokenizers, trainers
@@ -52,8 +53,6 @@ def train(
     texts = [document.decode("utf-8") for document in documents]
     bpe.train_from_iterator(texts, trainer, len(texts))
     if transition is not None:
-        if codes > _MOST_CODES:
-            raise ValueError(f"codes={codes}: SuperBPE is trained here up to {_MOST_CODES}.")
         bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         bpe.model = _superwords(bpe, texts, codes, max_words)
     if bpe.get_vocab_size() != codes:
@@ -92,15 +91,13 @@ def _merge_pairs(
       ValueError: no pair occurs twice.
     """
     names = sorted(vocabulary, key=lambda name: vocabulary[name])
-    words = np.zeros(codes, np.int32)
+    words = np.zeros(codes, np.int64)
     words[: len(names)] = [name.count(_SPACE) for name in names]
-    counts = np.zeros((codes, codes), np.int32)
+    counts = typed.Dict.empty(types.int64, types.int64)
     _count(tokens, counts, words, max_words)
     # Pairs and what they counted when they were put here. Counts of old tokens' pairs only fall, so
     # the first whose count still holds is the most frequent of all.
-    candidates: list[tuple[int, int, int]] = []
-    for left in range(len(names)):
-        candidates += _repeated(counts[left], left, None)
+    candidates = [(-count, pair) for pair, count in counts.items() if count > 1]
     heapq.heapify(candidates)
     merges = []
     while len(names) < codes:
@@ -109,12 +106,13 @@ def _merge_pairs(
                 f"no pair of tokens occurs twice after {len(names)} codes of {codes}. "
                 "Give more text, or fewer codes."
             )
-        negative, left, right = heapq.heappop(candidates)
-        count = int(counts[left, right])
+        negative, pair = heapq.heappop(candidates)
+        count = counts[pair]
         if count != -negative:
             if count > 1:
-                heapq.heappush(candidates, (-count, left, right))
+                heapq.heappush(candidates, (-count, pair))
             continue
+        left, right = pair >> _SHIFT, pair & (1 << _SHIFT) - 1
         name = names[left] + names[right]
         if name not in vocabulary:  # it may have come of another pair
             vocabulary[name] = len(names)
@@ -123,42 +121,34 @@ def _merge_pairs(
         merges.append((names[left], names[right]))
         new = vocabulary[name]
         tokens = tokens[: _merge(tokens, left, right, new, counts, words, max_words)]
-        for pair in _repeated(counts[new], new, None) + _repeated(counts[:, new], None, new):
-            heapq.heappush(candidates, pair)
+        places = np.flatnonzero(tokens == new)
+        near = np.concatenate(
+            [_pair(tokens[places - 1], new), _pair(np.full_like(places, new), tokens[places + 1])]
+        )
+        for pair in np.unique(near).tolist():
+            if (count := counts.get(pair, 0)) > 1:
+                heapq.heappush(candidates, (-count, pair))
     return merges
 
 
-def _repeated(
-    counts: npt.NDArray[np.int32], left: int | None, right: int | None
-) -> list[tuple[int, int, int]]:
-    """(-count, left, right) of the pairs of a row or a column that occur at least twice."""
-    found = np.flatnonzero(counts > 1)
-    return [
-        (-count, other if left is None else left, other if right is None else right)
-        for other, count in zip(found.tolist(), counts[found].tolist(), strict=True)
-    ]
+def _pair(left: npt.NDArray[np.integer], right: Any) -> npt.NDArray[np.int64]:
+    """Keys of `counts`; where there is a border, they are of none."""
+    return left.astype(np.int64) << _SHIFT | right
 
 
 @njit(cache=True)
 def _add(
-    counts: npt.NDArray[np.int32],
-    left: int,
-    right: int,
-    number: int,
-    words: npt.NDArray[np.int32],
-    max_words: int,
+    counts: Any, left: int, right: int, number: int, words: npt.NDArray[np.int64], max_words: int
 ) -> None:
     """Count a pair, unless it may not merge."""
     if left >= 0 and right >= 0 and words[left] + words[right] <= max_words:
-        counts[left, right] += number
+        pair = np.int64(left) << _SHIFT | np.int64(right)
+        counts[pair] = counts.get(pair, 0) + number
 
 
 @njit(cache=True)
 def _count(
-    tokens: npt.NDArray[np.int32],
-    counts: npt.NDArray[np.int32],
-    words: npt.NDArray[np.int32],
-    max_words: int,
+    tokens: npt.NDArray[np.int32], counts: Any, words: npt.NDArray[np.int64], max_words: int
 ) -> None:
     for i in range(len(tokens) - 1):
         _add(counts, tokens[i], tokens[i + 1], 1, words, max_words)
@@ -170,8 +160,8 @@ def _merge(
     left: int,
     right: int,
     new: int,
-    counts: npt.NDArray[np.int32],
-    words: npt.NDArray[np.int32],
+    counts: Any,
+    words: npt.NDArray[np.int64],
     max_words: int,
 ) -> int:
     """Put `new` in place of every pair, from left to right; returns how many tokens are left.
