@@ -98,11 +98,15 @@ def all_claims(results: Results) -> list[Finding]:
         gap_closes(results, names.equal_info, names.sentencepiece),
         *(
             finding
-            for other in (names.sentencepiece, names.bpe)
+            for ours, others in (
+                (names.one_word, (names.sentencepiece, names.bpe)),
+                (names.codebook, (names.sentencepiece, names.bpe, names.superbpe)),
+            )
+            for other in others
             for finding in (
-                no_worse(results, names.codebook, other),
-                denser(results, names.codebook, other),
-                fewer_flops(results, names.codebook, other, _inference, "inference"),
+                no_worse(results, ours, other),
+                denser(results, ours, other),
+                fewer_flops(results, ours, other, _inference, "inference"),
             )
         ),
         better(

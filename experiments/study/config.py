@@ -103,6 +103,7 @@ class Claims:
     bytes: str = "Bytes"
     sentencepiece: str = "SentencePiece 8k"
     bpe: str = "BPE 8k"
+    superbpe: str = "SuperBPE 8k"
     codebook: str = "Codebook 8k"
     one_word: str = "Codebook 8k, one word"
     split: str = "Codebook 8k, split"
