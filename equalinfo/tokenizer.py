@@ -59,7 +59,8 @@ class Tokenizer:
         """A tokenizer that comes with the package, loaded once: English, 65,536 codes.
 
         Args:
-          name: of a file in `equalinfo/codebooks`: older ones stay there when a better one comes.
+          name: of a file in `equalinfo/codebooks`, with or without .eqi: older ones stay there when
+            a better one comes.
           parse: longest or fewest; None: the codebook's own.
         """
         return _shipped(name, parse)

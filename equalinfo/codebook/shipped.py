@@ -17,11 +17,13 @@ def shipped_file(name: str = DEFAULT_CODEBOOK) -> Iterator[str]:
     """The path of a codebook of the package, for the length of a block.
 
     Args:
-      name: of a file in `equalinfo/codebooks`: older ones stay there when a better one comes.
+      name: of a file in `equalinfo/codebooks`, with or without .eqi: older ones stay there when a
+        better one comes.
 
     Raises:
       FileNotFoundError: no such name.
     """
+    name = name.removesuffix(".eqi") + ".eqi"
     if name not in shipped_names():
         raise FileNotFoundError(
             f"no codebook {name!r} in the package: {', '.join(shipped_names())}."
