@@ -17,6 +17,8 @@ from experiments.study.results import Results, Run, Spread
 _NOT_RUN = "What it needs was not run."
 _NOT_LEARNED = 0.01
 """Of what its token frequencies cost: a model that saves less than 1% of it has learned nothing."""
+_MARGIN = 0.01
+"""bits/byte; one that is worse by less matches the other: about half of a percent."""
 _FEWEST = 5  # tokenizers, for a rank correlation
 
 
@@ -152,12 +154,17 @@ def better(results: Results, ours: str, theirs: str, says: str) -> Finding:
 
 
 def no_worse(results: Results, ours: str, theirs: str) -> Finding:
-    """No more bits/byte than another, at equal parameters: where it is not worse by its error."""
+    """Worse than another by 0.01 bits/byte at most, at equal parameters; the error counts against.
+
+    Errors alone would let whatever is badly known match.
+    """
 
     def judge(found: Difference) -> bool | None:
-        return None if math.isnan(found.error) else found.better is not False
+        if found.value + found.error < _MARGIN:
+            return True
+        return False if found.value - found.error > _MARGIN else None
 
-    claim = f"{ours} matches {theirs} in bits/byte at equal parameters"
+    claim = f"{ours} matches {theirs} in bits/byte at equal parameters, within {_MARGIN}"
     return _at_sizes(results, ours, theirs, claim, judge)
 
 

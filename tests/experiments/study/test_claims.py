@@ -90,12 +90,21 @@ def test_sizes_that_disagree_decide_nothing() -> None:
     assert claims.gap_closes(results(*seeds("A", "small", 2.0)), "A", "B").holds is None
 
 
-def test_no_worse_is_not_better() -> None:
-    found = results(*seeds("A", "small", 2.0, 2.02), *seeds("B", "small", 2.0, 2.01))
-    assert claims.better(found, "A", "B", "").holds is None
-    assert claims.no_worse(found, "A", "B").holds is True
-    found = results(*seeds("A", "small", 2.3, 2.31), *seeds("B", "small", 2.0, 2.01))
-    assert claims.no_worse(found, "A", "B").holds is False
+@pytest.mark.parametrize(
+    ("ours", "theirs", "matches"),
+    [
+        ((2.000, 2.001), (2.000, 2.001), True),  # error 0.003
+        ((2.000, 2.001), (2.002, 2.003), True),
+        ((2.009, 2.010), (2.000, 2.001), None),  # by 0.009: as large as the margin, or larger
+        ((2.000, 2.020), (2.000, 2.001), None),  # not known well enough: error 0.04
+        ((2.300, 2.301), (2.000, 2.001), False),
+    ],
+)
+def test_matching_is_not_being_badly_known(
+    ours: tuple[float, ...], theirs: tuple[float, ...], matches: bool | None
+) -> None:
+    found = results(*seeds("A", "small", *ours), *seeds("B", "small", *theirs))
+    assert claims.no_worse(found, "A", "B").holds is matches
 
 
 def test_equal_flops_are_between_sizes() -> None:
