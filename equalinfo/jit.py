@@ -3,9 +3,13 @@
 numba keeps what it compiles beside the source, else in the home directory, and refuses to define a
 function where neither can be written, as in most containers. Then it goes to a directory of this
 user among the temporary files or, without one, every process compiles for itself.
+
+numba takes what it keeps for as long as the file of the function is the same. But a function holds
+what it calls, too: here what is kept holds only while no file with kernels has changed.
 """
 
 import functools
+import hashlib
 import os
 import stat
 import tempfile
@@ -32,18 +36,37 @@ def njit(**options: Any) -> Callable[[Any], Any]:
             return numba.njit(**options)(function)
         if not _homeless():
             try:
-                return numba.njit(**options)(function)
+                return _stamped(numba.njit(**options)(function))
             except RuntimeError as error:
                 if "no locator available" not in str(error):
                     raise
         before = config.CACHE_DIR
         config.CACHE_DIR = _temporary_place()
         try:
-            return numba.njit(**{**options, "cache": bool(config.CACHE_DIR)})(function)
+            return _stamped(numba.njit(**{**options, "cache": bool(config.CACHE_DIR)})(function))
         finally:
             config.CACHE_DIR = before
 
     return decorate
+
+
+def _stamped(compiled: Any) -> Any:
+    """The function, whose cache is of these kernels only."""
+    file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    if file is not None:  # it is kept, and numba not switched off
+        file._source_stamp = (file._source_stamp, _kernels())
+    return compiled
+
+
+@functools.cache
+def _kernels() -> str:
+    """A hash of all files of the package that have kernels."""
+    found = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        source = path.read_bytes()
+        if b"njit" in source:
+            found.update(hashlib.sha256(source).digest())
+    return found.hexdigest()
 
 
 @functools.cache
