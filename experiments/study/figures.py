@@ -25,6 +25,7 @@ NOTE = (
 )
 _DPI = 120
 _MARKERS = "os^DvP*Xh"
+_TALLEST = 1.25  # times the fewest bits/byte; what has more is named at the edge
 
 
 def draw(results: Results, folder: Path) -> list[Path]:
@@ -88,7 +89,14 @@ def _figure(
     finals = [run.bits_per_byte for run in results.runs]
     error = results.spread.error(1)
     low = min(finals) - (0 if np.isnan(error) else error)
-    axes.set_ylim(low - 0.05, max(finals) * 1.15)
+    top = min(max(finals) * (1.15 if with_curves else 1.02), _TALLEST * min(finals))
+    axes.set_ylim(low - 0.03, top)
+    for run in results.runs:
+        if run.bits_per_byte > top:
+            note = f"{run.tokenizer} {run.size}: {run.bits_per_byte:.2f} ↑"
+            axes.annotate(
+                note, (of_run(run), top), (0, -10), textcoords="offset points", ha="center"
+            )
     axes.set_xlabel(label)
     axes.set_ylabel("bits/byte, validation")
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))

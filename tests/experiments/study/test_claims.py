@@ -192,3 +192,17 @@ def test_the_best_v_of_a_size() -> None:
     runs = (*found.runs, run("BPE 2k", "small", 1.9))
     [row] = page.best_codes(dataclasses.replace(found, study=study, runs=runs)).rows
     assert row == ("bpe", "small", 2048, "1,024: 2.0000, 2,048: 1.9000")
+
+
+@pytest.mark.parametrize(("bits", "holds"), [(3.69, None), (3.0, True)])
+def test_bytes_that_know_only_pairs_decide_nothing(bits: float, holds: bool | None) -> None:
+    found = results(
+        *seeds("A", "small", 2.0, 2.001), *seeds("Bytes", "small", bits, bits, bytes_per_token=1.0)
+    )
+    pairs = dataclasses.replace(found.tokenizers["Bytes"], ngrams=(4.6, 3.7))
+    known = {**found.tokenizers, "Bytes": pairs}
+    found = dataclasses.replace(found, tokenizers=known)
+    claimed = claims.better(found, "A", "Bytes", "A beats Bytes")
+    assert claimed.holds is True
+    judged = claims.past_bigrams(found, "Bytes", claimed)
+    assert judged.holds is holds and bool(judged.reason) is (holds is None)
