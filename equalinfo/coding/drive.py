@@ -496,6 +496,8 @@ def _enough(lanes: int | None, context: int, jobs: int) -> int:
     """No more lanes than jobs, and one at least; None: fewer where contexts take more memory."""
     if lanes is None:
         lanes = max(_FEWEST_LANES, min(_MOST_LANES, _LANE_SYMBOLS // max(context, 1)))
+    elif lanes < 1:
+        raise ValueError(f"lanes={lanes}: expected at least 1.")
     return max(1, min(lanes, jobs))
 
 

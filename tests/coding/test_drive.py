@@ -97,6 +97,8 @@ def test_options_that_contradict_each_other() -> None:
         encode_windows([], MODEL, ExactCode(16, 14), context=8)
     with pytest.raises(ValueError, match="delay=True with reset_every=0"):
         encode_windows([], MODEL, PaperCode(16, 16, delay=True), context=8, reset_every=0)
+    with pytest.raises(ValueError, match="lanes=0"):
+        encode_windows([], MODEL, ExactCode(16, 16), context=8, lanes=0)
     with pytest.raises(ValueError, match="reset_every=-1"):
         decode_windows([], MODEL, ExactCode(16, 16), context=8, reset_every=-1)
     with pytest.raises(ValueError, match="text 0, place 1: symbol 257"):
