@@ -5,7 +5,9 @@ function where neither can be written, as in most containers. Then it goes to a 
 user among the temporary files or, without one, every process compiles for itself.
 
 numba takes what it keeps for as long as the file of the function is the same. But a function holds
-what it calls, too: here what is kept holds only while no file with kernels has changed.
+what it calls, too: here what is kept holds only while no file with kernels has changed. And numba
+keeps in two steps, so that a process may take what another is about to replace: here they take
+turns.
 """
 
 import functools
@@ -18,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numba
 import numba.core.config
 
@@ -36,26 +39,37 @@ def njit(**options: Any) -> Callable[[Any], Any]:
             return numba.njit(**options)(function)
         if not _homeless():
             try:
-                return _stamped(numba.njit(**options)(function))
+                return _kept(numba.njit(**options)(function))
             except RuntimeError as error:
                 if "no locator available" not in str(error):
                     raise
         before = config.CACHE_DIR
         config.CACHE_DIR = _temporary_place()
         try:
-            return _stamped(numba.njit(**{**options, "cache": bool(config.CACHE_DIR)})(function))
+            return _kept(numba.njit(**{**options, "cache": bool(config.CACHE_DIR)})(function))
         finally:
             config.CACHE_DIR = before
 
     return decorate
 
 
-def _stamped(compiled: Any) -> Any:
-    """The function, whose cache is of these kernels only."""
+def _kept(compiled: Any) -> Any:
+    """The function, whose cache is of these kernels only, and one process's at a time."""
     file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if file is not None:  # it is kept, and numba not switched off
         file._source_stamp = (file._source_stamp, _kernels())
+        lock = os.path.join(file._cache_path, "numba.lock")
+        file.load, file.save = _in_turn(file.load, lock), _in_turn(file.save, lock)
     return compiled
+
+
+def _in_turn(method: Callable[..., Any], lock: str) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(*arguments: Any) -> Any:
+        with filelock.FileLock(lock):
+            return method(*arguments)
+
+    return call
 
 
 @functools.cache

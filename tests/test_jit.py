@@ -1,9 +1,14 @@
 """What is compiled is kept while it is true."""
 
+import importlib
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import equalinfo.jit
 
@@ -26,3 +31,28 @@ def test_a_caller_is_compiled_anew_when_what_it_calls_changes(tmp_path: Path) ->
         run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
         found.append(run.stdout.strip())
     assert found == ["1 0", "1 1", "2 0"]
+
+
+def test_nothing_is_taken_while_another_keeps_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """numba names what it keeps before it is there: until then, something old may lie there."""
+    (tmp_path / "kept.py").write_text(
+        "from equalinfo.jit import njit\n\n\n@njit(cache=True)\ndef kept(x):\n    return x\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    kept = importlib.import_module("kept").kept
+    file = kept._cache._cache_file
+    keep = file._save_data
+
+    def slowly(*arguments: Any) -> None:
+        other.start()
+        other.join(0.2)
+        assert other.is_alive()
+        keep(*arguments)
+
+    other = threading.Thread(target=file.load, args=("a key",))
+    monkeypatch.setattr(file, "_save_data", slowly)
+    assert kept(3) == 3
+    other.join(10)
+    assert not other.is_alive()

@@ -11,6 +11,7 @@ from equalinfo.m1.frozen.reference import reference
 
 _TEXT = np.frombuffer(b"A window of W bits, a window.\xff\x00", np.uint8).astype(np.int64)
 _CONTEXT = 16  # shorter than the text: what falls out of sight is tested too
+_LANES = 7  # more than the rows that kernels take at once, and no multiple of them
 
 
 def self_test(frozen: FrozenM1 | None, engine: Any, counts: FrozenCounts | None = None) -> None:
@@ -32,14 +33,14 @@ def _test(engine: Any, expected: npt.NDArray[np.int64], context: int) -> None:
 
     engine.sequences([_TEXT[:3], _TEXT], context, take)
     _compare("reading a whole text", expected, whole)
-    lanes = 3
-    state = engine.start(lanes, context)
-    reset = np.ones(lanes, np.bool_)
+    state = engine.start(_LANES, context)
+    reset = np.ones(_LANES, np.bool_)
     for place, symbol in enumerate(_TEXT):
-        symbols = np.array([symbol, 65, symbol], np.int32)
+        symbols = np.full(_LANES, symbol, np.int32)
+        symbols[1] = 65
         logits = engine.step(state, symbols, reset)
-        reset = np.zeros(lanes, np.bool_)
-        for lane in (0, 2):
+        reset = np.zeros(_LANES, np.bool_)
+        for lane in (0, *range(2, _LANES)):
             _compare("reading by steps", expected[place + 1], logits[lane], place + 1)
 
 

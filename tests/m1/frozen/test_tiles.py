@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -149,3 +150,58 @@ def test_a_cpu_with_no_more_than_avx2() -> None:
     )
     assert found.returncode == 0, found.stderr
     assert found.stdout.strip() == "avx2"
+
+
+_CALLERS = """
+import sys
+
+import numpy as np
+
+from equalinfo.jit import njit
+from equalinfo.m1.frozen.cpu import tiles
+
+one, two = tiles.make_tile(1, 16, False), tiles.make_tile(2, 16, False)
+
+
+@njit(cache=True)
+def first(*arguments):
+    one(*arguments)
+
+
+@njit(cache=True)
+def second(*arguments):
+    two(*arguments)
+
+
+for call in sys.argv[1:]:
+    rows, columns, out = np.ones(8, np.uint8), np.ones(64, np.int8), np.zeros((2, 16), np.int32)
+    wide, start = np.ones(8, np.int16), np.zeros(16, np.int32)
+    globals()[call](
+        tiles.KERNELS["portable"], rows, wide, 0, 4, columns, 0, 64, 64, 1, start, 0,
+        out.reshape(-1), 0, 16,
+    )
+    print(call, out[:, 0].tolist())
+"""
+
+
+def test_what_two_processes_have_compiled_goes_together(tmp_path: Path) -> None:
+    """numba numbers what a process compiles, and the numbers are in the names of what is kept."""
+    script = tmp_path / "callers.py"
+    script.write_text(_CALLERS)
+
+    def run(*calls: str) -> list[str]:
+        paths = os.pathsep.join(filter(None, sys.path))
+        variables = {"NUMBA_CACHE_DIR": str(tmp_path / "kept"), "PYTHONPATH": paths}
+        found = subprocess.run(
+            [sys.executable, script, *calls],
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return found.stdout.splitlines()
+
+    expected = ["first [4, 0]", "second [4, 4]"]
+    assert run("first") + run("second") == expected
+    assert run("first", "second") == expected
+    assert run("second", "first") == expected[::-1]

@@ -100,7 +100,6 @@ def make_tile(rows: int, columns: int, signed_rows: bool) -> Tile:
     avx2_pairs = _product("avx2", rows, pair_columns, signed_rows)
     pairs = _product("portable", rows, pair_columns, signed_rows)
 
-    @njit(nogil=True)
     def tile(
         kernel: int, a: Any, wide: Any, a_at: int, a_step: int, b: Any, b_at: int, k_step: int,
         v_step: int, groups: int, init: Any, init_at: int, c: Any, c_at: int, c_step: int,
@@ -132,7 +131,10 @@ def make_tile(rows: int, columns: int, signed_rows: bool) -> Tile:
                         at_init + 4 * column, at_c + 4 * column, 4 * c_step,
                     )  # fmt: skip
 
-    return tile
+    # What calls it is kept, and holds it under its name and a number, which every process counts
+    # anew: with one name for all, what two processes have kept would use each other's tiles.
+    tile.__qualname__ = f"tile_{rows}x{columns}_{'signed' if signed_rows else 'unsigned'}"
+    return njit(nogil=True)(tile)
 
 
 @njit(nogil=True)
