@@ -44,7 +44,7 @@ def gather(config: Config, store: Store) -> Results:
     Raises:
       ValueError: not even the text was made.
     """
-    present = Store(store.directory, read_only=True)
+    present = store.read_only()
     text = _found(runs.text, present, config)
     if text is None:
         raise ValueError(

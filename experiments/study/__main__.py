@@ -34,19 +34,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="train nothing: make the tokens, and print what each model takes at this rate "
         "(a run prints its own)",
     )
+    add(
+        "--save",
+        type=Path,
+        metavar="FILE",
+        help="train nothing: write what was found. Beside the config as NAME.results.jsonl it is "
+        "read, and a study on another machine goes on from there",
+    )
     return exit_code(NAME, _study, parser.parse_args(argv))
 
 
 def _study(arguments: argparse.Namespace) -> None:
     from experiments.report.store import Store
     from experiments.study import page, results, steps
-    from experiments.study.config import Study
+    from experiments.study.config import CONFIGS, Study
 
     study = Study.load(arguments.config).on(arguments.train, arguments.validation)
     if arguments.dry_run:
         study = study.dry()
-    store = Store(arguments.out / "steps")
+    config = Path(arguments.config)
+    config = config if config.suffix else CONFIGS / config
+    store = Store(arguments.out / "steps", config.with_suffix(".results.jsonl"))
     store.directory.mkdir(parents=True, exist_ok=True)
+    if arguments.save:
+        store.save(arguments.save, steps.RESULTS)
+        return
     if not arguments.only_draw:
         with (arguments.out / ".lock").open("w") as lock:
             _take(lock, arguments.out)

@@ -147,7 +147,7 @@ class Spread:
 
 def gather(study: Study, store: Store) -> Results:
     """What is in a store."""
-    present = Store(store.directory, read_only=True)
+    present = store.read_only()
     tokenizers: dict[str, Tokenized] = {}
     runs: list[Run] = []
     missing, diverged = [], []

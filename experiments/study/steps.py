@@ -38,6 +38,8 @@ _SETTINGS = (
 )
 """Of `Training`: what determines a model, beside the length of its examples."""
 _FILE = "{}.npz"
+RESULTS = ("tokens", "ngrams", "model", "rate")
+"""Steps whose results another machine's study goes on from."""
 
 
 @functools.lru_cache(maxsize=4)
@@ -57,31 +59,37 @@ def text(study: Study, split: str, num_bytes: int) -> tuple[list[bytes], str]:
     return documents(study.train, num_bytes, split)
 
 
-def tokenizer(store: Store, study: Study, entry: Tokenizer) -> Path:
-    """A trained tokenizer."""
-    found, digest = text(study, "train", study.tokenizer_bytes)
-    inputs = {
+def _tokenizer(study: Study, entry: Tokenizer) -> dict[str, Any]:
+    """What determines a trained tokenizer."""
+    return {
         "version": _VERSION,
         "format": FORMAT_VERSION,
-        "text": digest,
+        "text": text(study, "train", study.tokenizer_bytes)[1],
         "kind": entry.kind,
         "codes": entry.codes,
         "options": entry.options,
     }
 
+
+def tokenizer(store: Store, study: Study, entry: Tokenizer) -> Path:
+    """A trained tokenizer."""
+    found, _ = text(study, "train", study.tokenizer_bytes)
+
     def make(folder: Path) -> None:
         tokenizers.train(entry, found, folder)
 
-    return store.run("tokenizer", entry.name, inputs, make)
+    return store.run("tokenizer", entry.name, _tokenizer(study, entry), make)
 
 
-def tokens(store: Store, study: Study, entry: Tokenizer, num_bytes: int) -> Path:
-    """Both splits as tokens: `load_tokens` reads them.
+def tokens(
+    store: Store, study: Study, entry: Tokenizer, num_bytes: int, files: bool = False
+) -> Path:
+    """Both splits as tokens: with `files`, `load_tokens` reads them.
 
     The result: their numbers of tokens and bytes, the vocabulary, tokens that belong together, and
     the parameters of an M1 that runs on every byte.
     """
-    trained = tokenizer(store, study, entry)
+    trained = store.path("tokenizer", entry.name, _tokenizer(study, entry))
     texts = {split: text(study, split, num_bytes) for split in _SPLITS}
     inputs = {
         "version": _VERSION,
@@ -91,7 +99,7 @@ def tokens(store: Store, study: Study, entry: Tokenizer, num_bytes: int) -> Path
     }
 
     def make(folder: Path) -> Any:
-        encoder = tokenizers.load(trained)
+        encoder = tokenizers.load(tokenizer(store, study, entry))
         if entry.random_splits and (encoder.unit > 1 or encoder.runs_model):
             raise ValueError(
                 f"{entry.name}: random_splits={entry.random_splits}, but its tokens are no texts. "
@@ -114,7 +122,7 @@ def tokens(store: Store, study: Study, entry: Tokenizer, num_bytes: int) -> Path
             "m1_parameters": of_m1,
         }
 
-    return store.run("tokens", entry.name, inputs, make)
+    return store.run("tokens", entry.name, inputs, make, files)
 
 
 def load_tokens(folder: Path, split: str) -> Tokens:
@@ -134,6 +142,7 @@ def ngrams(store: Store, study: Study, entry: Tokenizer) -> Path:
     inputs = {"version": _VERSION, "tokens": key_of(folder), "orders": orders}
 
     def make(_: Path) -> Any:
+        tokens(store, study, entry, study.tokenizer_bytes, files=True)
         counted, scored = (load_tokens(folder, split) for split in _SPLITS)
         found = [
             float(KneserNey(counted.ids, size, order).bits(scored.ids).sum()) / scored.total_bytes
@@ -141,7 +150,7 @@ def ngrams(store: Store, study: Study, entry: Tokenizer) -> Path:
         ]
         return {"bits_per_byte": found}
 
-    return store.run("ngrams", entry.name, inputs, make)
+    return store.run("ngrams", entry.name, inputs, make, files=False)
 
 
 def length(study: Study, totals: dict[str, Any]) -> int:
@@ -238,6 +247,7 @@ def model(store: Store, study: Study, job: Job, rate: float) -> Path:
 
     def make(run: Path) -> Any:
         start = time.monotonic()
+        tokens(store, study, job.tokenizer, job.train_bytes, files=True)
         examples, scored = (cut(load_tokens(folder, split), planned.length) for split in _SPLITS)
         each = of_all.evaluated_rows
         part = TokenRows(scored.targets[::each], scored.num_bytes[::each])
@@ -266,7 +276,7 @@ def model(store: Store, study: Study, job: Job, rate: float) -> Path:
         )
         return {"bits_per_byte": score.bits_per_byte, "accuracy": score.accuracy, "curve": curve}
 
-    return store.run("model", job.label, inputs, make)
+    return store.run("model", job.label, inputs, make, files=False)
 
 
 def learning_rate(store: Store, study: Study, size: Size) -> Path:
@@ -286,7 +296,7 @@ def learning_rate(store: Store, study: Study, size: Size) -> Path:
             raise ValueError(f"every rate of {wanted.rates} diverged: give lower ones.")
         return {"rate": min(finite, key=lambda pair: pair[1])[0], "tried": tried}
 
-    return store.run("rate", size.name, inputs, make)
+    return store.run("rate", size.name, inputs, make, files=False)
 
 
 def run_all(study: Study, store: Store) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from experiments.report.store import Store, is_done, key_of, result
+from experiments.report.store import NotRunError, Store, is_done, key_of, result
 
 
 def test_a_step_runs_once_and_keeps_what_it_returned(tmp_path):
@@ -39,3 +39,26 @@ def test_a_step_that_failed_is_run_again_in_its_folder(tmp_path):
     assert not is_done(path)
     assert store.run("kind", "a", {}, lambda folder: (folder / "part").read_text()) == path
     assert result(path) == "so far"
+
+
+def test_what_another_store_found_is_not_run_where_nobody_wants_files(tmp_path):
+    def make(folder):
+        (folder / "file").write_text("1")
+        return 1
+
+    one = Store(tmp_path / "one")
+    for kind in ("kind", "other"):
+        one.run(kind, "A", {"x": 1}, make)
+    one.save(tmp_path / "known", {"kind"})
+    two = Store(tmp_path / "two", tmp_path / "known")
+    with pytest.raises(NotRunError):
+        two.read_only().run("other", "A", {"x": 1}, make, files=False)
+    path = two.read_only().run("kind", "A", {"x": 1}, make, files=False)
+    assert result(path) == 1
+    with pytest.raises(NotRunError):
+        two.read_only().run("kind", "A", {"x": 1}, make)
+    assert not (path / "file").exists()
+    assert two.run("kind", "A", {"x": 1}, make) == path
+    assert (path / "file").exists()
+    two.save(tmp_path / "again", {"kind"})
+    assert len((tmp_path / "again").read_text().splitlines()) == 1

@@ -61,16 +61,16 @@ def test_a_killed_study_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> No
     config = tmp_path / "part.toml"
     config.write_text(text)
 
-    def start(out: str) -> subprocess.Popen[bytes]:
+    def start(out: str, *more: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "experiments.study", "--config", str(config)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        return subprocess.Popen([*command, "--out", str(tmp_path / out)], cwd=ROOT, env=environment)
+        command += ["--out", str(tmp_path / out), *more]
+        return subprocess.Popen(command, cwd=ROOT, env=environment)
 
     whole = start("whole")
     killed = start("killed")
     waiting = ["training", "tokenizing"]
     try:
-        assert whole.wait(_LONGEST) == 0
         end = time.monotonic() + _LONGEST
         # Killed twice: when a model has its first checkpoint, and while a tokenizer is being made.
         while waiting:
@@ -86,7 +86,7 @@ def test_a_killed_study_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> No
                 killed = start("killed")
             assert time.monotonic() < end, f"nothing to kill: {waiting[0]}"
             time.sleep(0.05)
-        assert killed.wait(_LONGEST) == 0
+        assert killed.wait(_LONGEST) == whole.wait(_LONGEST) == 0
     finally:
         whole.kill()
         killed.kill()
@@ -99,5 +99,9 @@ def test_a_killed_study_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> No
     assert pages[0] == pages[1]
     gathered = results.gather(Study.load(str(config)), Store(tmp_path / "whole" / "steps"))
     assert not gathered.missing and len(gathered.runs) == 2
-    again = start("whole")
+    again = start("whole", "--save", str(config.with_suffix(".results.jsonl")))
     assert again.wait(_LONGEST) == 0
+    elsewhere = start("elsewhere")
+    assert elsewhere.wait(_LONGEST) == 0
+    assert (tmp_path / "elsewhere" / "study.md").read_text() == pages[0]
+    assert not list((tmp_path / "elsewhere").rglob("*.npz"))
