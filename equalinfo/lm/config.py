@@ -137,7 +137,8 @@ class OptimizerConfig:
       total_steps: of the run. It is 0 without `cooldown_steps`, which are not in the paper: they
         pay in short runs.
       name: Muon needs about half as many tokens in short runs. It is for matrices: embedding,
-        logits, norms and biases take Adam's steps, at `adam_learning_rate`.
+        logits and norms take Adam's steps, at `adam_learning_rate`, attention's biases at
+        `bias_learning_rate`.
     """
 
     learning_rate: float = flag(
@@ -159,6 +160,7 @@ class OptimizerConfig:
         help="adafactor: as in the paper; muon: for short runs",
     )
     adam_learning_rate: float = flag(0.003, help="muon: rate of embedding, logits and norms")
+    bias_learning_rate: float = flag(0.03, help="muon: rate of attention's biases")
 
     def __post_init__(self) -> None:
         if self.name not in OPTIMIZERS:
@@ -169,6 +171,9 @@ class OptimizerConfig:
                 object.__setattr__(self, name, value)
         if self.warmup_steps < 1:
             raise ValueError(f"warmup_steps={self.warmup_steps} must be at least 1.")
+        for name in ("learning_rate", "adam_learning_rate", "bias_learning_rate"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}={getattr(self, name)} must be above 0.")
         if not 0 <= self.cooldown_steps <= self.total_steps:
             raise ValueError(
                 f"cooldown_steps={self.cooldown_steps} is not in 0..{self.total_steps}, the steps "

@@ -58,7 +58,8 @@ class Training:
     Attributes:
       context_bytes: of text in an example, on average: L is that over bytes/token.
       batch_rows: examples a step, so that a step has the same bytes with every tokenizer.
-      optimizer, warmup_steps, adam_learning_rate: see `equalinfo.lm.optimizer.OptimizerConfig`.
+      optimizer, warmup_steps, adam_learning_rate, bias_learning_rate: see
+        `equalinfo.lm.config.OptimizerConfig`.
       cooldown: last part of a run, in which the learning rate falls to 0.
       evaluations: along a run, at equal distances.
       evaluated_rows: each so-many-th row of the validation text is scored in these; the end of a
@@ -73,6 +74,7 @@ class Training:
     optimizer: str = "muon"
     warmup_steps: int = 100
     adam_learning_rate: float = 0.003
+    bias_learning_rate: float = 0.03
     cooldown: float = 0.4
     evaluations: int = 12
     evaluated_rows: int = 4

@@ -185,6 +185,19 @@ def test_accumulated_gradients_are_those_of_the_whole_batch():
         np.testing.assert_allclose(a, b, atol=2e-5)
 
 
+def test_muon_moves_attentions_biases_at_their_own_rate():
+    """Adam's first step is as long for every gradient: times its rate."""
+    optimizer = make_optimizer(OptimizerConfig(name="muon", warmup_steps=1))
+    params = init_params(Transformer(MODEL), 0)
+    updates, _ = optimizer.update(params, optimizer.init(params), params)
+    decoder = updates["decoder"]
+    biases = decoder["layers_0"]["self_attention"]["relpos_bias"]["rel_embedding"]
+    longest = jnp.max(jnp.abs(decoder["decoder_norm"]["scale"]))
+    np.testing.assert_allclose(jnp.max(jnp.abs(biases)), 10 * longest, rtol=1e-3)
+    with pytest.raises(ValueError, match=r"bias_learning_rate=0\.0 must be above 0"):
+        OptimizerConfig(bias_learning_rate=0.0)
+
+
 def test_padding_adds_no_loss_and_no_bytes():
     params = init_params(Transformer(MODEL), 0)
     rows = text_rows(6)
