@@ -66,8 +66,15 @@ def _kept(compiled: Any) -> Any:
 def _in_turn(method: Callable[..., Any], lock: str) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(*arguments: Any) -> Any:
-        with filelock.FileLock(lock):
+        turn = filelock.FileLock(lock)
+        try:
+            turn.acquire()
+        except OSError:  # another user's, or no locks here: nothing is taken, and nothing kept
+            return None
+        try:
             return method(*arguments)
+        finally:
+            turn.release()
 
     return call
 

@@ -56,3 +56,16 @@ def test_nothing_is_taken_while_another_keeps_its_own(
     assert kept(3) == 3
     other.join(10)
     assert not other.is_alive()
+
+
+def test_who_gets_no_turn_compiles_for_himself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "alone.py").write_text(
+        "from equalinfo.jit import njit\n\n\n@njit(cache=True)\ndef alone(x):\n    return x\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    alone = importlib.import_module("alone").alone
+    (Path(alone._cache._cache_file._cache_path) / "numba.lock").mkdir(parents=True)
+    assert alone(3) == 3
+    assert not list(tmp_path.rglob("*.nb?"))
