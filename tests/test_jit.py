@@ -1,6 +1,6 @@
 """What is compiled is kept while it is true."""
 
-import importlib
+import runpy
 import shutil
 import subprocess
 import sys
@@ -33,15 +33,21 @@ def test_a_caller_is_compiled_anew_when_what_it_calls_changes(tmp_path: Path) ->
     assert found == ["1 0", "1 1", "2 0"]
 
 
-def test_nothing_is_taken_while_another_keeps_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """numba names what it keeps before it is there: until then, something old may lie there."""
-    (tmp_path / "kept.py").write_text(
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A function that numba keeps, not compiled yet, and a place of its own for that."""
+    monkeypatch.setattr(equalinfo.jit.config, "CACHE_DIR", str(tmp_path / "kept"))
+    path = tmp_path / "source.py"
+    path.write_text(
         "from equalinfo.jit import njit\n\n\n@njit(cache=True)\ndef kept(x):\n    return x\n"
     )
-    monkeypatch.syspath_prepend(tmp_path)
-    kept = importlib.import_module("kept").kept
+    return runpy.run_path(str(path))["kept"]
+
+
+def test_nothing_is_taken_while_another_keeps_its_own(
+    kept: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """numba names what it keeps before it is there: until then, something old may lie there."""
     file = kept._cache._cache_file
     keep = file._save_data
 
@@ -58,14 +64,10 @@ def test_nothing_is_taken_while_another_keeps_its_own(
     assert not other.is_alive()
 
 
-def test_who_gets_no_turn_compiles_for_himself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "alone.py").write_text(
-        "from equalinfo.jit import njit\n\n\n@njit(cache=True)\ndef alone(x):\n    return x\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    alone = importlib.import_module("alone").alone
-    (Path(alone._cache._cache_file._cache_path) / "numba.lock").mkdir(parents=True)
-    assert alone(3) == 3
-    assert not list(tmp_path.rglob("*.nb?"))
+@pytest.mark.parametrize("turns", [True, False])
+def test_who_gets_no_turn_compiles_for_himself(kept: Any, turns: bool) -> None:
+    place = Path(kept._cache._cache_file._cache_path)
+    if not turns:
+        (place / "numba.lock").mkdir()
+    assert kept(3) == 3
+    assert bool(list(place.glob("*.nb?"))) == turns
