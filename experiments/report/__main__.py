@@ -8,43 +8,34 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from equalinfo.cli.command import exit_code
-from equalinfo.console import print_any_text
-from experiments.command import parser_of, with_allocator
+from experiments import command
 
-NAME = "python -m experiments.report"
+NAME = "report"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what a config asks for, and draw it."""
-    print_any_text()
-    gets = "report.html, tables/, figures/ and steps/"
-    parser = parser_of(NAME, __doc__, "tiny, laptop, gpu, paper", gets)
+    parser = command.parser_of(NAME, __doc__, "tiny, laptop, gpu, paper")
     parser.add_argument(
         "--study", type=Path, metavar="DIR", help="also shows what experiments.study wrote there"
     )
-    return exit_code(NAME, _report, parser.parse_args(argv))
+    return command.run(NAME, _report, parser.parse_args(argv))
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from experiments.report import build
+    from experiments.part import Part
+    from experiments.report import build, sections
     from experiments.report.config import Config
-    from experiments.report.store import Store
 
-    config = build.with_text(Config.load(arguments.config), arguments.train, arguments.validation)
+    config = Config.load(arguments.config).on(arguments.train, arguments.validation)
     if config.training is None:
         print(build.commands(config))
         return
-    from experiments.report import page
-    from experiments.report.part import Part
-
-    study = Part.load(arguments.study) if arguments.study else None
-    store = Store(arguments.out / "steps")
-    if not arguments.only_draw:
-        build.run_all(config, store)
-    print(page.write(build.gather(config, store), arguments.out, study))
+    others = [Part.load(arguments.study)] if arguments.study else []
+    steps = build.run_all, build.gather, sections.part
+    command.run_and_draw(NAME, arguments, config, *steps, others)
 
 
 if __name__ == "__main__":
-    with_allocator("experiments.report")
+    command.with_allocator(NAME)
     sys.exit(main())

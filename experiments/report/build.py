@@ -1,8 +1,7 @@
 """Run what a config asks for and is not there yet, and gather what is."""
 
-import dataclasses
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from experiments.report import measures, runs
 from experiments.report.config import Config, Method
 from experiments.report.pair_runs import pair_run
 from experiments.report.results import MethodResults, Results
-from experiments.report.store import NotRunError, Store, result, slug
+from experiments.store import Store, found, result, slug
 
 _FILES = (
     "# First the files that options name: M1.eqm (gin/runs/train_m1.gin, then equalinfo freeze),",
@@ -45,35 +44,27 @@ def gather(config: Config, store: Store) -> Results:
       ValueError: not even the text was made.
     """
     present = store.read_only()
-    text = _found(runs.text, present, config)
+    text = found(runs.text, present, config)
     if text is None:
         raise ValueError(
             f"{store.directory} holds nothing of this config and text. Run it without --only_draw."
         )
     methods = [_gather_method(present, config, text, method) for method in config.methods]
-    random = _found(measures.random_baseline, present, config)
+    random = found(measures.random_baseline, present, config)
     pairs = _gather_pairs(present, config, text)
-    found = result(random) if random else None
-    return Results(config, result(text), methods, found, pairs)
-
-
-def _found(step: Callable[..., Path], *arguments: Any) -> Path | None:
-    """A step's folder; None: it was not run."""
-    try:
-        return step(*arguments)
-    except NotRunError:
-        return None
+    bits = result(random) if random else None
+    return Results(config, result(text), methods, bits, pairs)
 
 
 def _gather_method(store: Store, config: Config, text: Path, method: Method) -> MethodResults:
     models: dict[str, dict[int, Any]] = {}
-    data = _found(runs.dataset, store, config, text, method)
+    data = found(runs.dataset, store, config, text, method)
     if data is None:
         return MethodResults(method, None, None, models)
-    folder = _found(measures.measure, store, config, text, data, method)
+    folder = found(measures.measure, store, config, text, data, method)
     for size in method.m2 if config.training else ():
         for seed in method.seeds or config.seeds:
-            if path := _found(runs.model, store, config, data, method, size, seed):
+            if path := found(runs.model, store, config, data, method, size, seed):
                 models.setdefault(size, {})[seed] = result(path)
     return MethodResults(method, result(folder) if folder else None, folder, models)
 
@@ -107,7 +98,7 @@ def _gather_pairs(store: Store, config: Config, text: Path) -> list[dict[str, An
     gathered: list[dict[str, Any]] = []
     byte_lm = None
     for method, task in _pair_tasks(config):
-        path = _found(pair_run, store, config, text, method, task)
+        path = found(pair_run, store, config, text, method, task)
         accuracy = result(path)["accuracy"] if path else None
         if task == "bytes":
             byte_lm = accuracy
@@ -153,12 +144,3 @@ def commands(config: Config) -> str:
                     f"--gin.RANDOM_SEED={seed} --gin.DATA_SEED={seed}"
                 )
     return "\n".join([*lines, "", topologies.table([])]) + "\n"
-
-
-def with_text(config: Config, train: list[str], validation: list[str]) -> Config:
-    """The config on other text, where some is given."""
-    return dataclasses.replace(
-        config,
-        train=tuple(train) or config.train,
-        validation=tuple(validation) or config.validation,
-    )

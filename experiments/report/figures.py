@@ -3,12 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
-
-import matplotlib
-
-matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,32 +11,13 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from experiments.analysis.windows import beyond_trivial
+from experiments.drawing import STYLE, Drawn
 from experiments.report import measures, paper
 from experiments.report.results import Results
 
-_DPI = 110
 _PALETTE = "colorblind"
 _MAP_BITS = 128
 _SHOWN_WORDS = 100
-
-
-class Drawn:
-    """A figure with its files' name, title and note, which says why where nothing was run."""
-
-    def __init__(self, key: str, title: str, figure: Figure | None, note: str) -> None:
-        self.key, self.title, self.figure, self.note = key, title, figure, note
-
-    def save(self, folder: Path) -> list[Path]:
-        """Write PNG and SVG; none where nothing was run."""
-        if self.figure is None:
-            return []
-        paths = [folder / f"{self.key}.{kind}" for kind in ("png", "svg")]
-        for path in paths:
-            # Without a date, the same results give the same file.
-            metadata = {"Date": None} if path.suffix == ".svg" else None
-            self.figure.savefig(path, dpi=_DPI, bbox_inches="tight", metadata=metadata)
-        plt.close(self.figure)
-        return paths
 
 
 Shown = tuple[Figure | None, str]
@@ -52,7 +28,7 @@ _FIGURES: list[Callable[[Results], Drawn]] = []
 
 def all_figures(results: Results) -> Iterator[Drawn]:
     """In the order of the report; one at a time, so that few are in memory."""
-    with plt.rc_context({**sns.axes_style("whitegrid"), "svg.hashsalt": "equalinfo"}):
+    with plt.rc_context(STYLE):
         for draw in _FIGURES:
             yield draw(results)
 

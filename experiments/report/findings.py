@@ -8,9 +8,10 @@ from collections.abc import Callable
 import numpy as np
 
 from experiments.analysis.matching import at_bytes
+from experiments.part import Finding
 from experiments.report import paper
 from experiments.report.results import MethodResults, Results
-from experiments.report.table import NOT_RUN
+from experiments.table import NOT_RUN
 
 WINDOWS = (16, 32, 64, 128)
 VOCABULARIES = (
@@ -24,25 +25,6 @@ _MARGIN = 0.005
 _NOT_RUN = "What it needs was not run."
 _POINTS = 0.02
 """Of accuracy: what counts as more than a byte LM."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """A statement, and whether it holds here.
-
-    Attributes:
-      claim: of the paper, or of this project.
-      source: where it is made.
-      holds: None: what it needs was not run, or does not decide it: then there is a reason.
-      evidence: numbers.
-      reason: why it does not hold or is not decided, as far as we can tell; empty where it holds.
-    """
-
-    claim: str
-    source: str
-    holds: bool | None
-    evidence: str
-    reason: str = ""
 
 
 def all_findings(results: Results) -> list[Finding]:

@@ -22,7 +22,7 @@ from equalinfo.lm.evaluate import evaluate_dataset
 from experiments.analysis import divergence, stability, windows
 from experiments.report import runs
 from experiments.report.config import Config, Method
-from experiments.report.store import Store, key_of
+from experiments.store import Store, key_of
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, and nobody in the village was surprised."
 """Tokenized side by side, and what words are put before."""

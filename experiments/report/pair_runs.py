@@ -13,7 +13,7 @@ from equalinfo.lm.data import OrderedBatches, RowBatches
 from equalinfo.lm.train import evaluate, train
 from experiments.report import runs
 from experiments.report.config import Config, Method, Pairs
-from experiments.report.store import Store, key_of
+from experiments.store import Store, key_of
 
 
 def pair_run(store: Store, config: Config, text: Path, method: Method, task: str) -> Path:

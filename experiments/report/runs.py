@@ -23,7 +23,7 @@ from equalinfo.data.options import TextOptions
 from equalinfo.lm import metrics
 from equalinfo.lm.evaluate import evaluate_dataset
 from experiments.report.config import Config, Method
-from experiments.report.store import Store, key_of
+from experiments.store import Store, key_of
 from pipelines.compress import main as compress
 from pipelines.count import main as count
 

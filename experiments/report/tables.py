@@ -9,7 +9,7 @@ from experiments.analysis import matching
 from experiments.analysis.significance import welch
 from experiments.report import findings, paper
 from experiments.report.results import MethodResults, Results
-from experiments.report.table import NOT_RUN, Cell, Table
+from experiments.table import NOT_RUN, Cell, Table
 
 Row = tuple[Cell, ...]
 

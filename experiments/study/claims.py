@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from experiments.report.findings import Finding
-from experiments.study.results import Results, Run, Spread
+from experiments.part import Finding
+from experiments.study.results import INFERENCE, TRAINING, Results, Run, Spread, mean
 
 _NOT_RUN = "What it needs was not run."
 _NOT_LEARNED = 0.01
@@ -49,7 +49,7 @@ class Difference(NamedTuple):
 def difference(ours: Sequence[Run], theirs: Sequence[Run], spread: Spread) -> Difference:
     """Of means over seeds."""
     return Difference(
-        _mean(ours) - _mean(theirs),
+        mean(ours) - mean(theirs),
         spread.error(len(ours), len(theirs)),
     )
 
@@ -97,8 +97,8 @@ def all_claims(results: Results) -> list[Finding]:
         *(
             past_bigrams(results, names.bytes, finding)
             for finding in (
-                fewer_flops(results, names.equal_info, names.bytes, _training, "training"),
-                fewer_flops(results, names.equal_info, names.bytes, _inference, "inference"),
+                fewer_flops(results, names.equal_info, names.bytes, TRAINING, "training"),
+                fewer_flops(results, names.equal_info, names.bytes, INFERENCE, "inference"),
             )
         ),
         better(results, names.sentencepiece, names.equal_info, "SentencePiece beats Equal-Info"),
@@ -113,7 +113,7 @@ def all_claims(results: Results) -> list[Finding]:
             for finding in (
                 no_worse(results, ours, other),
                 denser(results, ours, other),
-                fewer_flops(results, ours, other, _inference, "inference"),
+                fewer_flops(results, ours, other, INFERENCE, "inference"),
             )
         ),
         better(
@@ -143,7 +143,7 @@ def learned(results: Results, name: str, expected: bool | None) -> Finding:
         return Finding(claim, source, None, "", _NOT_RUN)
     runs = results.of(name, size)
     saved, error = _saved(results, name, size)
-    evidence = f"{size}: {_mean(runs):.4f} bits/byte, {saved:.1%} below its token frequencies"
+    evidence = f"{size}: {mean(runs):.4f} bits/byte, {saved:.1%} below its token frequencies"
     if not abs(saved - _NOT_LEARNED) > error:
         return Finding(claim, source, None, evidence, "within its error of 1%, or no seeds")
     is_learned = saved > _NOT_LEARNED
@@ -229,7 +229,7 @@ def past_bigrams(results: Results, bytes_name: str, finding: Finding) -> Finding
     size = _largest(results, bytes_name)
     if finding.holds is None or known is None or size is None or len(known.ngrams) < 2:
         return finding
-    bits, pairs = _mean(results.of(bytes_name, size)), known.ngrams[1]
+    bits, pairs = mean(results.of(bytes_name, size)), known.ngrams[1]
     if bits < (1 - _NOT_LEARNED) * pairs:
         return finding
     reason = f"{bytes_name} {size} has {bits:.4f} bits/byte, pairs {pairs:.4f}: not trained enough"
@@ -287,7 +287,7 @@ def ngrams_predict(results: Results) -> Finding:
         if len(names) < _FEWEST:
             continue
         ngrams = [min(results.tokenizers[name].ngrams) for name in names]
-        models = [_mean(results.of(name, size)) for name in names]
+        models = [mean(results.of(name, size)) for name in names]
         found.append((size, len(names), *rank_correlation(ngrams, models)))
     if not found:
         return Finding(claim, source, None, "", _NOT_RUN)
@@ -324,7 +324,7 @@ def _saved(results: Results, name: str, size: str) -> tuple[float, float]:
     if not runs or name not in results.tokenizers:
         return math.nan, math.nan
     unigram = results.tokenizers[name].ngrams[0]
-    return 1 - _mean(runs) / unigram, results.spread.error(len(runs)) / unigram
+    return 1 - mean(runs) / unigram, results.spread.error(len(runs)) / unigram
 
 
 def _largest(results: Results, name: str) -> str | None:
@@ -334,16 +334,4 @@ def _largest(results: Results, name: str) -> str | None:
 
 def _point(runs: Sequence[Run], flops: Callable[[Run], float]) -> tuple[float, float] | None:
     """(log FLOPs, mean bits/byte) of the seeds of a model."""
-    return (math.log(flops(runs[0])), _mean(runs)) if runs else None
-
-
-def _mean(runs: Sequence[Run]) -> float:
-    return float(np.mean([run.bits_per_byte for run in runs]))
-
-
-def _training(run: Run) -> float:
-    return run.training_flops
-
-
-def _inference(run: Run) -> float:
-    return run.flops_per_byte
+    return (math.log(flops(runs[0])), mean(runs)) if runs else None

@@ -1,15 +1,11 @@
-"""What a study runs: a TOML file, read and checked."""
+"""What a study runs."""
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from equalinfo.lm.config import ModelConfig, padded_vocab_size
-from experiments.report.config import make, read
-
-CONFIGS = Path(__file__).parent / "configs"
-"""`tiny.toml`, `cpu.toml`, `gpu.toml`."""
+from experiments import config
 
 KINDS = ("bytes", "sentencepiece", "bpe", "superbpe", "codebook", "equal_info", "codec")
 
@@ -153,12 +149,10 @@ class Job:
 
 
 @dataclasses.dataclass(frozen=True)
-class Study:
+class Study(config.Config):
     """A study.
 
     Attributes:
-      title, about: of the page.
-      train, validation: text files; documents are taken from their start.
       validation_bytes: of text scored.
       tokenizer_bytes: of training text that tokenizers and n-grams are trained on.
       tokenizers, sizes: by name.
@@ -168,10 +162,8 @@ class Study:
       ngram_order: highest order of the Kneser-Ney models.
     """
 
-    title: str
-    about: str
-    train: tuple[str, ...]
-    validation: tuple[str, ...]
+    folder: ClassVar[Path] = Path(__file__).parent / "configs"
+
     validation_bytes: int
     tokenizer_bytes: int
     tokenizers: dict[str, Tokenizer]
@@ -182,61 +174,22 @@ class Study:
     claims: Claims = Claims()
     ngram_order: int = 6
 
-    @classmethod
-    def load(cls, name: str) -> "Study":
-        """Read a config.
-
-        Args:
-          name: of a file, or of one beside this module: tiny, cpu, gpu.
-
-        Raises:
-          ValueError: no such config, or a wrong entry; the message names it.
-        """
-        path, values = read(CONFIGS, name)
-        named: tuple[tuple[str, Any], ...] = (("tokenizers", Tokenizer), ("sizes", Size))
-        for key, kind in named:
-            entries = values.get(key, {})
-            values[key] = {
-                name: make(kind, {**entry, "name": name}, f"{path}: [{key}.{name}]")
-                for name, entry in entries.items()
-            }
-        single: tuple[tuple[str, Any], ...] = (
-            ("training", Training),
-            ("learning_rate", LearningRate),
-            ("claims", Claims),
-        )
-        for key, kind in single:
-            values[key] = make(kind, values.get(key, {}), f"{path}: [{key}]")
-        groups = values.get("runs", [])
-        values["runs"] = [make(Group, entry, f"{path}: [[runs]]") for entry in groups]
-        study: Study = make(cls, values, str(path))
-        study._check(path)
-        return study
-
-    def _check(self, path: Path) -> None:
+    def check(self) -> None:
+        """What is named is there."""
         for tokenizer in self.tokenizers.values():
             if tokenizer.kind not in KINDS:
                 raise ValueError(
-                    f"{path}: [tokenizers.{tokenizer.name}]: kind {tokenizer.kind!r} is none of "
+                    f"[tokenizers.{tokenizer.name}]: kind {tokenizer.kind!r} is none of "
                     f"{', '.join(KINDS)}."
                 )
-        for group in self.runs:
-            for names, known in (
-                (group.tokenizers, self.tokenizers),
-                (group.sizes, self.sizes),
-                ((self.learning_rate.tokenizer,), self.tokenizers),
-            ):
-                for name in names:
-                    if name not in known:
-                        raise ValueError(f"{path}: {name!r} is none of {', '.join(known)}.")
-
-    def on(self, train: Sequence[str], validation: Sequence[str]) -> "Study":
-        """The study on other text, where some is given."""
-        return dataclasses.replace(
-            self,
-            train=tuple(train) or self.train,
-            validation=tuple(validation) or self.validation,
-        )
+        tokenizers = [name for group in self.runs for name in group.tokenizers]
+        for names, known in (
+            ([*tokenizers, self.learning_rate.tokenizer], self.tokenizers),
+            ([name for group in self.runs for name in group.sizes], self.sizes),
+        ):
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"{name!r} is none of {', '.join(known)}.")
 
     def dry(self) -> "Study":
         """The same models on so little text that each takes three steps: does everything run?"""

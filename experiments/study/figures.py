@@ -1,52 +1,33 @@
 """Two figures: bits/byte against training FLOPs, and against inference FLOPs/byte."""
 
-from collections.abc import Callable
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
+from collections.abc import Callable, Iterator
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from experiments.study.results import Results, Run
+from experiments.drawing import STYLE, Drawn
+from experiments.study.results import INFERENCE, TRAINING, Results, Run, mean
 
-TITLES = {
-    "training": "bits/byte against FLOPs of training",
-    "inference": "bits/byte against FLOPs of inference per byte",
-}
-NOTE = (
+_NOTE = (
     "FLOPs are those of all products of matrices. Points are ends of runs, a line joins the sizes "
     "of one tokenizer; pale lines are runs on their way, whose learning rate had not fallen yet. "
     "Hollow points saw another amount of text."
 )
-_DPI = 120
 _MARKERS = "os^DvP*Xh"
 _TALLEST = 1.25  # times the fewest bits/byte; what has more is named at the edge
 
 
-def draw(results: Results, folder: Path) -> list[Path]:
-    """Write `training.png` and `inference.png` (and .svg); nothing where nothing was run."""
-    if not results.runs:
-        return []
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, of_run, label, with_curves in (
-        ("training", _training, "FLOPs of training (all products of matrices)", True),
-        ("inference", _inference, "FLOPs of inference per byte (all products of matrices)", False),
+def all_figures(results: Results) -> Iterator[Drawn]:
+    """`training` and `inference`; empty where nothing was run."""
+    for key, of_run, label, with_curves in (
+        ("training", TRAINING, "FLOPs of training", True),
+        ("inference", INFERENCE, "FLOPs of inference per byte", False),
     ):
-        with plt.rc_context({**sns.axes_style("whitegrid"), "svg.hashsalt": "equalinfo"}):
-            figure = _figure(results, of_run, label, with_curves)
-        for kind in ("png", "svg"):
-            path = folder / f"{name}.{kind}"
-            metadata = {"Date": None} if kind == "svg" else None
-            figure.savefig(path, dpi=_DPI, bbox_inches="tight", metadata=metadata)
-            paths.append(path)
-        plt.close(figure)
-    return paths
+        with plt.rc_context(STYLE):
+            drawn = _figure(results, of_run, label, with_curves) if results.runs else None
+            yield Drawn(key, f"bits/byte against {label}", drawn, _NOTE)
 
 
 def _figure(
@@ -69,12 +50,11 @@ def _figure(
                 if with_curves:
                     _, spent, bits = zip(*runs[0].curve, strict=True)
                     axes.plot(spent, bits, color=colors[number], alpha=0.35, linewidth=1)
-                mean = float(np.mean([run.bits_per_byte for run in runs]))
                 error = results.spread.error(len(runs))
                 usual = train_bytes == results.usual_bytes
                 axes.errorbar(
                     of_run(runs[0]),
-                    mean,
+                    mean(runs),
                     yerr=None if np.isnan(error) else error,
                     markerfacecolor=colors[number] if usual else "none",
                     capsize=2,
@@ -82,7 +62,7 @@ def _figure(
                     **style,
                 )
                 if usual:
-                    points.append((of_run(runs[0]), mean))
+                    points.append((of_run(runs[0]), mean(runs)))
         if points:
             axes.plot(*zip(*points, strict=True), label=name, **style)
     axes.set_xscale("log")
@@ -97,15 +77,7 @@ def _figure(
             axes.annotate(
                 note, (of_run(run), top), (0, -10), textcoords="offset points", ha="center"
             )
-    axes.set_xlabel(label)
+    axes.set_xlabel(f"{label} (all products of matrices)")
     axes.set_ylabel("bits/byte, validation")
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
-
-
-def _training(run: Run) -> float:
-    return run.training_flops
-
-
-def _inference(run: Run) -> float:
-    return run.flops_per_byte

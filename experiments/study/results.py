@@ -2,13 +2,14 @@
 
 import dataclasses
 import math
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from experiments.report.store import NotRunError, Store, result
+from experiments.store import Store, found, result
 from experiments.study import flops, steps
 from experiments.study.config import Job, Study, Tokenizer
 
@@ -40,6 +41,10 @@ class Run:
     flops_per_byte: float
     paper_flops_per_byte: float
     curve: tuple[tuple[float, float, float], ...] = ()
+
+
+TRAINING = operator.attrgetter("training_flops")
+INFERENCE = operator.attrgetter("flops_per_byte")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +117,11 @@ class Results:
         return Spread.of(groups.values())
 
 
+def mean(runs: Sequence[Run]) -> float:
+    """bits/byte over seeds."""
+    return float(np.mean([run.bits_per_byte for run in runs]))
+
+
 @dataclasses.dataclass(frozen=True)
 class Spread:
     """How far seeds of one model lie apart: pooled over all models that have several.
@@ -148,28 +158,22 @@ class Spread:
 def gather(study: Study, store: Store) -> Results:
     """What is in a store."""
     present = store.read_only()
-    tokenizers: dict[str, Tokenized] = {}
+    tokenizers = {}
+    for entry in study.tokenizers.values():
+        if tokenized := found(_tokenized, present, study, entry):
+            tokenizers[entry.name] = tokenized
+    rates = {}
+    for size in study.sizes.values():
+        if folder := found(steps.learning_rate, present, study, size):
+            chosen = result(folder)
+            rates[size.name] = (chosen["rate"], chosen["tried"])
     runs: list[Run] = []
     missing, diverged = [], []
-    rates: dict[str, tuple[float, list[list[float]]]] = {}
-    for entry in study.tokenizers.values():
-        try:
-            tokenizers[entry.name] = _tokenized(present, study, entry)
-        except NotRunError:
-            continue
-    for size in study.sizes.values():
-        try:
-            chosen = result(steps.learning_rate(present, study, size))
-        except NotRunError:
-            continue
-        rates[size.name] = (chosen["rate"], chosen["tried"])
     for job in study.jobs():
-        try:
-            run = _run(present, study, job, rates)
-        except NotRunError:
-            missing.append(job.label)
-            continue
+        run = found(_run, present, study, job)
         if run is None:
+            missing.append(job.label)
+        elif math.isnan(run.bits_per_byte):
             diverged.append(job.label)
         else:
             runs.append(run)
@@ -178,33 +182,30 @@ def gather(study: Study, store: Store) -> Results:
 
 def _tokenized(store: Store, study: Study, entry: Tokenizer) -> Tokenized:
     totals = result(steps.tokens(store, study, entry, study.tokenizer_bytes))
-    found = result(steps.ngrams(store, study, entry))["bits_per_byte"]
+    ngrams = result(steps.ngrams(store, study, entry))["bits_per_byte"]
     scored = totals["validation"]
     each = scored["bytes"] / scored["tokens"]
     # Of the ids, 0 (padding) and 2 (unknown) never come up.
     uniform = math.log2(totals["vocab_size"] - 2) / each
-    return Tokenized(entry.name, totals["vocab_size"], each, tuple(found), uniform)
+    return Tokenized(entry.name, totals["vocab_size"], each, tuple(ngrams), uniform)
 
 
-def _run(store: Store, study: Study, job: Job, rates: dict[str, Any]) -> Run | None:
-    """None: it diverged."""
-    if job.size.name not in rates:
-        raise NotRunError(job.size.name)
+def _run(store: Store, study: Study, job: Job) -> Run:
+    """One that diverged has NaN bits/byte."""
+    rate = result(steps.learning_rate(store, study, job.size))["rate"]
     totals = result(steps.tokens(store, study, job.tokenizer, job.train_bytes))
-    found = result(steps.model(store, study, job, rates[job.size.name][0]))
-    if found["bits_per_byte"] is None:
-        return None
+    scores = result(steps.model(store, study, job, rate))
     planned = steps.plan(study, job.size, totals)
     model, length = planned.model, planned.length
     each = totals["validation"]["bytes"] / totals["validation"]["tokens"]
     of_m1 = totals["m1_parameters"]
-    shares = [(step / planned.steps, bits) for step, bits in found["curve"]]
+    shares = [(step / planned.steps, bits) for step, bits in scores.get("curve", [])]
     return Run(
         tokenizer=job.tokenizer.name,
         size=job.size.name,
         seed=job.seed,
         train_bytes=job.train_bytes,
-        bits_per_byte=found["bits_per_byte"],
+        bits_per_byte=math.nan if scores["bits_per_byte"] is None else scores["bits_per_byte"],
         bytes_per_token=each,
         parameters=model.num_parameters,
         all_parameters=flops.with_embeddings(model),

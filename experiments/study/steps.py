@@ -20,7 +20,7 @@ from equalinfo.lm.data import OrderedBatches, RowBatches, TokenRows
 from equalinfo.lm.evaluate import m1_parameters
 from equalinfo.lm.train import evaluate, train
 from experiments.report.runs import first_documents
-from experiments.report.store import Store, key_of, result
+from experiments.store import Store, key_of, result
 from experiments.study import flops, splits, tokenizers
 from experiments.study.config import Job, Size, Study, Tokenizer
 from experiments.study.tokenizers import Tokens

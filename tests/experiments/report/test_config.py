@@ -1,6 +1,6 @@
 import pytest
 
-from experiments.report.config import CONFIGS, Config
+from experiments.report.config import Config
 
 MINIMAL = """
 title = "t"
@@ -13,7 +13,7 @@ validation_bytes = 1
 
 
 def test_configs_of_the_package_are_read():
-    names = sorted(path.stem for path in CONFIGS.glob("*.toml"))
+    names = sorted(path.stem for path in Config.folder.glob("*.toml"))
     assert names == ["gpu", "laptop", "paper", "tiny"]
     for name in names:
         config = Config.load(name)
@@ -26,8 +26,8 @@ def test_configs_of_the_package_are_read():
     [
         (MINIMAL + "sedes = [1]", "'sedes' is none of title"),
         (MINIMAL.replace("train_bytes = 1", "", 1), "'train_bytes' is missing"),
-        (MINIMAL + '[[method]]\nname = "a"\noptions = ""\n' * 2, "two methods are named 'a'"),
-        (MINIMAL + '[[method]]\nname = "a"\n', "method: 'options' is missing"),
+        (MINIMAL + '[[methods]]\nname = "a"\noptions = ""\n' * 2, "two methods are named 'a'"),
+        (MINIMAL + '[[methods]]\nname = "a"\n', r"\[\[methods\]\]: 'options' is missing"),
         (MINIMAL + "x = ", "Invalid value"),
     ],
 )

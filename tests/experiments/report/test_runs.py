@@ -6,7 +6,7 @@ import pytest
 
 from experiments.report import build, runs
 from experiments.report.config import Config, Method
-from experiments.report.store import Store
+from experiments.store import Store
 from pipelines.options import parse_compress
 
 
@@ -50,7 +50,7 @@ def test_a_run_that_is_stopped_early_has_something_for_every_section(tmp_path):
 
     text = tmp_path / "text.txt"
     text.write_text("some words\n")
-    config = build.with_text(Config.load("laptop"), [str(text)], [str(text)])
+    config = Config.load("laptop").on([str(text)], [str(text)])
     config = dataclasses.replace(config, train_bytes=1, validation_bytes=1)
     build.run_all(config, Recorded(tmp_path))
     assert order == [("model", 0), ("pairs", None), ("model", 1), ("model", 2)]

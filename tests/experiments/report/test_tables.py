@@ -4,10 +4,8 @@ import io
 import pytest
 
 from experiments.analysis.significance import Sample
-from experiments.report import page, tables
-from experiments.report.findings import Finding
-from experiments.report.part import Image, Part
-from experiments.report.table import Table, show
+from experiments.report import sections, tables
+from experiments.table import Table, show
 from results_made import method, results, totals
 
 
@@ -66,25 +64,8 @@ def test_windows_that_were_not_verified_are_not_run(lossless):
 
 def test_the_page_tells_how_many_models_were_trained(tmp_path):
     found = results(method("Bytes", 1.0, 8.0, 4.6, [2.0]))  # of seeds 0 and 1
-    text = page.write(found, tmp_path).read_text()
-    assert "Seeds: 0, 1; 1 of 2 M2s were trained." in text
-
-
-def test_the_page_shows_a_study_as_it_was_written(tmp_path):
-    study = Part(
-        "cpu",
-        "what was done",
-        [Finding("A beats B", "counted", True, "1 against 2"), Finding("C", "D", None, "", "why")],
-        [Table("models", "Models", ("name", "bits"), [("A", 1.5), ("B", None)], "note")],
-        [Image("training", "A figure", "its note", "iVBORw0KGgo=")],
-    )
-    study.save(tmp_path)
-    assert Part.load(tmp_path) == study
-    text = page.write(results(method("Bytes", 1.0, 8.0, 4.6, [2.0])), tmp_path, study).read_text()
-    for said in ("Study “cpu”", "A beats B", "1 against 2", "<td", "base64,iVBORw0KGgo="):
-        assert said in text, said
-    with pytest.raises(FileNotFoundError, match="holds no finished page"):
-        Part.load(tmp_path / "nowhere")
+    part = sections.part(found, tmp_path)
+    assert any("Seeds: 0, 1; 1 of 2 M2s were trained." in one for one in part.about)
 
 
 def test_all_tables_are_there_and_rectangular():

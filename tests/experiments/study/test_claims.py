@@ -5,8 +5,7 @@ import math
 
 import pytest
 
-from experiments.report.part import Part
-from experiments.study import claims, page
+from experiments.study import claims, sections
 from experiments.study.config import Study
 from experiments.study.results import Results, Run, Spread, Tokenized
 
@@ -172,25 +171,23 @@ def test_ngrams_predict(order: tuple[int, ...], holds: bool) -> None:
 def test_the_page_names_what_is_missing(tmp_path) -> None:
     found = results(*seeds("Bytes", "small", 2.0, 2.1), *seeds("BPE 1k", "large", 1.5, 1.6))
     found = Results(found.study, found.tokenizers, found.runs, missing=("SuperBPE 1k 20k 0MB 0",))
-    path = page.write(found, tmp_path)
-    text = path.read_text()
-    assert "- SuperBPE 1k 20k 0MB 0" in text and "undecided" in text
-    assert "1.5500 ±" in text
-    for name in ("training", "inference"):
-        assert (tmp_path / "figures" / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
-    part = Part.load(tmp_path)
+    part = sections.part(found, tmp_path)
+    by_key = {table.key: table for table in part.tables}
+    assert by_key["missing"].rows == [("SuperBPE 1k 20k 0MB 0",)]
+    assert any("1.5500 ±" in str(row) for row in by_key["models"].rows)
     assert part.findings == claims.all_claims(found)
-    assert part.tables[0] == page.models(found) and len(part.images) == 2
+    for image in part.images:
+        assert image.png and (tmp_path / f"{image.key}.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_the_best_v_of_a_size() -> None:
     found = results(run("BPE 1k", "small", 2.0), run("Codebook 1k", "small", 2.1))
-    assert page.best_codes(found).rows == []
+    assert sections.best_codes(found).rows == []
     tokenizers = dict(found.study.tokenizers)
     tokenizers["BPE 2k"] = dataclasses.replace(tokenizers["BPE 1k"], name="BPE 2k", codes=2048)
     study = dataclasses.replace(found.study, tokenizers=tokenizers)
     runs = (*found.runs, run("BPE 2k", "small", 1.9))
-    [row] = page.best_codes(dataclasses.replace(found, study=study, runs=runs)).rows
+    [row] = sections.best_codes(dataclasses.replace(found, study=study, runs=runs)).rows
     assert row == ("bpe", "small", 2048, "1,024: 2.0000, 2,048: 1.9000")
 
 

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from experiments.report.store import Store
+from experiments.store import Store
 from experiments.study import results, steps
-from experiments.study.config import CONFIGS, Study
+from experiments.study.config import Study
 
 ROOT = Path(__file__).resolve().parents[3]
 _LONGEST = 900  # seconds, on a machine with other things to do
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in CONFIGS.glob("*.toml")))
+@pytest.mark.parametrize("name", sorted(path.stem for path in Study.folder.glob("*.toml")))
 def test_configs_load(name: str) -> None:
     study = Study.load(name)
     jobs = study.jobs()
@@ -28,7 +28,7 @@ def test_configs_load(name: str) -> None:
 
 
 def test_a_mistyped_config_names_the_entry(tmp_path: Path) -> None:
-    text = (CONFIGS / "tiny.toml").read_text()
+    text = (Study.folder / "tiny.toml").read_text()
     for old, new, message in (
         ('kind = "bytes"', 'kind = "byte"', "'byte' is none of bytes, sentencepiece"),
         ('tokenizer = "BPE 1k"', 'tokenizer = "BPE 2k"', "'BPE 2k' is none of Bytes"),
@@ -57,7 +57,7 @@ train_bytes = 60_000
 
 @pytest.mark.slow
 def test_a_killed_study_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
-    text = (CONFIGS / "tiny.toml").read_text().split("[[runs]]")[0] + _PART
+    text = (Study.folder / "tiny.toml").read_text().split("[[runs]]")[0] + _PART
     config = tmp_path / "part.toml"
     config.write_text(text)
 

@@ -16,9 +16,10 @@ import re
 import time
 from collections.abc import Callable, Container
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 DONE = "step.json"
+T = TypeVar("T")
 
 
 class NotRunError(Exception):
@@ -97,6 +98,14 @@ class Store:
         step = {"kind": kind, "label": label, "inputs": inputs, "seconds": seconds}
         _write(path, {**step, "result": result})
         return path
+
+
+def found(read: Callable[..., T], *arguments: Any) -> T | None:
+    """What a function returns that reads steps of a `read_only` store; None: one was not run."""
+    try:
+        return read(*arguments)
+    except NotRunError:
+        return None
 
 
 def slug(label: str) -> str:

@@ -1,42 +1,34 @@
-"""`study.md`: tables, claims and figures of a study; `part.json`: the same for the report."""
+"""What a study's page shows: claims, tables and figures."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-
-from experiments.report.findings import Finding
-from experiments.report.part import Image, Part
-from experiments.report.table import Cell, Table
+from experiments.part import Part
 from experiments.study import claims, figures
 from experiments.study.config import Job, Tokenizer
-from experiments.study.results import Results, Run
+from experiments.study.results import Results, Run, mean
 from experiments.study.steps import Plan
+from experiments.table import Cell, Table
 
-_VERDICTS = {True: "holds", False: "does not hold", None: "undecided"}
 
-
-def write(results: Results, out: Path) -> Path:
-    """Write the page, its figures and `part.json`."""
-    drawn = [path for path in figures.draw(results, out / "figures") if path.suffix == ".png"]
+def part(results: Results, folder: Path) -> Part:
+    """Of what was run; the folder gets its figures."""
+    study = results.study
     tables = [models(results), best_codes(results), tokenizers(results)]
-    found = claims.all_claims(results)
-    about = f"{results.study.about} {protocol(results)}"
-    images = [Image.of(path, figures.TITLES[path.stem], figures.NOTE) for path in drawn]
-    Part(results.study.title, about, found, tables, images).save(out)
-    sections = [f"# Study: {results.study.title}", about]
-    sections += [f"## {tables[0].title}", tables[0].to_markdown(), tables[0].note]
-    sections += [f"![{path.stem}](figures/{path.name})" for path in drawn] + [figures.NOTE]
-    for table in tables[1:]:
-        sections += [f"## {table.title}", table.to_markdown(), table.note]
-    sections += ["## Claims", _statements(found)]
-    for title, labels in (("Not run yet", results.missing), ("Diverged", results.diverged)):
+    for key, title, labels in (
+        ("missing", "Not run yet", results.missing),
+        ("diverged", "Diverged", results.diverged),
+    ):
         if labels:
-            sections += [f"## {title}", "\n".join(f"- {label}" for label in labels)]
-    path = out / "study.md"
-    path.write_text("\n\n".join(section.strip() for section in sections if section) + "\n")
-    return path
+            tables.append(Table(key, title, ("model",), [(label,) for label in labels]))
+    return Part(
+        f"Study: {study.title}",
+        [study.about, protocol(results)],
+        claims.all_claims(results),
+        tables,
+        [drawn.save(folder) for drawn in figures.all_figures(results)],
+    )
 
 
 def protocol(results: Results) -> str:
@@ -72,14 +64,14 @@ def models(results: Results) -> Table:
     for runs in _groups(results):
         run = runs[0]
         error = results.spread.error(len(runs))
-        mean = f"{_mean(runs):.4f}" + ("" if math.isnan(error) else f" ± {error:.4f}")
+        bits = f"{mean(runs):.4f}" + ("" if math.isnan(error) else f" ± {error:.4f}")
         rows.append(
             (
                 run.tokenizer,
                 run.size,
                 f"{run.train_bytes / 1e6:g}",
                 run.bytes_per_token,
-                mean,
+                bits,
                 len(runs),
                 f"{run.training_flops:.2e}",
                 run.flops_per_byte / 1e6,
@@ -111,7 +103,7 @@ def best_codes(results: Results) -> Table:
     for family in families.values():
         for size in results.sizes if len(family) > 1 else ():
             found = {
-                one.codes: _mean(runs) for one in family if (runs := results.of(one.name, size))
+                one.codes: mean(runs) for one in family if (runs := results.of(one.name, size))
             }
             if len(found) > 1:
                 each = ", ".join(f"{codes:,}: {bits:.4f}" for codes, bits in sorted(found.items()))
@@ -137,17 +129,7 @@ def tokenizers(results: Results) -> Table:
     return Table("tokenizers", "Tokenizers", columns, rows, note)
 
 
-def _statements(found: Sequence[Finding]) -> str:
-    lines = ["| claim | | numbers | why |", "|---|---|---|---|"]
-    for one in found:
-        lines.append(
-            f"| {one.claim} ({one.source}) | **{_VERDICTS[one.holds]}** | {one.evidence} "
-            f"| {one.reason} |"
-        )
-    return "\n".join(lines)
-
-
-def estimate(planned: Sequence[tuple[Job, Plan]], rate: float) -> str:
+def estimate(planned: Iterable[tuple[Job, Plan]], rate: float) -> str:
     """What each model takes.
 
     Args:
@@ -179,10 +161,6 @@ def _groups(results: Results) -> list[list[Run]]:
             groups, key=lambda key: (results.sizes.index(key[0]), key[1], order.index(key[2]))
         )
     ]
-
-
-def _mean(runs: Sequence[Run]) -> float:
-    return float(np.mean([run.bits_per_byte for run in runs]))
 
 
 def _number(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""A part of a page that another experiment made: findings, tables and images, kept as JSON."""
+"""What a page shows of an experiment: findings, tables and figures."""
 
 import base64
 import dataclasses
@@ -6,10 +6,33 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.report.findings import Finding
-from experiments.report.table import Table
+from experiments.table import Table
 
 FILE = "part.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """A statement, and whether it holds here.
+
+    Attributes:
+      claim: of the paper, or of this project.
+      source: where it is made.
+      holds: None: what it needs was not run, or does not decide it: then there is a reason.
+      evidence: numbers.
+      reason: why it does not hold or is not decided, as far as we can tell; empty where it holds.
+    """
+
+    claim: str
+    source: str
+    holds: bool | None
+    evidence: str
+    reason: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        return {True: "holds", False: "does not hold here", None: "undecided"}[self.holds]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,8 +41,8 @@ class Image:
 
     Attributes:
       key: of its files.
-      title, note: around it.
-      png: base64.
+      title, note: around it; the note says why where there is none.
+      png: base64; empty: nothing was run that it shows.
     """
 
     key: str
@@ -39,12 +62,12 @@ class Part:
 
     Attributes:
       title: of the experiment.
-      about: what was done.
+      about: what was done; paragraphs.
       findings, tables, images: in order.
     """
 
     title: str
-    about: str
+    about: Sequence[str]
     findings: Sequence[Finding]
     tables: Sequence[Table]
     images: Sequence[Image]

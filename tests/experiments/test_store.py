@@ -1,6 +1,6 @@
 import pytest
 
-from experiments.report.store import NotRunError, Store, is_done, key_of, result
+from experiments.store import NotRunError, Store, is_done, key_of, result
 
 
 def test_a_step_runs_once_and_keeps_what_it_returned(tmp_path):
