@@ -66,10 +66,7 @@ def _markdown(part: Part) -> str:
 
 
 def _item(one: Finding) -> str:
-    evidence = f" {one.evidence}" if one.evidence else ""
-    return f"- **{one.verdict}**: {one.claim} ({one.source}).{evidence}" + (
-        f"\n  Likely reason: {one.reason}" if one.reason else ""
-    )
+    return f"- **{one.verdict}**: {one.claim} ({one.source}). {one.numbers}".rstrip()
 
 
 def _html(parts: Sequence[Part]) -> str:
@@ -112,13 +109,11 @@ def _image(one: Image) -> str:
 
 
 def _findings(findings: Sequence[Finding]) -> str:
-    items = []
-    for one in findings:
-        reason = f" Likely reason: {one.reason}" if one.reason else ""
-        items.append(
-            f'<li><span class="{_COLORS[one.holds]}">{one.verdict}</span>: {escape(one.claim)} '
-            f"({escape(one.source)})<br>{escape(one.evidence)}{escape(reason)}</li>"
-        )
+    items = [
+        f'<li><span class="{_COLORS[one.holds]}">{one.verdict}</span>: {escape(one.claim)} '
+        f"({escape(one.source)})<br>{escape(one.numbers)}</li>"
+        for one in findings
+    ]
     return f"<ul>{''.join(items)}</ul>"
 
 

@@ -19,7 +19,7 @@ class Finding:
       claim: of the paper, or of this project.
       source: where it is made.
       holds: None: what it needs was not run, or does not decide it: then there is a reason.
-      evidence: numbers.
+      evidence: numbers; empty: not run.
       reason: why it does not hold or is not decided, as far as we can tell; empty where it holds.
     """
 
@@ -31,8 +31,16 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """In words."""
-        return {True: "holds", False: "does not hold here", None: "undecided"}[self.holds]
+        """In words; a claim without numbers was not run."""
+        undecided = "undecided" if self.evidence else "not run"
+        return {True: "holds", False: "does not hold here", None: undecided}[self.holds]
+
+    @property
+    def numbers(self) -> str:
+        """With their reason, for people."""
+        if self.evidence and self.reason:
+            return f"{self.evidence} ({self.reason})"
+        return self.evidence or self.reason
 
 
 @dataclasses.dataclass(frozen=True)

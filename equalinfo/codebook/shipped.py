@@ -37,9 +37,13 @@ def shipped_names() -> list[str]:
     return sorted(file.name for file in _FOLDER.iterdir() if file.name.endswith(".eqi"))
 
 
-@cache
 def shipped_codebook(name: str = DEFAULT_CODEBOOK) -> Codebook:
     """A codebook of the package, loaded once a process; see `shipped_file`."""
+    return _load(name.removesuffix(".eqi"))
+
+
+@cache
+def _load(name: str) -> Codebook:
     with shipped_file(name) as path:
         return Codebook.load(path)
 

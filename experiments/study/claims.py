@@ -14,7 +14,6 @@ from scipy import stats
 from experiments.part import Finding
 from experiments.study.results import INFERENCE, TRAINING, Results, Run, Spread, mean
 
-_NOT_RUN = "What it needs was not run."
 _NOT_LEARNED = 0.01
 """Of what its token frequencies cost: a model that saves less than 1% of it has learned nothing."""
 _MARGIN = 0.01
@@ -140,7 +139,7 @@ def learned(results: Results, name: str, expected: bool | None) -> Finding:
     source = "[paper 5.1, Table 15]"
     size = _largest(results, name)
     if size is None or name not in results.tokenizers:
-        return Finding(claim, source, None, "", _NOT_RUN)
+        return Finding(claim, source, None, "")
     runs = results.of(name, size)
     saved, error = _saved(results, name, size)
     evidence = f"{size}: {mean(runs):.4f} bits/byte, {saved:.1%} below its token frequencies"
@@ -187,7 +186,7 @@ def _at_sizes(
         if results.of(ours, size) and results.of(theirs, size)
     }
     if not found:
-        return Finding(claim, "equal parameters, equal text", None, "", _NOT_RUN)
+        return Finding(claim, "equal parameters, equal text", None, "")
     verdicts = {judge(one) for one in found.values()}
     evidence = "; ".join(f"{size}: {one} bits/byte" for size, one in found.items())
     if len(verdicts) == 1 and None not in verdicts:
@@ -201,7 +200,7 @@ def denser(results: Results, ours: str, theirs: str) -> Finding:
     claim = f"{ours} has more bytes/token than {theirs}"
     known = [results.tokenizers.get(name) for name in (ours, theirs)]
     if known[0] is None or known[1] is None:
-        return Finding(claim, "counted", None, "", _NOT_RUN)
+        return Finding(claim, "counted", None, "")
     a, b = known[0].bytes_per_token, known[1].bytes_per_token
     return Finding(claim, "counted", a > b, f"{a:.3f} against {b:.3f} bytes/token")
 
@@ -244,7 +243,7 @@ def longer_windows(results: Results, names: Sequence[str]) -> Finding:
         size for size in results.sizes if sum(bool(results.of(name, size)) for name in names) > 1
     ]
     if not sizes:
-        return Finding(claim, source, None, "", _NOT_RUN)
+        return Finding(claim, source, None, "")
     found = {name: _saved(results, name, sizes[-1]) for name in names}
     saved = {name: share for name, (share, _) in found.items() if not math.isnan(share)}
     errors = [error for share, error in found.values() if not math.isnan(share)]
@@ -264,7 +263,7 @@ def gap_closes(results: Results, ours: str, theirs: str) -> Finding:
     source = "[paper 5.1]"
     sizes = [size for size in results.sizes if results.of(ours, size) and results.of(theirs, size)]
     if len(sizes) < 2:
-        return Finding(claim, source, None, "", _NOT_RUN)
+        return Finding(claim, source, None, "")
     gaps = [
         difference(results.of(ours, size), results.of(theirs, size), results.spread)
         for size in (sizes[0], sizes[-1])
@@ -290,7 +289,7 @@ def ngrams_predict(results: Results) -> Finding:
         models = [mean(results.of(name, size)) for name in names]
         found.append((size, len(names), *rank_correlation(ngrams, models)))
     if not found:
-        return Finding(claim, source, None, "", _NOT_RUN)
+        return Finding(claim, source, None, "")
     evidence = "; ".join(
         f"{size}: rho {rho:.2f}, p {p:.3f} ({number} tokenizers)" for size, number, rho, p in found
     )

@@ -23,8 +23,8 @@ def test_a_part_is_read_as_it_was_written(tmp_path):
 def test_the_page_shows_its_own_part_and_others(tmp_path):
     own = Part("Own", ["about it"], [], [Table("models", "Mine", ("a",), [(1,)])], [])
     text = page.write([own, PART], tmp_path, "report").read_text("utf-8")
-    shown = ("Own", "about it", "Study: cpu", "what was done", "A beats B", "1 &lt; 2", "undecided")
-    for said in (*shown, "Likely reason: why", "<td", "base64,iVBORw0KGgo="):
+    shown = ("Own", "about it", "Study: cpu", "what was done", "A beats B", "1 &lt; 2", "not run")
+    for said in (*shown, "why", "<td", "base64,iVBORw0KGgo="):
         assert said in text, said
     for key in ("findings", "t-models", "1-findings", "1-t-models", "1-f-training", "1-f-none"):
         assert text.count(f'id="{key}"') == text.count(f'href="#{key}"') == 1
@@ -45,8 +45,7 @@ how
 ## What was claimed, and whether it holds here
 
 - **holds**: A beats B (counted). 1 < 2
-- **undecided**: C (D).
-  Likely reason: why
+- **not run**: C (D). why
 
 ## Models
 

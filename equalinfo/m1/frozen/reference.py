@@ -121,7 +121,7 @@ def _mlp(model: FrozenM1, layer: int, x: Array) -> Array:
     largest = np.abs(hidden).max(axis=-1, keepdims=True)
     exponent = np.maximum(0, _bit_length(largest) - 7)
     hidden = _to_int8(_shift(hidden, exponent))
-    products = hidden @ _tensor(model, f"{layer}.down")
+    products = _product(hidden, _tensor(model, f"{layer}.down"))
     high = products * _tensor(model, f"{layer}.down_scale") >> 12
     return _shift(high, model.shifts[f"{layer}.down"] - 12 - exponent)
 
@@ -139,8 +139,14 @@ def _norm(model: FrozenM1, name: str, x: Array) -> Array:
 
 def _project(model: FrozenM1, name: str, x: Array) -> Array:
     """X @ W by column multipliers."""
-    products = x @ _tensor(model, name)
+    products = _product(x, _tensor(model, name))
     return _shift(products * _tensor(model, f"{name}_scale"), model.shifts[name])
+
+
+def _product(x: Array, weights: Array) -> Array:
+    """X @ W, both of int8: float64 holds every sum exactly, and NumPy multiplies it by BLAS."""
+    product = x.astype(np.float64) @ weights.astype(np.float64)
+    return product.astype(np.int64)
 
 
 def _add(x: Array, change: Array) -> Array:
