@@ -25,8 +25,8 @@ import numpy as np
 from flax.traverse_util import flatten_dict
 
 from benchmarks.training_shapes import Run, step_flops
+from equalinfo.cores import num_cores
 from equalinfo.lm.config import OptimizerConfig, TrainConfig, micro_batches, model_config
-from equalinfo.lm.cores import num_cores
 from equalinfo.lm.data import Batch, make_batch
 from equalinfo.lm.model import Transformer, relative_bucket
 from equalinfo.lm.optimizer import make_optimizer

@@ -5,13 +5,14 @@ function where neither can be written, as in most containers. Then it goes to a 
 user among the temporary files or, without one, every process compiles for itself.
 
 numba takes what it keeps for as long as the file of the function is the same. But a function holds
-what it calls, too: here what is kept holds only while no file with kernels has changed. And numba
-keeps in two steps, so that a process may take what another is about to replace: here they take
-turns.
+what it calls, too: here what is kept holds only while no file that kernels may use has changed. And
+numba keeps in two steps, so that a process may take what another is about to replace: here they
+take turns.
 """
 
 import functools
 import hashlib
+import inspect
 import os
 import stat
 import tempfile
@@ -25,6 +26,14 @@ import numba
 import numba.core.config
 
 config: Any = numba.core.config  # its names are made at run time
+
+_PATIENCE = 10
+"""Seconds; others hold a lock while they read or write a file."""
+_refused: set[str] = set()
+"""Locks that this process could not have."""
+# A soft lock is a file: one that a process has left would be waited for.
+_soft = inspect.signature(filelock.FileLock.__init__).parameters
+_NO_SOFT_LOCK: Any = {"fallback_to_soft": False} if "fallback_to_soft" in _soft else {}
 
 
 def njit(**options: Any) -> Callable[[Any], Any]:
@@ -66,10 +75,14 @@ def _kept(compiled: Any) -> Any:
 def _in_turn(method: Callable[..., Any], lock: str) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(*arguments: Any) -> Any:
-        turn = filelock.FileLock(lock)
+        if lock in _refused:
+            return None
+        turn = filelock.FileLock(lock, timeout=_PATIENCE, **_NO_SOFT_LOCK)
         try:
             turn.acquire()
-        except OSError:  # another user's, or no locks here: nothing is taken, and nothing kept
+        except (OSError, NotImplementedError):
+            # Another user's, no locks here, or held: nothing is taken, and nothing kept.
+            _refused.add(lock)
             return None
         try:
             return method(*arguments)
@@ -81,11 +94,16 @@ def _in_turn(method: Callable[..., Any], lock: str) -> Callable[..., Any]:
 
 @functools.cache
 def _kernels() -> str:
-    """A hash of all files of the package that have kernels."""
-    found = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        source = path.read_bytes()
+    """A hash of all files in folders that have kernels, and above: of their constants, too."""
+    root = Path(__file__).parent
+    sources = {path: path.read_bytes() for path in sorted(root.rglob("*.py"))}
+    folders = {root}
+    for path, source in sources.items():
         if b"njit" in source:
+            folders |= {folder for folder in path.parents if folder.is_relative_to(root)}
+    found = hashlib.sha256()
+    for path, source in sources.items():
+        if path.parent in folders:
             found.update(hashlib.sha256(source).digest())
     return found.hexdigest()
 

@@ -2,14 +2,18 @@
 
 The order of writes makes a job complete or failed, never in between: the codec first, then shards
 (each under its name only when whole, and a report beside it), then rejects and info, then the
-manifest, and COMPLETED last. A job that starts takes COMPLETED away and its split out of the
-manifest before it touches anything else; finished shards that it can use it keeps (`resume`).
+manifest, and COMPLETED last. A job that makes a split again takes it out of the manifest before it
+touches anything else; finished shards that it can use it keeps (`resume`). What is of the whole
+directory changes under a lock, so that two splits may be made at once.
 """
 
+import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -27,7 +31,7 @@ from equalinfo.data.text import Limits
 from equalinfo.version import __version__
 from pipelines import sinks
 from pipelines.executors.work import JobFailedError
-from pipelines.resume import REPORT_PREFIX, report_name
+from pipelines.resume import REPORT_PREFIX, is_ours, report_name, sample
 from pipelines.shard import Layout, ShardReport, ShardTask
 
 COMPLETED_FILE = "COMPLETED"
@@ -37,6 +41,8 @@ sha256 of every file but the shards (the manifest has theirs): `sha256sum --chec
 
 _SHOWN = 3
 """Rejects that an error shows."""
+_AT_ONCE = 32
+"""Files looked at."""
 
 
 class OutputError(ValueError):
@@ -138,6 +144,9 @@ def check_finished(
     _check_limits(
         limits, shards, [shard.input for shard in shards if shard.damaged], directory, split
     )
+    with _locked(directory):
+        if not storage.exists(storage.join(directory, COMPLETED_FILE)):  # a job was cut off there
+            _complete(directory, manifest)
     raise FinishedError(
         f"{directory}: nothing to do: split {split!r} of the same input, options and codec is "
         "finished. To make it again, pass --overwrite."
@@ -157,7 +166,10 @@ def _made_otherwise(
         return f"as {shards[0].file}, not {tasks[0].output_name(layout)}"
     if any(shard.examples and bool(shard.verified_examples) != layout.verify for shard in shards):
         return "without --verify" if layout.verify else "with --verify"
-    info = json.loads(storage.read_text(storage.join(directory, info_name(layout.split))))
+    try:
+        info = json.loads(storage.read_text(storage.join(directory, info_name(layout.split))))
+    except (FileNotFoundError, ValueError) as error:
+        return f"its {info_name(layout.split)} is missing or damaged: {error}"
     limit = sum(task.file.limit or 0 for task in tasks)
     if info.get("limit", 0) != limit:
         return f"with --limit={info.get('limit')}, not {limit or None}"
@@ -166,7 +178,35 @@ def _made_otherwise(
         local = storage.is_local(task.file.path) and storage.is_local(made)
         if local and os.path.getmtime(task.file.path) > os.path.getmtime(made):
             return f"before {task.file.path} was written"
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        samples = list(threads.map(sample, tasks))
+    if info.get("inputs") != _inputs(samples):
+        return "of other files of these names, or of another field of them (--text_field)"
     return ""
+
+
+def _inputs(samples: Sequence[str]) -> str:
+    """Sha256 over the `resume.sample` of all inputs, for the split's info."""
+    return hashlib.sha256("".join(samples).encode()).hexdigest()
+
+
+@contextmanager
+def _locked(directory: str) -> Iterator[None]:
+    """While no other job of this machine changes what is of the whole directory.
+
+    Stores have no such lock, and some file systems neither: there the last one wins.
+    """
+    if not storage.is_local(directory):
+        yield
+        return
+    storage.make_directory(directory)
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def prepare(
@@ -240,26 +280,51 @@ def _sweep(job: Job, tasks: Sequence[ShardTask]) -> None:
 
 def _replace_codec(saved: str, directory: str) -> None:
     """Put the codec in place, each file in one move: a job that reads the same one never waits."""
-    storage.copy_directory(saved, directory, last=CODEC_FILE)
-    names = {storage.base_name(path) for path in storage.list_directory(saved, "")}
-    found = storage.list_directory(directory, "")
-    storage.delete([path for path in found if storage.base_name(path) not in names])
+
+    def content(folder: str) -> dict[str, str]:
+        paths = storage.list_directory(folder, "")
+        names = {path: storage.base_name(path) for path in paths}
+        finished = [path for path in paths if not names[path].startswith(storage.TEMPORARY_PREFIX)]
+        return {names[path]: storage.sha256(path) for path in finished}
+
+    wanted, found = content(saved), content(directory)
+    if found != wanted:
+        storage.copy_directory(saved, directory, last=CODEC_FILE)
+    storage.delete([storage.join(directory, name) for name in found.keys() - wanted.keys()])
 
 
 def _take_out_split(job: Job) -> bool:
     """Take the job's split out of the manifest; True where other splits stay in it."""
-    manifest = read_manifest(job.directory)
-    splits = {} if manifest is None else manifest.splits
-    others = {name: split for name, split in splits.items() if name != job.layout.split}
-    if manifest is not None and (reason := _difference(job, manifest, others)):
-        raise OutputError(reason)
-    storage.delete([storage.join(job.directory, COMPLETED_FILE)])
-    path = storage.join(job.directory, MANIFEST_FILE)
-    if manifest is not None and others:
-        storage.write_text(path, replace(manifest, splits=others).to_json())
-    else:
-        storage.delete([path])
-    return bool(others)
+    with _locked(job.directory):
+        manifest = read_manifest(job.directory)
+        splits = {} if manifest is None else manifest.splits
+        others = {name: split for name, split in splits.items() if name != job.layout.split}
+        if manifest is not None and (reason := _difference(job, manifest, others)):
+            raise OutputError(reason)
+        if manifest is not None and others:
+            if len(others) < len(splits):
+                _complete(job.directory, replace(manifest, splits=others))
+        else:
+            storage.delete(
+                storage.join(job.directory, name) for name in (COMPLETED_FILE, MANIFEST_FILE)
+            )
+        return bool(others)
+
+
+def _complete(directory: str, manifest: Manifest) -> None:
+    """Write the manifest, and COMPLETED; nothing of an attempt at it that was cut off stays."""
+    completed = storage.join(directory, COMPLETED_FILE)
+    storage.delete([completed])
+    storage.write_text(storage.join(directory, MANIFEST_FILE), manifest.to_json())
+    codec = storage.join(directory, CODEC_DIRECTORY)
+    unfinished = [f"{storage.TEMPORARY_PREFIX}{x}-" for x in (MANIFEST_FILE, COMPLETED_FILE)]
+    storage.delete(
+        path
+        for folder, prefixes in ((directory, unfinished), (codec, [storage.TEMPORARY_PREFIX]))
+        for prefix in prefixes
+        for path in storage.list_directory(folder, prefix)
+    )
+    storage.write_text(completed, checksums(directory, manifest))
 
 
 def _difference(job: Job, manifest: Manifest, others: Mapping[str, Split]) -> str:
@@ -268,12 +333,16 @@ def _difference(job: Job, manifest: Manifest, others: Mapping[str, Split]) -> st
     if not others or not differs:
         return ""
     options = ("trim", "sequence_length", "example_bytes", "documents_per_sequence")
-    same = f"--{differs}={getattr(manifest, differs)}" if differs in options else None
+    same = f"give --codec={job.directory}/codec, too"
+    if differs in options:
+        same = f"give --{differs}={getattr(manifest, differs)}, too"
+    elif differs == "equalinfo_version":
+        same = "use that version, make those anew with --overwrite"
     return (
         f"{job.directory} holds the splits {sorted(others)} made with {differs}="
         f"{getattr(manifest, differs)!r}, this job has {getattr(job.head, differs)!r}. "
-        "Splits of one dataset share everything but their input: give "
-        f"{same or f'--codec={job.directory}/codec'}, too, or choose another --output."
+        f"Splits of one dataset share everything but their input: {same}, or choose another "
+        "--output."
     )
 
 
@@ -286,7 +355,11 @@ def finish(job: Job, reports: Sequence[ShardReport]) -> Manifest:
       JobFailedError: a shard is missing, a file was damaged, too many documents were rejected, or
         another job wrote to the directory meanwhile.
     """
-    reports = sorted(reports, key=lambda report: report.index)
+    with _locked(job.directory):
+        return _finish(job, sorted(reports, key=lambda report: report.index))
+
+
+def _finish(job: Job, reports: Sequence[ShardReport]) -> Manifest:
     if [report.index for report in reports] != list(range(job.tasks)):
         raise JobFailedError(
             f"{job.tasks} shards were asked for, but the runner reported {len(reports)}: "
@@ -302,13 +375,11 @@ def finish(job: Job, reports: Sequence[ShardReport]) -> Manifest:
         _gather_rejects(job, reports)
         damages = [f"{report.shard.input}: {report.damage}" for report in reports if report.damage]
         _check_limits(job.limits, shards, damages, job.directory, split)
-        storage.write_text(storage.join(job.directory, info_name(split)), _info(job))
-        splits = {**_other_splits(job, shards), split: Split(shards)}
+        info = _info(job, _inputs([report.input for report in reports]))
+        storage.write_text(storage.join(job.directory, info_name(split)), info)
+        splits = {**_other_splits(job, reports), split: Split(shards)}
         manifest = replace(job.head, splits=splits)
-        storage.write_text(storage.join(job.directory, MANIFEST_FILE), manifest.to_json())
-    storage.write_text(
-        storage.join(job.directory, COMPLETED_FILE), checksums(job.directory, manifest)
-    )
+    _complete(job.directory, manifest)
     storage.delete(_working_files(job.directory, split))
     return manifest
 
@@ -333,7 +404,7 @@ def _check_limits(
         raise JobFailedError(f"{fault}. All: {rejects}")
 
 
-def _other_splits(job: Job, shards: Sequence[Shard]) -> dict[str, Split]:
+def _other_splits(job: Job, reports: Sequence[ShardReport]) -> dict[str, Split]:
     """The splits beside the job's own; a JobFailedError where another job spoiled the directory.
 
     `prepare` looked too, but a job that began after it may have finished first.
@@ -348,10 +419,18 @@ def _other_splits(job: Job, shards: Sequence[Shard]) -> dict[str, Split]:
     if hashlib.sha256(codec.encode("utf-8")).hexdigest() != job.codec_sha256:
         raise JobFailedError(f"{job.codec_directory} holds another codec now. {again}")
     present = {storage.base_name(path) for path in _files_of(job.directory, job.layout.split)}
-    missing = [shard.file for shard in shards if shard.file not in present]
-    if missing:
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        ours = threads.map(
+            lambda report: (
+                report.shard.file in present
+                and is_ours(job.directory, job.layout, job.tasks, report)
+            ),
+            reports,
+        )
+    gone = [report.shard.file for report, kept in zip(reports, ours, strict=True) if not kept]
+    if gone:
         raise JobFailedError(
-            f"{len(missing)} finished shards are gone, the first is {missing[0]}. {again}"
+            f"{len(gone)} finished shards are gone or replaced, the first is {gone[0]}. {again}"
         )
     return others
 
@@ -374,17 +453,20 @@ def result(directory: str, split: str) -> Manifest:
 def _gather_rejects(job: Job, reports: Sequence[ShardReport]) -> None:
     """Put the rejects of all shards, in their order, in one file."""
     prefix = f"rejects-{job.layout.split}-"
-    parts = storage.list_directory(job.directory, prefix)
+    by_index = {
+        int(storage.base_name(part).removeprefix(prefix).split("-")[0]): part
+        for part in storage.list_directory(job.directory, prefix)
+    }
+    found = sorted(by_index)
     wanted = [report.index for report in reports if report.shard.rejected or report.damage]
-    found = [int(storage.base_name(part).removeprefix(prefix).split("-")[0]) for part in parts]
     if found != wanted:
         raise JobFailedError(
             f"the shards {wanted[:20]} had rejects, but {job.directory} holds rejects of "
             f"{found[:20]}. Something deleted or added them: run the job again."
         )
     with storage.create(storage.join(job.directory, rejects_name(job.layout.split))) as gathered:
-        for part in parts:
-            with storage.open_read(part) as file:
+        for index in found:
+            with storage.open_read(by_index[index]) as file:
                 while data := file.read(1 << 20):
                     gathered.write(data)
 
@@ -455,7 +537,7 @@ def _codec_file(directory: str) -> str:
     return storage.join(storage.join(directory, CODEC_DIRECTORY), CODEC_FILE)
 
 
-def _info(job: Job) -> str:
+def _info(job: Job, inputs: str) -> str:
     """As SeqIO's cache describes its splits."""
     one = {"shape": [], "dtype": "int64"}
     content = {
@@ -466,6 +548,7 @@ def _info(job: Job) -> str:
             "source": {"shape": [], "dtype": "string"},
         },
         "equalinfo_version": job.head.equalinfo_version,
+        "inputs": inputs,
         **({"limit": job.limit} if job.limit else {}),
     }
     return json.dumps(content, indent=2) + "\n"

@@ -19,7 +19,24 @@ REPORT_PREFIX = "report-"
 
 def report_name(task: ShardTask, layout: Layout) -> str:
     """Of the file that says that the shard is finished."""
-    return f"{REPORT_PREFIX}{layout.split}-{task.index:05d}-of-{task.count:05d}.json"
+    return _report_name(layout, task.index, task.count)
+
+
+def _report_name(layout: Layout, index: int, count: int) -> str:
+    return f"{REPORT_PREFIX}{layout.split}-{index:05d}-of-{count:05d}.json"
+
+
+def sample(task: ShardTask) -> str:
+    """Sha256 over what a shard is made of, as far as an input's size, beginning and end tell.
+
+    The same wherever the input lies, and whenever it was written.
+
+    Raises:
+      OSError: the input is gone.
+    """
+    file = task.file
+    content = [file.name, file.format, file.field, file.limit, storage.sample(file.path)]
+    return hashlib.sha256(json.dumps(content).encode("utf-8")).hexdigest()
 
 
 def fingerprint(head: Manifest, layout: Layout, codec_sha256: str, task: ShardTask) -> str:
@@ -32,7 +49,7 @@ def fingerprint(head: Manifest, layout: Layout, codec_sha256: str, task: ShardTa
         "version": head.equalinfo_version,
         "codec": codec_sha256,
         "layout": asdict(layout),
-        "input": [task.file.name, task.file.format, task.file.field, task.file.limit],
+        "input": sample(task),
         "input_version": storage.version(task.file.path),
         "place": [task.index, task.count],
     }
@@ -51,6 +68,7 @@ def save_report(
         "fingerprint": made_of,
         "rejects_sha256": rejects,
         "damage": report.damage,
+        "input": report.input,
         "shard": asdict(shard),
     }
     path = storage.join(directory, report_name(task, layout))
@@ -69,7 +87,8 @@ def load_report(
         # A damaged input is always read again: a copy that keeps times mends it unseen.
         if content["fingerprint"] != made_of or content["damage"]:
             return None
-        report = ShardReport(task.index, Shard(**content["shard"]), content["damage"])
+        shard = Shard(**content["shard"])
+        report = ShardReport(task.index, shard, content["damage"], input=content["input"])
         files = {task.output_name(layout): report.shard.sha256}
         if content["rejects_sha256"]:
             files[task.rejects_name(layout)] = content["rejects_sha256"]
@@ -80,3 +99,13 @@ def load_report(
         if not storage.exists(found) or storage.sha256(found) != sha256:
             return None
     return report
+
+
+def is_ours(directory: str, layout: Layout, count: int, report: ShardReport) -> bool:
+    """Whether the shard's report is still the one of this job, and not of another meanwhile."""
+    path = storage.join(directory, _report_name(layout, report.index, count))
+    try:
+        content = json.loads(storage.read_text(path))
+        return bool(Shard(**content["shard"]) == report.shard)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return False

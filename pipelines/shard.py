@@ -116,12 +116,14 @@ class ShardReport:
       shard: as the manifest has it.
       damage: why its input broke off; empty where it did not.
       kept: an earlier job made it.
+      input: `resume.sample` of what it was made of.
     """
 
     index: int
     shard: Shard
     damage: str
     kept: bool = False
+    input: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import json
 import re
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice, zip_longest
 from tempfile import TemporaryDirectory
@@ -16,6 +17,7 @@ from tempfile import TemporaryDirectory
 from equalinfo.codecs.base import CODEC_FILE, EOS_ID, Codec, check_ids
 from equalinfo.data import storage
 from equalinfo.data.dataset import Dataset
+from equalinfo.data.find import limited
 from equalinfo.data.inputs import InputFile
 from equalinfo.data.manifest import MANIFEST_FILE, Manifest, Shard
 from equalinfo.data.records import Record
@@ -126,14 +128,19 @@ def check_dataset(
     _check_files(directory, manifest, findings)
     dataset = Dataset(directory, replace(manifest, splits={}))
     checks = []
-    files = {file.name: file for file in inputs or ()}
+    unused = {file.name for file in inputs or ()}
     for split in splits:
+        chosen = limited(inputs, _limit(directory, split)) if inputs else ()
+        files = {file.name: file for file in chosen}
+        if len(files) < len(inputs or ()):  # fewer documents than files were wanted
+            unused &= files.keys()
         shards = manifest.split(split).shards
         rejects = _rejects(directory, split, shards, findings)
         for index, shard in enumerate(shards):
             form = next((x for x in sinks.FORMATS if f".{x}-" in shard.file), sinks.TFRECORD)
             layout = _layout(manifest, split, form)
-            file = files.pop(shard.input, None)
+            file = files.get(shard.input)
+            unused.discard(shard.input)
             if inputs is not None and file is None:
                 findings.add(f"{shard.file} was made of {shard.input}, which is not in --input")
             made_of = file or InputFile(shard.input, "text", name=shard.input)
@@ -146,9 +153,17 @@ def check_dataset(
                     dataset, sha256, shard, task, layout, rejects[index], again, findings.limit
                 )
             )
-    for name in files:
+    for name in sorted(unused):
         findings.add(f"the input {name} is in no shard")
     return checks
+
+
+def _limit(directory: str, split: str) -> int | None:
+    """What `pipelines.compress --limit` was, of a split's info, if that can be read."""
+    with suppress(OSError, ValueError):
+        info = json.loads(storage.read_text(storage.join(directory, output.info_name(split))))
+        return int(info["limit"]) if "limit" in info else None
+    return None
 
 
 def _layout(manifest: Manifest, split: str, form: str) -> Layout:

@@ -14,7 +14,7 @@ from equalinfo.data import storage
 from pipelines import coded, output
 from pipelines.executors.work import SpreadWork, naming
 from pipelines.output import Job
-from pipelines.resume import fingerprint, load_report, save_report
+from pipelines.resume import fingerprint, load_report, sample, save_report
 from pipelines.shard import (
     Batch,
     EncodedBatch,
@@ -60,6 +60,7 @@ class Compress(SpreadWork[ShardTask, ShardReport]):
             if report := self._kept(task, made_of):
                 return report
             report = compress_shard(task, job.layout, self._codec(), job.directory)
+            report = replace(report, input=sample(task))
             save_report(job.directory, task, job.layout, report, made_of)
             return _logged(report, time.monotonic() - start)
 
@@ -111,6 +112,7 @@ class Compress(SpreadWork[ShardTask, ShardReport]):
                     yield part.batch
 
             report = write_shard(task, job.layout, job.directory, encoded())
+            report = replace(report, input=sample(task))
             save_report(job.directory, task, job.layout, report, first.made_of)
             return _logged(report, time.monotonic() - start)
 

@@ -54,6 +54,23 @@ def test_no_circle_of_imports() -> None:
     assert circles(imports) == []
 
 
+def test_what_kernels_use_is_watched(repository: Path) -> None:
+    """numba keeps what it compiles until one of the files in `equalinfo.jit`'s folders changes."""
+    graph = grimp.build_graph("equalinfo", cache_dir=None)
+    kernels = graph.find_modules_that_directly_import("equalinfo.jit")
+    folders = {folder for name in kernels for folder in parents(name)}
+    used = {other for name in kernels for other in graph.find_upstream_modules(name)} | kernels
+    files = {name for name in used if not (repository / name.replace(".", "/")).is_dir()}
+    unwatched = {name for name in files if name.rpartition(".")[0] not in folders}
+    assert unwatched == {"equalinfo.codecs.base", "equalinfo.codecs.batch"}  # for classes of theirs
+
+
+def parents(module: str) -> list[str]:
+    """The packages above a module."""
+    parts = module.split(".")
+    return [".".join(parts[:number]) for number in range(1, len(parts))]
+
+
 def knowledge_of_methods(tree: ast.AST) -> Iterator[int]:
     """Lines that tell methods or kinds of codebook codecs apart."""
     for node in ast.walk(tree):

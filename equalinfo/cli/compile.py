@@ -1,12 +1,12 @@
 """Command compile: a codebook from an M1, or from text alone."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equalinfo.cli.command import add_command
 from equalinfo.codebook.limits import BEST_FIRST, PLANS, UNIGRAM, check_num_codes
+from equalinfo.cores import num_cores
 from equalinfo.data.options import SUFFIXES, TextOptions, add_text_options
 from equalinfo.m1.base import DEFAULT_PRECISION
 
@@ -151,7 +151,7 @@ def _codebooks(arguments: argparse.Namespace, plan: str, given: dict[str, Any]) 
         for number, *patterns in arguments.weight:
             weighed.append((options.documents(patterns, "--weight"), int(number)))
         documents = (text for texts, number in weighed for text in texts for _ in range(number))
-        given.setdefault("threads", len(os.sched_getaffinity(0)))
+        given.setdefault("threads", num_cores())
         return train_on_documents(documents, arguments.codes, progress=progress, **given)
     (num_codes,) = arguments.codes
     if arguments.from_text:

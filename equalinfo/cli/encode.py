@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -32,7 +33,8 @@ def add(commands: Any) -> None:
         nargs="*",
         metavar="FILE",
         help="what compress takes: .json, .jsonl, .parquet, also .gz or .zst; any other file is "
-        "plain text, of any bytes. Default, and -: standard input, plain text",
+        "plain text of any bytes, unpacked where it begins as .gz, .zst, .bz2 or .xz does. "
+        "Default, and -: standard input, plain text",
     )
     add("--codebook", metavar="FILE.eqi", help=_CODEBOOK)
     add("--parse", choices=PARSES, help="how text is cut; default: the codebook's own")
@@ -118,16 +120,26 @@ def _pieces(tokenizer: "Tokenizer", arguments: argparse.Namespace) -> Iterator["
     from equalinfo.data.options import TextOptions
     from equalinfo.ids import EOS_ID
 
+    names = token_files.expand(arguments.files)
+    suffixes = formats.suffixes("json") + formats.suffixes("parquet")
+    options, whole = TextOptions.of(arguments), arguments.documents == "whole"
+    structured = [name for name in names if name.lower().endswith(suffixes)]
+    if structured and whole:
+        raise ValueError(f"--documents whole is of plain text: {structured[0]} has documents.")
+    for field in fields(options) if not structured else ():
+        if (value := getattr(options, field.name)) != field.default:
+            raise ValueError(f"--{field.name}={value} is of .json and .parquet, not of plain text.")
     is_open = False
-    for name in token_files.expand(arguments.files):
+    for name in names:
         if is_open:
             yield np.array([EOS_ID], np.int32)
-        if name.lower().endswith(formats.suffixes("json") + formats.suffixes("parquet")):
-            documents = TextOptions.of(arguments).documents([name])
+            is_open = False
+        if name in structured:
+            documents = options.documents([name])
             found = token_files.encode_documents(tokenizer, documents, arguments.num_threads)
         else:
             blocks = _blocks(name)
-            if arguments.documents == "whole":
+            if whole:
                 found = token_files.encode_whole(tokenizer, blocks)
             else:
                 found = token_files.encode_lines(tokenizer, blocks, arguments.num_threads)
@@ -135,6 +147,7 @@ def _pieces(tokenizer: "Tokenizer", arguments: argparse.Namespace) -> Iterator["
             if ids.size:
                 is_open = int(ids[-1]) != EOS_ID
                 yield ids
+        is_open |= whole
 
 
 def _blocks(name: str) -> Iterator[bytes]:

@@ -24,6 +24,10 @@ _CHUNK_BYTES = 1 << 18
 _ZIPPED_CHUNK_BYTES = 1 << 14
 _GZIP_WBITS = 31
 _ZSTD_WINDOW_BYTES = 1 << 31  # zstd --long=31, the most there is; a frame says how much it needs
+# Block size, then what begins a block, or ends a stream without one: "BZh" alone may be a word.
+_BZIP2_MAGICS = tuple(
+    b"BZh%d" % size + follows for size in range(1, 10) for follows in (b"1AY&SY", b"\x17rE8P\x90")
+)
 _CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\r\f"))
 
 
@@ -82,7 +86,7 @@ _PACKINGS = (
         (b"\x28\xb5\x2f\xfd", *(bytes([low]) + b"\x2a\x4d\x18" for low in range(80, 96))),
         _zstd_frame,
     ),
-    _Packing(".bz2", (b"BZh",), bz2.BZ2Decompressor),
+    _Packing(".bz2", _BZIP2_MAGICS, bz2.BZ2Decompressor),
     _Packing(".xz", (b"\xfd7zXZ\0",), _xz_stream, padding=b"\0"),
 )
 SUFFIXES = tuple(packing.suffix for packing in _PACKINGS)

@@ -4,13 +4,16 @@ Files are sorted by name, and names do not say where the folder lies that they h
 is made of them depends on the files, not on their place.
 """
 
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from equalinfo.data import storage
 from equalinfo.data.formats import format_of
 from equalinfo.data.inputs import InputError, InputFile
+
+_log = logging.getLogger(__name__)
 
 
 def find(
@@ -33,24 +36,37 @@ def in_order(files: Sequence[InputFile]) -> list[InputFile]:
     """Files by name, each once, the first N documents of them all.
 
     A file's name is the last part of its path; where two share that, all are named by their paths
-    below the folder that they have in common.
+    below the folder that they have in common. A local file that links lead to again is read once,
+    with a warning.
     """
     by_path = {file.path: file for file in files}
-    files = list(by_path.values())
+    files = [by_path[path] for path in _each_once(by_path)]
     if len({file.name for file in files}) < len(files):
         paths = [file.path.replace(os.sep, "/") for file in files]
         if all(map(storage.is_local, paths)):
             paths = [os.path.abspath(path).replace(os.sep, "/") for path in paths]
-        folder = (
-            os.path.commonpath([os.path.dirname(path) for path in paths])
-            if (len({path.split("://")[0] for path in paths if "://" in path}) <= 1)
-            else ""
-        )
+        stores = {path.partition("://")[0] if "://" in path else "" for path in paths}
+        folders = [os.path.dirname(path) for path in paths]
+        folder = os.path.commonpath(folders) if len(stores) == 1 else ""
         files = [
             replace(file, name=path[len(folder) :].lstrip("/"))
             for file, path in zip(files, paths, strict=True)
         ]
     return sorted(files, key=lambda file: file.name)
+
+
+def _each_once(paths: Iterable[str]) -> list[str]:
+    found: dict[str, str] = {}
+    links = []
+    # Of several the shortest is kept, in whatever order they were given.
+    for path in sorted(paths, key=lambda path: (len(path), path)):
+        local = storage.is_local(path)
+        kept = found.setdefault(os.path.realpath(path) if local else path, path)
+        if local and os.path.abspath(kept) != os.path.abspath(path):
+            links.append(f"{path} is {kept}")
+    if links:
+        _log.warning("%d inputs are others once more, and left out: %s", len(links), links[0])
+    return list(found.values())
 
 
 def limited(files: Sequence[InputFile], documents: int | None) -> list[InputFile]:
@@ -72,7 +88,7 @@ def _of_pattern(pattern: str, field: str, option: str) -> list[InputFile]:
             f"{option} {pattern!r} fits no file (looked from {os.getcwd()!r}). "
             "Quote globs, and check the path."
         )
-    return [listed(path, format_of(path), field) for path in paths]
+    return [listed(path, format_of(path), field) for path in _each_once(paths)]
 
 
 def listed(

@@ -27,6 +27,7 @@ _BUFFER_BYTES = 1 << 20
 _REMOTE_BLOCK_BYTES = 8 << 20
 """Asked for, or sent, at once; S3 takes 10,000 of them to a file."""
 _DELETES_AT_ONCE = 32
+_END_BYTES = 1 << 16
 _VERSION_KEYS = ("md5Hash", "crc32c", "ETag", "mtime", "created")
 """What a store may say of a file's content, or of its last change: Google, Amazon, others."""
 
@@ -64,15 +65,22 @@ def base_name(path: str) -> str:
 
 
 def match(pattern: str) -> list[str]:
-    """Files that fit a glob pattern, sorted; `**` is any directories."""
+    """Files that fit a glob pattern, sorted; `**` is any directories.
+
+    As in a shell, what is hidden (`.ipynb_checkpoints/`, `._x`) fits only a pattern that says so.
+    """
     if is_local(pattern):
-        paths = glob.glob(pattern, recursive=True, include_hidden=True)
-        return sorted(path for path in paths if not os.path.isdir(path))
+        return _local(pattern, include_hidden=False)
     with _remote(pattern) as (store, place):
         found = store.glob(place, detail=True)
         return sorted(
             store.unstrip_protocol(name) for name, info in found.items() if info["type"] == "file"
         )
+
+
+def _local(pattern: str, include_hidden: bool) -> list[str]:
+    paths = glob.glob(pattern, recursive=True, include_hidden=include_hidden)
+    return sorted(path for path in paths if not os.path.isdir(path))
 
 
 def list_directory(directory: str, prefix: str) -> list[str]:
@@ -82,7 +90,7 @@ def list_directory(directory: str, prefix: str) -> list[str]:
     directory must not be taken for this one's (and be deleted).
     """
     if is_local(directory):
-        return match(join(glob.escape(directory), glob.escape(prefix) + "*"))
+        return _local(join(glob.escape(directory), glob.escape(prefix) + "*"), include_hidden=True)
     with _remote(directory) as (store, place):
         try:
             entries = store.ls(place, detail=True)
@@ -320,8 +328,15 @@ def create(path: str) -> Iterator[HashingFile]:
     """Write a file that appears under its name when the block ends, and only if it ends well.
 
     Each attempt has a temporary name of its own, so two attempts at one file do not meet; where
-    both finish, the later one replaces the earlier.
+    both finish, the later one replaces the earlier. A link stays one, and what is there and no
+    plain file (a pipe, /dev/null) is written to as it is.
     """
+    if is_local(path):
+        path = os.path.realpath(path)
+        if is_special(path):
+            with open(path, "wb") as special:
+                yield HashingFile(special, path)
+            return
     name = base_name(path)
     directory = path[: -len(name)] or "."
     temporary = join(directory, f"{TEMPORARY_PREFIX}{name}-{uuid.uuid4().hex[:12]}")
@@ -341,6 +356,11 @@ def create(path: str) -> Iterator[HashingFile]:
         with suppress(OSError):
             delete([temporary])
         raise
+
+
+def is_special(path: str) -> bool:
+    """Whether there is something that is no plain file: nothing can take its place."""
+    return os.path.exists(path) and not os.path.isfile(path)
 
 
 def _open_write(path: str) -> IO[bytes]:
@@ -405,6 +425,23 @@ def sha256(path: str) -> str:
     """Of a file's bytes, as 64 hexadecimal digits."""
     with open_read(path) as file:
         return hashlib.file_digest(cast(Any, file), "sha256").hexdigest()
+
+
+def sample(path: str) -> str:
+    """Sha256 of a file's size, first and last 64 KiB: other files of its name have another."""
+    if is_local(path):
+        with open(path, "rb") as file:
+            total = os.fstat(file.fileno()).st_size
+            ends = file.read(_END_BYTES)
+            file.seek(max(0, total - _END_BYTES))
+            ends += file.read(_END_BYTES)
+    else:
+        with _remote(path) as (store, place):
+            total = int(store.info(place)["size"])
+            start = max(0, total - _END_BYTES)
+            ends = store.cat_file(place, 0, min(total, _END_BYTES))
+            ends += store.cat_file(place, start, total)
+    return hashlib.sha256(b"%d " % total + ends).hexdigest()
 
 
 def version(path: str) -> str:

@@ -19,6 +19,7 @@ like is cut off: all of these write a few bytes for nothing. Formats: `equalinfo
 """
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -57,11 +58,12 @@ def read(file: InputFile) -> Iterator[bytes | Reject]:
       InputError: it is not what it is taken for, or more than `most_rejects` of its first
         documents are rejects; gives the first reasons.
       DamagedInputError: the file breaks off; documents before the damage have been given.
-      ChangedInputError: it is not as long as it was when it was listed: something writes to it, and
-        what is kept of it must not depend on the moment.
+      ChangedInputError: it is not as long as it was when it was listed, or was written to while it
+        was read: what is kept of it must not depend on the moment.
       OSError: it cannot be read.
     """
     _check_size(file)
+    before = _written(file)
     with storage.open_read(file.path) as raw:
         head = raw.read(_HEAD_BYTES)
         raw.seek(0)
@@ -83,6 +85,11 @@ def read(file: InputFile) -> Iterator[bytes | Reject]:
             )
         yield from items
     _check_size(file)
+    if _written(file) != before:
+        raise ChangedInputError(
+            f"{file.path} was written to while it was read. Wait until nothing does, and start "
+            "again."
+        )
 
 
 def reasons(rejects: Sequence[Reject]) -> str:
@@ -114,6 +121,11 @@ def _check_size(file: InputFile) -> None:
             f"{file.path} has {size} bytes, and had {file.size} when it was listed. Wait until "
             "nothing writes to it, and start again."
         )
+
+
+def _written(file: InputFile) -> int:
+    """When a local file was last written, ns; 0 for others."""
+    return os.stat(file.path).st_mtime_ns if storage.is_local(file.path) else 0
 
 
 def peek(files: Sequence[InputFile]) -> None:
@@ -187,6 +199,8 @@ class Limits:
                 f"the limit is {self.max_reject_fraction:.4%}: {rejects}. Mend the input, or raise "
                 "--max_reject_fraction"
             )
+        if rejected and not documents:
+            return f"there is no document: {rejected} were rejected: {rejects}"
         return ""
 
 

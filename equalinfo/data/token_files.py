@@ -25,6 +25,7 @@ _BLOCK_BYTES = 1 << 20
 _BLOCK_TOKENS = 1 << 18
 _END = np.array([EOS_ID], np.int32)
 _DIGITS = b"0123456789"
+_SPACES = (b" ", b"\t", b"\r", b"\n")
 _LONGEST_WORD = 1000  # of digits, most of them 0
 
 
@@ -143,9 +144,9 @@ def read_lines(stream: BinaryIO, name: str, vocab_size: int) -> Iterator[Ids]:
         read = stream.read(_BLOCK_BYTES)
         block = rest + read
         # An id may go on in the next block.
-        cut = len(block) if not read else max(block.rfind(space) for space in (b" ", b"\n")) + 1
+        cut = len(block) if not read else max(block.rfind(space) for space in _SPACES) + 1
         block, rest = block[:cut], block[cut:]
-        if len(rest) > _LONGEST_WORD or block.translate(None, _DIGITS + b" \t\r\n"):
+        if len(rest) > _LONGEST_WORD or block.translate(None, _DIGITS + b"".join(_SPACES)):
             raise _no_id(block + rest, number, name, vocab_size)
         # -1 cannot be in the text; numbers above 63 bits become the largest.
         ids = np.fromstring(block.replace(b"\n", b" -1 "), np.int64, sep=" ")
@@ -265,7 +266,12 @@ def decode_texts(
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which gets its name when it is complete; after an error there is none."""
+    """A file to write, as `storage.create` does, but a true one, which `np.save` needs."""
+    path = Path(os.path.realpath(path))
+    if storage.is_special(str(path)):
+        with path.open("wb") as file:
+            yield file
+        return
     unfinished = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     try:
         with unfinished.open("wb") as file:

@@ -5,7 +5,6 @@ through a whole batch each operation goes to memory and back. A core's part take
 """
 
 import functools
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -14,18 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from equalinfo.cores import num_cores
+
 PyTree = Any
 Result = TypeVar("Result")
 _PIECE = 1024  # tokens; more leave the cache, fewer make products small
 _LOGITS = 2**22  # of a piece, float32: more leave the cache that all cores share
 _GRADIENTS = 2**30  # bytes that the gradients of all parts may take
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def num_parts(rows: int, param_bytes: int) -> int:

@@ -12,6 +12,7 @@ from equalinfo import codecs
 from equalinfo.alphabet import EOS, NUM_SYMBOLS, join
 from equalinfo.codecs.base import Codec
 from equalinfo.codecs.sentencepiece import train as train_sentencepiece
+from equalinfo.cores import num_cores
 from equalinfo.ids import EOS_ID, ID_OFFSET
 from equalinfo.streams import groups
 from experiments.study import superbpe
@@ -158,7 +159,7 @@ def _codec(
     if entry.kind == "codebook":
         from equalinfo.codebook.unigram import train_on_documents
 
-        threads = len(os.sched_getaffinity(0))
+        threads = num_cores()
         [book] = train_on_documents(
             documents, [entry.codes], threads=threads, progress=False, **options
         )

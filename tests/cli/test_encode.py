@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from equalinfo.cli import main
 from equalinfo.codebook import Codebook
-from equalinfo.data import token_files
+from equalinfo.data import storage, token_files
 from equalinfo.ids import EOS_ID
 from equalinfo.tokenizer import Tokenizer
 from tests.models import HashModel
@@ -211,3 +211,54 @@ def test_the_parse_can_be_named(capsysbinary, tmp_path):
         expected = Tokenizer.default(parse=parse).encode(text.read_text()).tolist()
         assert list(map(int, lines[-1].split())) == expected
     assert lines[0] != lines[1]
+
+
+def test_each_file_is_a_text(command, tmp_path):
+    """An empty file has no line, and is a text where files are."""
+    for name, content in (("a", b"a"), ("empty", b""), ("b", b"b")):
+        (tmp_path / name).write_bytes(content)
+    files = [tmp_path / name for name in ("a", "empty", "empty", "b")]
+    one = command("encode", *files)
+    assert command("decode", stdin=one) == b"a\nb"
+    whole = command("encode", "--documents", "whole", *files)
+    (tmp_path / "ids").write_bytes(whole)
+    lines = command("decode", tmp_path / "ids", "--output_format", "jsonl").splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["a", "", "", "b"]
+
+
+def test_options_of_other_files_are_refused(command, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}\n')
+    said = command("encode", "--documents", "whole", tmp_path / "a.jsonl", status=1)
+    assert "--documents whole is of plain text" in said
+    said = command("encode", "--limit", 1, stdin=b"a\nb\n", status=1)
+    assert "--limit=1 is of .json and .parquet" in said
+
+
+def test_words_may_begin_as_bzip2_does(command):
+    assert command("decode", stdin=command("encode", stdin=b"BZh is a word")) == b"BZh is a word"
+
+
+def test_ids_may_be_apart_by_any_space(command, monkeypatch):
+    monkeypatch.setattr(token_files, "_BLOCK_BYTES", 8)
+    monkeypatch.setattr(token_files, "_LONGEST_WORD", 6)
+    assert command("decode", stdin=b"100\t" * 40) == command("decode", stdin=b"100 " * 40)
+
+
+def test_what_is_no_plain_file_stays_what_it_is(command, tmp_path):
+    """/dev/null, a pipe, a link."""
+    (tmp_path / "in").write_bytes(b"a")
+    target, link, pipe = (tmp_path / name for name in ("target", "link", "pipe"))
+    target.touch()
+    link.symlink_to(target)
+    command("encode", tmp_path / "in", "-o", link)
+    assert link.is_symlink() and target.read_bytes() == command("encode", tmp_path / "in")
+    os.mkfifo(pipe)
+    reading = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
+    command("encode", tmp_path / "in", "-o", pipe)
+    assert reading.communicate(timeout=60)[0] == target.read_bytes()
+    assert pipe.is_fifo()
+    storage.write_text(str(link), "x")
+    assert link.is_symlink() and target.read_text() == "x"
+    reading = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE)
+    storage.write_text(str(pipe), "y")
+    assert reading.communicate(timeout=60)[0] == b"y" and pipe.is_fifo()

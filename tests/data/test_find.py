@@ -101,3 +101,39 @@ def test_a_name_that_records_cannot_hold_is_an_error(tmp_path: Path) -> None:
         pytest.skip("this file system takes UTF-8 only")
     with pytest.raises(InputError, match=r"a\\udcff\.json' is not UTF-8"):
         find([str(tmp_path / "*")])
+
+
+def test_a_file_is_read_once_however_it_is_spelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.json").touch()
+    (tmp_path / "x").mkdir()
+    monkeypatch.chdir(tmp_path)
+    given = ["x/../a.json", str(tmp_path / "a.json"), "./a.json", "*.json"]
+    assert [file.path for file in find(given)] == ["a.json"]
+    assert not caplog.records
+    (tmp_path / "b.json").symlink_to("a.json")
+    (tmp_path / "loop").symlink_to(".")
+    assert [file.name for file in find(["**/*.json"])] == ["a.json"]
+    assert "b.json is a.json" in caplog.text
+
+
+def test_globs_find_what_a_shell_would(tmp_path: Path) -> None:
+    """Not what editors and snapshots hide."""
+    for name in ("a.json", ".a.json", ".checkpoints/a.json"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    assert len(find([f"{tmp_path}/*.json", f"{tmp_path}/**/*.json"])) == 1
+    hidden = find([f"{tmp_path}/.*.json", f"{tmp_path}/.checkpoints/*"])
+    assert [file.name for file in hidden] == [".a.json", "a.json"]
+
+
+def test_a_scheme_beside_a_path(tmp_path: Path) -> None:
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.json").touch()
+    names = [
+        file.name for file in find([str(tmp_path / "x/a.json"), f"file://{tmp_path}/y/a.json"])
+    ]
+    assert len(set(names)) == 2

@@ -225,6 +225,12 @@ def test_a_file_that_changes_fails_the_job(name: str, tmp_path: Path) -> None:
     path.write_bytes(whole)
     reader = read(file)
     assert next(reader) == TEXTS[0]
+    path.write_bytes(whole)  # as long as before
+    with pytest.raises(ChangedInputError, match="was written to while it was read"):
+        list(reader)
+
+    reader = read(file)
+    assert next(reader) == TEXTS[0]
     with path.open("r+b") as opened:
         opened.truncate(len(whole) // 2)
     with pytest.raises((ChangedInputError, DamagedInputError)):

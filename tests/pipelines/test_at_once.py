@@ -73,6 +73,52 @@ def test_nothing_to_do(say: Say, tmp_path: Path) -> None:
     assert list(Dataset.open(tmp_path / "out").restore("train")) == [b"One."]
 
 
+def test_other_inputs_of_the_same_names_are_not_taken_for_those_that_were(
+    say: Say, tmp_path: Path
+) -> None:
+    """However old they are: `cp -p`, `rsync -t` and `mv` keep times."""
+    source = tmp_path / "in" / "a.json"
+    source.write_text('{"text": "One.", "other": "Eins."}\n' * 20)
+    assert say()[0] == 0
+    assert "nothing to do" in say()[1]
+    status, said = say("--text_field=other")
+    assert status == 1 and "or of another field" in said
+    (tmp_path / "more").mkdir()
+    other = tmp_path / "more" / "a.json"
+    other.write_text('{"text": "Two.", "other": "Zwei."}\n' * 20)
+    os.utime(other, (1e9, 1e9))
+    status, said = say("--input", str(other))
+    assert status == 1 and "of other files of these names" in said
+    os.utime(source, (1e9, 1e9))
+    os.replace(other, source)  # of the same size and time
+    status, said = say()
+    assert status == 1 and "of other files of these names" in said
+
+
+def test_a_damaged_info_is_said_to_be(say: Say, tmp_path: Path) -> None:
+    (tmp_path / "in" / "a.txt").write_text("One.\n")
+    assert say()[0] == 0
+    (tmp_path / "out" / "info.train.json").write_text("{")
+    status, said = say()
+    assert status == 1 and "its info.train.json is missing or damaged" in said
+
+
+def test_completed_is_written_where_a_job_was_cut_off_before_it(say: Say, tmp_path: Path) -> None:
+    (tmp_path / "in" / "a.txt").write_text("One.\n")
+    assert say()[0] == 0
+    completed = tmp_path / "out" / "COMPLETED"
+    expected = completed.read_bytes()
+    completed.unlink()
+    assert "nothing to do" in say()[1]
+    assert completed.read_bytes() == expected
+
+
+def test_nothing_but_rejects_is_no_split(say: Say, tmp_path: Path) -> None:
+    (tmp_path / "in" / "a.json").write_text("bad\n" * 9)
+    status, said = say("--max_reject_fraction=1")
+    assert status == 1 and "there is no document: 9 were rejected: a.json:1" in said
+
+
 def test_what_damage_takes_stands_in_the_last_line(say: Say, tmp_path: Path) -> None:
     text = "".join(f"Document {number}.\n" for number in range(2000)).encode()
     (tmp_path / "in" / "a.txt.gz").write_bytes(gzip.compress(text, mtime=0)[:-2000])

@@ -1,7 +1,11 @@
 """The dataset directory between jobs: two at once, and jobs that are cut off anywhere."""
 
+import json
+import multiprocessing
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,9 +17,9 @@ from equalinfo.data.text import Limits
 from pipelines import output, worker
 from pipelines.executors.work import JobFailedError
 from pipelines.output import Job
-from pipelines.shard import Layout, ShardReport, ShardTask, compress_shard
+from pipelines.shard import Layout, ShardReport, ShardTask
 from pipelines.sources import find
-from verify_data import prepare
+from verify_data import differences, prepare
 
 
 @pytest.fixture
@@ -35,8 +39,7 @@ def _prepare(
 
 
 def _work(job: Job, tasks: list[ShardTask]) -> list[ShardReport]:
-    codec = codecs.load(job.codec_directory)
-    return [compress_shard(task, job.layout, codec, job.directory) for task in tasks]
+    return [worker.Compress(job).do(task) for task in tasks]
 
 
 def _files(directory: Path) -> dict[str, bytes]:
@@ -95,7 +98,7 @@ def test_shards_that_vanish_are_noticed(tasks: list[ShardTask], tmp_path: Path) 
     reports = _work(job, tasks)
     for report in reports:
         (tmp_path / report.shard.file).unlink()
-    with pytest.raises(JobFailedError, match=r"2 finished shards are gone, the first is train\."):
+    with pytest.raises(JobFailedError, match=r"2 finished shards are gone or .* is train"):
         output.finish(job, reports)
     assert not (tmp_path / "manifest.json").exists()
 
@@ -131,6 +134,8 @@ def test_a_replaced_split_may_be_cut_off_anywhere(
     for split in ("train", "validation") if step == "write_text" else ("train",):
         job = _prepare(tmp_path, tasks, split)
         output.finish(job, _work(job, tasks))
+    if step == "copy_directory":  # else the codec is left as it is
+        (tmp_path / "codec" / "of-another-codec").touch()
 
     def die(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -170,3 +175,74 @@ def test_a_worker_notices_another_codec(tasks: list[ShardTask], tmp_path: Path) 
     _prepare(tmp_path, tasks, "validation", "gzip")
     with pytest.raises(ValueError, match="another job writes to this directory"):
         worker.load_codec(job.codec_directory, job.codec_sha256)
+
+
+def test_the_shard_of_another_job_is_noticed(
+    tasks: list[ShardTask], write_json: Callable[..., Path], tmp_path: Path
+) -> None:
+    """One that makes the split of other inputs of the same names, at the same time."""
+    job = _prepare(tmp_path / "out", tasks, "train")
+    reports = _work(job, tasks)
+    path = write_json("a.json", ["other"])
+    path.write_bytes(path.read_bytes() + b"bad\n")
+    others = [ShardTask(file, 0, 2) for file in find([tasks[0].file.path])]
+    _work(_prepare(tmp_path / "out", tasks, "train"), others)
+    with pytest.raises(JobFailedError, match=r"1 finished shards are gone or replaced"):
+        output.finish(job, reports)
+
+
+def test_splits_made_by_several_processes_at_once_are_all_there(
+    tasks: list[ShardTask], tmp_path: Path
+) -> None:
+    """And none of them takes away what another is writing of the codec."""
+    context = multiprocessing.get_context("fork")
+    for turn in range(3):
+        out = tmp_path / str(turn)
+        splits = [f"s{number}" for number in range(6)]
+        start = context.Barrier(len(splits))
+        jobs = [context.Process(target=_whole, args=(out, tasks, x, start)) for x in splits]
+        for process in jobs:
+            process.start()
+        for process in jobs:
+            process.join()
+        assert [process.exitcode for process in jobs] == [0] * len(jobs)
+        assert sorted(Manifest.load(out).splits) == splits
+        assert differences(out) == []
+
+
+def _whole(out: Path, tasks: list[ShardTask], split: str, start: Any) -> None:
+    start.wait()
+    job = _prepare(out, tasks, split, "codebook")
+    output.finish(job, _work(job, tasks))
+
+
+def test_rejects_of_many_shards_are_in_their_order(tasks: list[ShardTask], tmp_path: Path) -> None:
+    """Their names have five digits, or more."""
+    places = [99_999, 100_000]
+    job = _prepare(tmp_path, tasks, "train")
+    far = [replace(task, index=x, count=100_001) for task, x in zip(tasks, places, strict=True)]
+    reports = _work(job, far)
+    output._gather_rejects(job, reports)
+    lines = (tmp_path / "rejects-train.jsonl").read_text().splitlines()
+    assert [json.loads(line)["place"] for line in lines] == ["a.json:21", "b.json:21"]
+
+
+def test_a_failed_second_split_leaves_the_first_complete(
+    tasks: list[ShardTask], tmp_path: Path
+) -> None:
+    job = _prepare(tmp_path, tasks, "train")
+    output.finish(job, _work(job, tasks))
+    expected = _files(tmp_path)
+    _prepare(tmp_path, tasks, "test")
+    assert _files(tmp_path) == expected
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "COMPLETED"])
+def test_what_an_attempt_at_the_end_left_goes(
+    name: str, tasks: list[ShardTask], tmp_path: Path
+) -> None:
+    (tmp_path / f".tmp-{name}-c435dba898cf").write_text("{")
+    job = _prepare(tmp_path, tasks, "train")
+    (tmp_path / "codec" / ".tmp-codec.json-9f24ecb286d7").write_text("{")
+    output.finish(job, _work(job, tasks))
+    assert differences(tmp_path) == []

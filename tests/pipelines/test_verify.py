@@ -50,6 +50,16 @@ def test_what_compress_makes_passes(
     )
 
 
+def test_splits_of_one_input_and_a_limit(
+    inputs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, given = str(tmp_path / "out"), ["--input", *map(str, inputs)]
+    for more in (["--limit=5"], ["--split=validation"], ["--split=test", "--limit=1"]):
+        argv = [*given, "--output", out, "--quiet", "--max_reject_fraction=0.1", *more]
+        assert compress.main(argv) == 0
+    assert main(["--dataset", out, *given]) == 0, capsys.readouterr().out
+
+
 def test_array_records(make: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("array_record", reason="the extra array_record is not installed")
     out = make("gzip", format="array_record")

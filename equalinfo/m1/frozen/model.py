@@ -25,6 +25,7 @@ from equalinfo.m1.frozen.self_test import self_test
 from equalinfo.m1.frozen.threads import num_threads, spread
 
 Logits = npt.NDArray[np.int16]
+_MAX_CONTEXT = (1 << 31) // 127**2  # attention's sums of weights times values stay in int32
 _ROWS = 512  # of frequencies, shared out by a thread in a go
 BACKENDS = ("cpu", "jax")
 
@@ -193,9 +194,11 @@ class FrozenModel:
 
 
 def check_context(context: int) -> None:
-    """Raise ValueError for contexts that hold the start marker alone."""
-    if context < 2:
-        raise ValueError(f"context={context} is too short: use 2 or more (4 * window_bits, say).")
+    """Raise ValueError for contexts that hold the start marker alone, or whose sums leave int32."""
+    if not 2 <= context <= _MAX_CONTEXT:
+        raise ValueError(
+            f"context={context} is not in 2..{_MAX_CONTEXT:,}: use 4 * window_bits, say."
+        )
 
 
 def make_engine(

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
+from equalinfo.cores import num_cores
+
 _FEWEST = 16  # items that are worth a thread
 
 
@@ -22,9 +24,7 @@ def num_threads() -> int:
         if not wanted.isdecimal() or int(wanted) < 1:
             raise ValueError(f"{THREADS_VARIABLE}={wanted!r} is not a number of threads.")
         return int(wanted)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return num_cores()
 
 
 def spread(run: Callable[[int, int], object], size: int, most: int, threads: int) -> None:
