@@ -145,7 +145,8 @@ def check_finished(
         limits, shards, [shard.input for shard in shards if shard.damaged], directory, split
     )
     with _locked(directory):
-        if not storage.exists(storage.join(directory, COMPLETED_FILE)):  # a job was cut off there
+        completed = storage.exists(storage.join(directory, COMPLETED_FILE))
+        if not completed and read_manifest(directory) == manifest:  # a job was cut off there
             _complete(directory, manifest)
     raise FinishedError(
         f"{directory}: nothing to do: split {split!r} of the same input, options and codec is "

@@ -44,6 +44,8 @@ def task_batches(
             yield make_batch(batch["targets"], batch[NUM_BYTES], whole)
 
     vocabulary = provider.output_features["targets"].vocabulary
+    if " at 0x" in str(vocabulary):  # of seqio.ByteVocabulary: an address, no description
+        vocabulary = f"{type(vocabulary).__name__}(vocab_size={vocabulary.vocab_size})"
     return IteratorBatches(
         batches, f"task:{name}:{split}:{vocabulary}:{length}:{batch_size}:{seed}"
     )

@@ -8,6 +8,7 @@ converters add it, and the metrics do not count it.
 import functools
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 
 import seqio
@@ -27,6 +28,8 @@ FEATURES = {
     "source": tf.io.FixedLenFeature([], tf.string),
     "part": tf.io.FixedLenFeature([], tf.int64),
 }
+
+_ENTRY = re.compile(r"(?:([\w.-]+)=)?(.+)", re.DOTALL)  # NAME=DIR, or DIR
 
 # name -> (directory, sha256 of its manifest), to tell a repetition from a clash.
 _registered: dict[str, tuple[str, str]] = {}
@@ -57,7 +60,8 @@ def register(
 
     Raises:
       ManifestError: no data set there, a damaged manifest, or shards missing.
-      ValueError: the codec beside it is another one; `sequence_length` differs; the name is taken.
+      ValueError: the codec beside it is another one; `sequence_length` differs; the name is taken;
+        it holds ArrayRecord files.
     """
     place = _normal(os.fspath(directory))
     dataset = Dataset.open(place)
@@ -73,6 +77,13 @@ def register(
             f"up to {manifest.sequence_length} tokens, and num_bytes counts for whole records. "
             f"Compress again with --sequence_length={sequence_length}."
         )
+    shards = {split: content.shards for split, content in manifest.splits.items()}
+    files = [shard.file for of_split in shards.values() for shard in of_split]
+    if other := [file for file in files if ".array_record-" in file]:
+        raise ValueError(
+            f"{place}/{other[0]} is an ArrayRecord file, of which {len(other)} are in this data "
+            "set: SeqIO reads TFRecord. Compress with --format=tfrecord."
+        )
     dataset.check_codec()
     dataset.check_shards()
     if verify:
@@ -82,10 +93,9 @@ def register(
     if taken:
         return name
     vocabulary = CodecVocabulary(dataset.codec_directory, vocab_size=manifest.vocab_size)
-    shards = {split: content.shards for split, content in manifest.splits.items()}
     seqio.TaskRegistry.add(
         name,
-        source=seqio.TFExampleDataSource(
+        source=_Shards(
             split_to_filepattern={
                 split: [f"{place}/{shard.file}" for shard in of_split]
                 for split, of_split in shards.items()
@@ -114,7 +124,8 @@ def register(
 def register_all(directories: str) -> list[str]:
     """Register several directories: `DIR` or `NAME=DIR`, separated by `:`, or by `;`.
 
-    Where a directory is remote (gs://...), `;` separates.
+    Where a directory is remote (gs://...), `;` separates. A NAME is of letters, digits, `_`, `.`
+    and `-`: write `./day=1` where that is the directory.
 
     Returns:
       the names of the tasks, in that order.
@@ -122,8 +133,10 @@ def register_all(directories: str) -> list[str]:
     separator = ";" if ";" in directories or "://" in directories else ":"
     names = []
     for entry in filter(None, directories.split(separator)):
-        name, _, directory = entry.rpartition("=")
-        names.append(register(directory, name or None))
+        match = _ENTRY.fullmatch(entry)
+        assert match
+        name, directory = match.groups()
+        names.append(register(directory, name))
     return names
 
 
@@ -157,6 +170,13 @@ def _clash(name: str, identity: tuple[str, str]) -> str:
             f"(sha256:{known[1][:12]}.. then, sha256:{identity[1][:12]}.. now). {advice}"
         )
     return f"task {name!r} is registered for {known[0]}, not for {identity[0]}. {advice}"
+
+
+class _Shards(seqio.TFExampleDataSource):
+    """Files by their names, which SeqIO would take for globs."""
+
+    def list_shards(self, split: str) -> list[str]:
+        return list(self._split_to_filepattern[split])
 
 
 def _counted_records(records: Mapping[str, int], file: tf.Tensor) -> tf.data.Dataset:

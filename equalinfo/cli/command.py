@@ -55,7 +55,7 @@ def exit_code(
             file=sys.stderr,
         )
         return 1
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:  # training goes on from the last checkpoint, a report from its steps

@@ -34,6 +34,9 @@ def add(commands: Any) -> None:
 def _eval(arguments: argparse.Namespace) -> None:
     from equalinfo.lm.evaluate import evaluate_dataset
 
+    for name, least in (("batch_size", 1), ("batches", 0)):
+        if getattr(arguments, name) < least:
+            raise ValueError(f"--{name}={getattr(arguments, name)} must be at least {least}.")
     scores = evaluate_dataset(
         arguments.dataset,
         arguments.split,

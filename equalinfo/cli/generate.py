@@ -36,11 +36,14 @@ def _generate(arguments: argparse.Namespace) -> None:
     from equalinfo import codecs
     from equalinfo.alphabet import EOS
     from equalinfo.data.manifest import CODEC_DIRECTORY
+    from equalinfo.lm.data import check_trained_on
     from equalinfo.lm.generate import generate
     from equalinfo.lm.train import load_model
     from equalinfo.streams import StreamDecoder
 
-    codec = codecs.load(arguments.codec or arguments.dataset / CODEC_DIRECTORY)
+    directory = arguments.codec or arguments.dataset / CODEC_DIRECTORY
+    codec = codecs.load(directory)
+    check_trained_on(arguments.run, codecs.describe(directory), directory)
     config, params, step = load_model(arguments.run)
     symbols = np.frombuffer(prompt_bytes, np.uint8).astype(np.uint16)
     prompt = codec.encode([symbols])[0].ids

@@ -67,6 +67,7 @@ def add(commands: Any) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
+    from equalinfo.data.manifest import Manifest
     from equalinfo.lm.checkpoint import check
     from equalinfo.lm.train import load_params, train
 
@@ -79,7 +80,8 @@ def _train(arguments: argparse.Namespace) -> None:
         if architecture != config.model:
             raise ValueError(f"{arguments.init_from} is of another architecture: {architecture}.")
     trained, evaluated = _train_batches(arguments, segments, config.accumulate)
-    train(config, trained, arguments.output, evaluated, initial=initial)
+    codec = Manifest.load(arguments.dataset).codec
+    train(config, trained, arguments.output, evaluated, initial=initial, codec=codec)
 
 
 def _data_options(arguments: argparse.Namespace, segments: list[int]) -> dict[str, Any]:
@@ -135,6 +137,7 @@ def _train_batches(
     is_scored = arguments.eval_split in Manifest.load(scored).splits
     if arguments.eval_dataset and not is_scored:
         raise ValueError(f"{scored} has no split {arguments.eval_split!r}.")
+    data.check_same_codec(arguments.dataset, scored)
 
     if arguments.length:
 

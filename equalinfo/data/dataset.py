@@ -50,6 +50,8 @@ class Dataset:
     def read(self, split: str) -> Iterator[Record]:
         """The records of a split in order, lazily: checksums and each shard's count are checked.
 
+        No more come than the manifest counts.
+
         Raises:
           ManifestError: no such split.
           DamagedRecordsError: a shard is damaged, or not the one the manifest counts.
@@ -195,16 +197,19 @@ class Dataset:
     def _read_shard(self, shard: Shard) -> Iterator[Record]:
         path = storage.join(self.directory, shard.file)
         number = tokens = 0
+        more = False
         for data in read_shard(path):
             record = parse(data, f"{path}: record {number}")
             number += 1
             tokens += len(record.targets)
+            if more := number > shard.records or tokens > shard.tokens:
+                break
             yield record
         if (number, tokens) != (shard.records, shard.tokens):
             raise DamagedRecordsError(
-                f"{path}: it has {number} records with {tokens} tokens, the manifest says "
-                f"{shard.records} with {shard.tokens}. The file is not the one the manifest "
-                "describes."
+                f"{path}: it has {'at least ' * more}{number} records with {tokens} tokens, the "
+                f"manifest says {shard.records} with {shard.tokens}. The file is not the one the "
+                "manifest describes."
             )
 
 

@@ -18,6 +18,8 @@ from equalinfo.lm.config import TrainConfig
 
 PyTree = Any
 
+_SUMS = "sha256.json"  # in a checkpoint: of each other file, as it was saved
+
 
 class Checkpoints:
     """The newest checkpoints of a run directory; the step is also the data's position."""
@@ -35,11 +37,14 @@ class Checkpoints:
         """Write a checkpoint; a step already saved is left alone."""
         if step not in self._manager.all_steps():
             self._manager.save(step, args=ocp.args.StandardSave(state))
+            folder = self._directory / str(step)
+            storage.write_text(str(folder / _SUMS), json.dumps(_sums(folder), indent=2) + "\n")
 
     def restore_newest(self, like: PyTree, set_aside: bool = False) -> tuple[int, PyTree]:
         """(step, state) of the newest checkpoint that can be read; (0, `like`) where there is none.
 
-        Newer ones, cut off by a full disk or a crash, are passed over with a warning.
+        Newer ones, cut off by a full disk or a crash or changed since they were saved, are passed
+        over with a warning.
 
         Args:
           like: arrays of the same shapes.
@@ -52,6 +57,7 @@ class Checkpoints:
         damaged: dict[int, Exception] = {}
         for step in steps:
             try:
+                _check_files(self._directory / str(step))
                 state = self._manager.restore(step, args=ocp.args.StandardRestore(like))
             except Exception as error:  # of Orbax, TensorStore, JSON or the file system
                 damaged[step] = error
@@ -85,6 +91,26 @@ class Checkpoints:
         self._manager.close()
 
 
+def _sums(folder: Path) -> dict[str, str]:
+    """sha256 of each file, by its path in the folder."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != _SUMS)
+    return {path.relative_to(folder).as_posix(): storage.sha256(str(path)) for path in files}
+
+
+def _check_files(folder: Path) -> None:
+    """See that a checkpoint is what was saved; those of before have no sums, and pass.
+
+    Raises:
+      ValueError: a file has other bytes, or is missing.
+    """
+    if not (folder / _SUMS).exists():
+        return
+    found = _sums(folder)
+    for name, saved in json.loads((folder / _SUMS).read_text("utf-8")).items():
+        if found.get(name) != saved:
+            raise ValueError(f"{name} is not as it was saved")
+
+
 def _reason(error: Exception) -> str:
     """The first line of what may be a hundred."""
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
@@ -96,6 +122,8 @@ _FREE = ("steps", "eval_every", "eval_batches", "checkpoint_every", "log_every",
 
 def read_identity(directory: Path) -> dict[str, Any]:
     """`config.json` of a run: {"config": a `TrainConfig`, "data": what names the data}.
+
+    Where it is known, also {"codec": codec.json of the data}.
 
     Raises:
       FileNotFoundError: there is none.
@@ -109,14 +137,28 @@ def read_identity(directory: Path) -> dict[str, Any]:
     return found
 
 
-def claim(directory: Path, config: TrainConfig, data: Mapping[str, Any]) -> None:
-    """Make the directory this run's.
+def trained_codec(directory: Path) -> dict[str, Any] | None:
+    """codec.json of what a run was trained on; None: unknown, of runs of before and of T5X."""
+    if not (directory / "config.json").exists():
+        return None
+    codec: dict[str, Any] | None = read_identity(directory).get("codec")
+    return codec
+
+
+def claim(
+    directory: Path,
+    config: TrainConfig,
+    data: Mapping[str, Any],
+    codec: Mapping[str, Any] | None = None,
+) -> None:
+    """Make the directory this run's; `codec` is noted for `trained_codec`.
 
     Raises:
       ValueError: it is another's, see `check`.
     """
     check(directory, config, data)
     content = {"config": dataclasses.asdict(config), "data": data}
+    content |= {"codec": codec} if codec else {}
     storage.write_text(str(directory / "config.json"), json.dumps(content, indent=2) + "\n")
 
 
@@ -144,7 +186,9 @@ def check(
     different = {  # by their names without "config/" and "data/"
         key.partition("/")[2]: (theirs.get(key), ours.get(key))
         for key in sorted(ours if partly else ours.keys() | theirs.keys())
-        if key.rpartition("/")[2] not in _FREE and ours.get(key) != theirs.get(key)
+        if key.rpartition("/")[2] not in _FREE
+        and not key.startswith("codec/")
+        and ours.get(key) != theirs.get(key)
     }
     if different:
         has = ", ".join(f"{name}={their}" for name, (their, _) in different.items())

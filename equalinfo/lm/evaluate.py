@@ -10,7 +10,7 @@ from equalinfo import container, score
 from equalinfo.codecs.base import M1_ASSET
 from equalinfo.data.manifest import CODEC_DIRECTORY, Manifest
 from equalinfo.lm.config import ModelConfig
-from equalinfo.lm.data import OrderedBatches, TokenRows
+from equalinfo.lm.data import OrderedBatches, TokenRows, check_same_codec, check_trained_on
 from equalinfo.lm.train import evaluate, load_model
 
 
@@ -69,10 +69,12 @@ def evaluate_dataset(
       progress: draw bars.
 
     Raises:
-      ValueError: `run` has too small a vocabulary for these tokens, or the training split was
-        compressed with another codec.
+      ValueError: `run` was trained on tokens of another codec (where it is known: not of T5X), or
+        has too small a vocabulary for these, or the training split was compressed with another.
     """
     manifest = Manifest.load(directory)
+    if run is not None:
+        check_trained_on(run, manifest.codec, directory)
     rows = TokenRows.load(directory, split, progress)
     counts = score.token_counts([rows.targets], manifest.vocab_size)
     num_bytes = int(rows.num_bytes.sum())
@@ -82,11 +84,7 @@ def evaluate_dataset(
     train_directory = train_directory or directory
     train_manifest = Manifest.load(train_directory)
     if train_split in train_manifest.splits:
-        if train_manifest.codec != manifest.codec:
-            raise ValueError(
-                f"{train_directory} was compressed with another codec than {directory}: their "
-                "tokens mean different things. Compress both with `--codec DIR` of the first."
-            )
+        check_same_codec(directory, train_directory)
         train_rows = TokenRows.load(train_directory, train_split, progress)
         train_counts = score.token_counts([train_rows.targets], manifest.vocab_size)
         unigram = score.unigram_bits_per_byte(train_counts, counts, num_bytes)

@@ -9,7 +9,9 @@ import contextlib
 import dataclasses
 import functools
 import math
+import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -247,6 +249,12 @@ def make_train_step(config: TrainConfig) -> Any:
     return train_step
 
 
+@jax.jit
+def _all_finite(tree: PyTree) -> jax.Array:
+    """Whether no number is NaN or infinite, bool[]."""
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree)]))
+
+
 def _model(config: ModelConfig) -> Transformer:
     """The network as it is fastest on this device."""
     blocked = jax.default_backend() == "cpu" and config.dtype == "float32"
@@ -325,6 +333,7 @@ def train(
     eval_batches: Batches | None = None,
     progress: bool = True,
     initial: PyTree | None = None,
+    codec: Mapping[str, Any] | None = None,
 ) -> PyTree:
     """Train, or go on training, until `config.steps`.
 
@@ -335,22 +344,30 @@ def train(
       eval_batches: validation data; its first `config.eval_batches` batches are scored, the same
         at every step.
       progress: draw a bar.
-      initial: parameters to begin with, of the same architecture; None: random ones.
+      initial: parameters to begin with, of the same architecture; None: random ones. A run that is
+        continued says that it does not use them.
+      codec: codec.json of the data, to be noted in the run: no other tokens are scored with it.
 
     Returns:
       The parameters.
 
     Raises:
       ValueError: the directory holds a run of another config or other data.
-      FloatingPointError: the loss is not finite.
+      FloatingPointError: the loss or the state is not finite; such a state is never saved.
     """
     directory = Path(directory)
-    checkpoint.claim(directory, config, batches.fingerprint)
+    checkpoint.claim(directory, config, batches.fingerprint, codec)
     model = Transformer(config.model)
     params = init_params(model, config.seed) if initial is None else initial
     state = State(params, make_optimizer(config.optimizer).init(params))
     manager = checkpoint.Checkpoints(directory / "checkpoints")
     step, state = manager.restore_newest(state, set_aside=True)
+    if step and initial is not None:
+        tqdm.write(
+            f"{directory} goes on from step {step}: the parameters to begin with (--init_from) are "
+            "not used.",
+            file=sys.stderr,
+        )
 
     train_step = make_train_step(config)
     start = time.monotonic()
@@ -367,14 +384,20 @@ def train(
             state, sums = train_step(state, batch, step)
             step += 1
             bar.update()
-            if step % config.log_every == 0 or step == config.steps:
+            out_of_time = config.max_seconds and time.monotonic() - start > config.max_seconds
+            end = step == config.steps or out_of_time
+            logs = step % config.log_every == 0 or step == config.steps
+            saves = step % config.checkpoint_every == 0 or end
+            if (logs or saves) and not _all_finite((state, sums)):
+                loss = float(sums.nats) / max(1.0, float(sums.tokens))
+                saved = f"The last checkpoint is step {last}" if last else "There is no checkpoint"
+                raise FloatingPointError(
+                    f"loss ({loss}), parameters or optimizer state are not finite at step {step}. "
+                    f"{saved} in {directory}. Lower learning_rate or raise warmup_steps."
+                )
+            if logs:
                 totals = np.array([[float(x)] for x in sums])
                 scores = Evaluation(totals, int(batch.num_bytes.sum()))
-                if not math.isfinite(scores.loss):
-                    raise FloatingPointError(
-                        f"loss is {scores.loss} at step {step}. The last checkpoint is step {last} "
-                        f"in {directory}. Lower learning_rate or raise warmup_steps."
-                    )
                 now = time.monotonic()
                 rate = float(sums.tokens) * (step - since[1]) / (now - since[0])
                 since = (now, step)
@@ -382,14 +405,12 @@ def train(
                 bar.set_postfix_str(
                     f"loss {scores.loss:.3f} nats/token, {scores.bits_per_byte:.3f} bits/byte"
                 )
-            out_of_time = config.max_seconds and time.monotonic() - start > config.max_seconds
-            end = step == config.steps or out_of_time
             if eval_batches is not None and (step % config.eval_every == 0 or end):
                 result = evaluate(
                     config.model, state.params, eval_batches, config.eval_batches, progress=False
                 )
                 writer.write(step, result.line("eval", config.tokens_per_window))
-            if step % config.checkpoint_every == 0 or end:
+            if saves:
                 manager.save(step, state)
                 last = step
             if out_of_time:

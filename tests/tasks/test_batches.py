@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from equalinfo.lm import metrics
 from equalinfo.lm.config import ModelConfig, OptimizerConfig, TrainConfig
 from equalinfo.lm.train import train
+from tasks.baselines import register_bytes
 from tasks.batches import task_batches
 from tasks.sources import json_lines
 from tasks.text import register_text_task
@@ -55,7 +56,7 @@ def test_rows_are_the_examples(task: str) -> None:
     assert min(len(ids) for ids, _ in seen) < 64
 
 
-def test_equal_arguments_give_equal_batches(task: str) -> None:
+def test_equal_arguments_give_equal_batches(task: str, text: Path) -> None:
     one, two, other = (task_batches(task, 32, 4, seed=seed) for seed in (1, 1, 2))
     assert one.fingerprint == two.fingerprint != other.fingerprint
     np.testing.assert_array_equal(one.batch(5).targets, two.batch(5).targets)
@@ -65,6 +66,9 @@ def test_equal_arguments_give_equal_batches(task: str) -> None:
         assert task_batches("mix", 32, 4).batch(0).num_bytes.min() > 0
     finally:
         seqio.MixtureRegistry.remove("mix")
+    # Its vocabulary has no description but an address, another one in each process.
+    name = task_batches(register_bytes(json_lines({"train": str(text)}, 4)), 32, 4).fingerprint
+    assert name == {"name": "task:bytes:train:ByteVocabulary(vocab_size=259):32:4:0"}
 
 
 def test_m2_trains_straight_from_text(task: str, tmp_path: Path) -> None:

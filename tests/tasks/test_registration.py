@@ -262,6 +262,22 @@ def test_importing_registers_the_environments(
         importlib.import_module("tasks.registered")
 
 
+def test_a_folder_may_have_any_name(write_dataset: Write) -> None:
+    """SeqIO takes files for globs; `=` also ends a task's name."""
+    place = write_dataset("bytes", {"train": [[b"x"]]}, directory="day=1 [ab]*?")
+    assert register_all(f"{place}:mine={place}") == ["bytes", "mine"]
+    assert len(read("bytes")) == len(read("mine")) == 1
+
+
+def test_array_records_are_refused(dataset: Path) -> None:
+    for path in [*dataset.glob("*.tfrecord-*")]:
+        path.rename(str(path).replace(".tfrecord-", ".array_record-"))
+    manifest = dataset / "manifest.json"
+    manifest.write_text(manifest.read_text().replace(".tfrecord-", ".array_record-"))
+    with pytest.raises(ValueError, match=r"train\.array_record-00000.*Compress with --format="):
+        register(dataset)
+
+
 def test_remote_directories(dataset: Path) -> None:
     (name,) = register_all(f"far=file://{dataset};")
     assert sorted(map(key, read(name))) == sorted(map(key, read(register(dataset, "near"))))
