@@ -43,7 +43,7 @@ def _generate(arguments: argparse.Namespace) -> None:
 
     directory = arguments.codec or arguments.dataset / CODEC_DIRECTORY
     codec = codecs.load(directory)
-    check_trained_on(arguments.run, codecs.describe(directory), directory)
+    check_trained_on(arguments.run, codecs.describe(str(directory)), directory)
     config, params, step = load_model(arguments.run)
     symbols = np.frombuffer(prompt_bytes, np.uint8).astype(np.uint16)
     prompt = codec.encode([symbols])[0].ids
