@@ -26,12 +26,13 @@ train() { # NAME OPTIONS...
 train start --length 256 --segment_lengths 256,16 --batch_size 16 --seed 1 \
   --steps 1500 --warmup_steps 1000 --cooldown_steps 500
 # 2. Muon, at a constant rate and then down to 0.
-train long --init_from "$out/start" --optimizer muon --learning_rate 0.015 --adam_learning_rate 0.002 \
+train long --init_from "$out/start" --optimizer muon --learning_rate 0.015 \
+  --adam_learning_rate 0.002 --bias_learning_rate 0.002 \
   --length 256 --batch_size 16 --seed 7 --steps 2750 --warmup_steps 50 --cooldown_steps 850
 # 3. Some minutes on short examples that begin anywhere, as windows do: 0.5% better windows of 24 bits,
 # and 0.1% worse `ac`.
 train windows --init_from "$out/long" --optimizer muon --learning_rate 0.006 \
-  --adam_learning_rate 0.0008 --length 32 --batch_size 128 --seed 10 --steps 200 --warmup_steps 10 \
-  --cooldown_steps 200
+  --adam_learning_rate 0.0008 --bias_learning_rate 0.0008 \
+  --length 32 --batch_size 128 --seed 10 --steps 200 --warmup_steps 10 --cooldown_steps 200
 
 equalinfo freeze "$out/windows" --text "$data/train/c4-train.00000-*.json.gz" -o "$out/m1.eqm"

@@ -14,8 +14,8 @@ Where things are, in the order of the flow:
   score         bits/byte, FLOPs/byte
   lm            the Transformer for M1 and M2, and a local trainer
 
-Importing this package imports none of them: `equalinfo.Tokenizer` loads NumPy and numba when it is
-first named, JAX loads where models run.
+Importing this package imports none of them: `equalinfo.Tokenizer` loads NumPy when it is first
+named, numba where there is more than a little text, JAX where models are trained or sampled.
 """
 
 import importlib

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -117,6 +117,7 @@ def _pieces(tokenizer: "Tokenizer", arguments: argparse.Namespace) -> Iterator["
     import numpy as np
 
     from equalinfo.data import formats, token_files
+    from equalinfo.data.find import find, limited
     from equalinfo.data.options import TextOptions
     from equalinfo.ids import EOS_ID
 
@@ -126,16 +127,21 @@ def _pieces(tokenizer: "Tokenizer", arguments: argparse.Namespace) -> Iterator["
     structured = [name for name in names if name.lower().endswith(suffixes)]
     if structured and whole:
         raise ValueError(f"--documents whole is of plain text: {structured[0]} has documents.")
-    for field in fields(options) if not structured else ():
+    idle = [field for field in fields(options) if not structured or field.name == "limit"]
+    for field in idle if len(structured) < len(names) else ():
         if (value := getattr(options, field.name)) != field.default:
             raise ValueError(f"--{field.name}={value} is of .json and .parquet, not of plain text.")
+    listed = [file for name in structured for file in find([name], options.text_field)]
+    limits = {file.path: file.limit for file in limited(listed, options.limit)}
     is_open = False
     for name in names:
+        if name in structured and name not in limits:
+            continue
         if is_open:
             yield np.array([EOS_ID], np.int32)
             is_open = False
         if name in structured:
-            documents = options.documents([name])
+            documents = replace(options, limit=limits[name]).documents([name])
             found = token_files.encode_documents(tokenizer, documents, arguments.num_threads)
         else:
             blocks = _blocks(name)

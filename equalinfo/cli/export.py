@@ -20,8 +20,8 @@ def add(commands: Any) -> None:
         "source",
         type=Path,
         nargs="?",
-        help="--hf and --tokens: file of `equalinfo compile`, default: the shipped one; --t5x: run "
-        "directory",
+        help="--hf and --tokens: file of `equalinfo compile`, or the name of a codebook in the "
+        "package, default: its newest; --t5x: run directory",
     )
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--hf", type=Path, metavar="DIR", help="tokenizer directory to write")
@@ -41,13 +41,12 @@ def run(arguments: argparse.Namespace) -> None:
 def _tokenizer(arguments: argparse.Namespace) -> list[Path]:
     from equalinfo import hugging_face
     from equalinfo.codebook import token_list
-    from equalinfo.tokenizer import Tokenizer
+    from equalinfo.codebook.shipped import resolve_codebook
 
-    path = arguments.source
-    tokenizer = Tokenizer.default() if path is None else Tokenizer.load(path)
+    codebook = resolve_codebook(arguments.source)
     if arguments.hf:
-        return list(hugging_face.export(tokenizer.codebook, arguments.hf))
-    token_list.write(tokenizer.codebook, arguments.tokens)
+        return list(hugging_face.export(codebook, arguments.hf))
+    token_list.write(codebook, arguments.tokens)
     return [arguments.tokens]
 
 

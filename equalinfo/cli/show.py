@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
     source.add_argument("text", nargs="?", metavar="TEXT", help="the text; - reads standard input")
     source.add_argument("--file", type=Path, help="read the text, of any bytes, from a file")
     add = parser.add_argument
-    add("--codebook", type=Path, metavar="FILE.eqi", help="default: the one of the package")
+    add("--codebook", metavar="FILE.eqi", help="or the name of one in the package, its default")
     add(
         "--sentencepiece",
         type=Path,
@@ -56,6 +56,7 @@ def use_color(choice: str, stream: TextIO) -> bool:
 
 
 def _show(arguments: argparse.Namespace) -> None:
+    from equalinfo.codebook.shipped import resolve_codebook
     from equalinfo.show.panel import of_tokenizer
     from equalinfo.show.sentencepiece import of_sentencepiece
     from equalinfo.tokenizer import Tokenizer
@@ -63,8 +64,7 @@ def _show(arguments: argparse.Namespace) -> None:
     if arguments.width is not None and arguments.width < 1:
         raise ValueError(f"--width={arguments.width} is less than 1.")
     text = _text(arguments)
-    book = arguments.codebook
-    tokenizer = Tokenizer.default() if book is None else Tokenizer.load(book)
+    tokenizer = Tokenizer(resolve_codebook(arguments.codebook))
     panels = [of_tokenizer(tokenizer, text, eos=arguments.eos)]
     if arguments.sentencepiece is not None:
         panels.append(of_sentencepiece(arguments.sentencepiece, text, eos=arguments.eos))

@@ -61,7 +61,12 @@ def add(commands: Any) -> None:
         help="with --length: contexts to train for, as in 256,16: "
         "every other example is cut into contexts of 16 symbols",
     )
-    add("--max_minutes", type=float, default=0, help="stop after this time, with a checkpoint")
+    add(
+        "--max_minutes",
+        type=float,
+        default=0,
+        help="stop after this time, with a checkpoint; 0: no limit",
+    )
     add_flags(parser, TrainConfig)
     add_flags(parser, OptimizerConfig)
 

@@ -314,8 +314,8 @@ def check_trained_on(
     if trained and not _mean_the_same(trained, codec):
         raise ValueError(
             f"the model in {run} was trained on tokens of {trained['method']!r}, those of {place} "
-            f"are of another codec, {codec['method']!r}. Use the codec of its data set: --codec "
-            "DIR."
+            f"are of another codec, {codec['method']!r}. It was trained on other tokens: use the "
+            "codec of its data set, --codec DIR."
         )
 
 

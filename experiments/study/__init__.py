@@ -7,5 +7,5 @@ steps       what is kept (experiments.store): tokenizer, tokens, n-grams, rate, 
 flops       of a model, from its shape
 results     what was run, as numbers
 claims      statements about them: each holds, does not, or is not decided
-figures, page   what a person reads
+figures, sections   what a person reads (experiments.page)
 """

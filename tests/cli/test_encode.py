@@ -230,8 +230,18 @@ def test_options_of_other_files_are_refused(command, tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "a"}\n')
     said = command("encode", "--documents", "whole", tmp_path / "a.jsonl", status=1)
     assert "--documents whole is of plain text" in said
-    said = command("encode", "--limit", 1, stdin=b"a\nb\n", status=1)
-    assert "--limit=1 is of .json and .parquet" in said
+    (tmp_path / "b.txt").write_text("a\nb\n")
+    for files in ([], [tmp_path / "a.jsonl", tmp_path / "b.txt"]):
+        said = command("encode", "--limit", 1, *files, stdin=b"a\nb\n", status=1)
+        assert "--limit=1 is of .json and .parquet" in said
+
+
+def test_a_limit_is_of_all_files(command, tmp_path):
+    files = [tmp_path / f"{name}.jsonl" for name in "abc"]
+    for path in files:
+        path.write_text(f'{{"text": "{path.stem}"}}\n' * 9)
+    for limit, text in ((2, b"a\nb\n"), (4, b"a\na\nb\nc\n")):
+        assert command("decode", stdin=command("encode", "--limit", limit, *files)) == text
 
 
 def test_words_may_begin_as_bzip2_does(command):

@@ -205,9 +205,9 @@ def test_a_wrapped_engine_that_is_right_passes() -> None:
 def test_refusals() -> None:
     model = FrozenModel(random_model(), backend="cpu")
     for context in (1, 0, -1):
-        with pytest.raises(ValueError, match=rf"context={context} is too short: use 2 or more"):
+        with pytest.raises(ValueError, match=rf"context={context} is not in 2..133,144"):
             model.start(1, context)
-        with pytest.raises(ValueError, match=rf"context={context} is too short"):
+        with pytest.raises(ValueError, match=rf"context={context} is not in 2"):
             model.intervals(TEXTS, context)
     with pytest.raises(ValueError, match="lanes=0 must be at least 1"):
         model.start(0, 16)
