@@ -1,7 +1,9 @@
 """Statements about tokenizers, each decided by numbers: it holds, does not hold, or is undecided.
 
 A difference counts where it is more than its error: half of the 95% interval (Student's t), from
-the spread of seeds, pooled over all models that have several. Without seeds nothing is decided.
+the spread of seeds, pooled over all models that have several. Models of the same seeds are compared
+with each other: what a seed does to all of them is no error of a difference. Without seeds nothing
+is decided.
 """
 
 import math
@@ -12,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from experiments.part import Finding
-from experiments.study.results import INFERENCE, TRAINING, Results, Run, Spread, mean
+from experiments.study.results import INFERENCE, TRAINING, Results, Run, mean
 
 _NOT_LEARNED = 0.01
 """Of what its token frequencies cost: a model that saves less than 1% of it has learned nothing."""
@@ -45,12 +47,14 @@ class Difference(NamedTuple):
         return f"{self.value:+.4f}{error}"
 
 
-def difference(ours: Sequence[Run], theirs: Sequence[Run], spread: Spread) -> Difference:
-    """Of means over seeds."""
-    return Difference(
-        mean(ours) - mean(theirs),
-        spread.error(len(ours), len(theirs)),
-    )
+def difference(results: Results, ours: Sequence[Run], theirs: Sequence[Run]) -> Difference:
+    """Of means over the seeds that both have; over all, where they share none."""
+    seeds = {run.seed for run in ours} & {run.seed for run in theirs}
+    if not seeds:
+        return Difference(mean(ours) - mean(theirs), results.spread.error(len(ours), len(theirs)))
+    ours, theirs = ([run for run in runs if run.seed in seeds] for runs in (ours, theirs))
+    error = results.paired_spread.error(len(seeds), len(seeds))
+    return Difference(mean(ours) - mean(theirs), error)
 
 
 def at_flops(
@@ -65,16 +69,23 @@ def at_flops(
     Returns:
       Of all comparisons the worst for us; None where there is none.
     """
-    found_points = [_point(results.of(ours, size), flops) for size in results.sizes]
+    groups = {
+        (name, size): results.of(name, size) for name in (ours, theirs) for size in results.sizes
+    }
+    seeds = [{run.seed for run in runs} for runs in groups.values() if runs]
+    if shared := set.intersection(*seeds) if seeds else set():
+        groups = {key: [x for x in runs if x.seed in shared] for key, runs in groups.items()}
+    found_points = [_point(groups[ours, size], flops) for size in results.sizes]
     points = sorted(point for point in found_points if point)
     found = []
     for size in results.sizes:
-        runs = results.of(theirs, size)
+        runs = groups[theirs, size]
         other = _point(runs, flops)
         if other is None or not points:
             continue
         x, y = (np.array(values) for values in zip(*points, strict=True))
-        error = results.spread.error(1, len(runs))
+        spread = results.paired_spread if shared else results.spread
+        error = spread.error(len(runs) if shared else 1, len(runs))
         if x[0] <= other[0] <= x[-1]:
             found.append(Difference(float(np.interp(other[0], x, y)) - other[1], error))
         elif other[0] > x[-1] and y[-1] < other[1]:  # fewer FLOPs, fewer bits
@@ -181,7 +192,7 @@ def _at_sizes(
 ) -> Finding:
     """Holds where it does at every size, fails where it fails at every size."""
     found = {
-        size: difference(results.of(ours, size), results.of(theirs, size), results.spread)
+        size: difference(results, results.of(ours, size), results.of(theirs, size))
         for size in results.sizes
         if results.of(ours, size) and results.of(theirs, size)
     }
@@ -265,7 +276,7 @@ def gap_closes(results: Results, ours: str, theirs: str) -> Finding:
     if len(sizes) < 2:
         return Finding(claim, source, None, "")
     gaps = [
-        difference(results.of(ours, size), results.of(theirs, size), results.spread)
+        difference(results, results.of(ours, size), results.of(theirs, size))
         for size in (sizes[0], sizes[-1])
     ]
     change = Difference(

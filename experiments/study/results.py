@@ -43,6 +43,7 @@ class Run:
     curve: tuple[tuple[float, float, float], ...] = ()
 
 
+_FEWEST_FREEDOM = 3  # with fewer, Student's t says nothing
 TRAINING = operator.attrgetter("training_flops")
 INFERENCE = operator.attrgetter("flops_per_byte")
 
@@ -115,6 +116,37 @@ class Results:
             key = (run.tokenizer, run.size, run.train_bytes)
             groups.setdefault(key, []).append(run.bits_per_byte)
         return Spread.of(groups.values())
+
+    @property
+    def paired_spread(self) -> "Spread":
+        """Of bits/byte over seeds, beside what a seed does to all models of a size and text.
+
+        A seed is a start and an order of the text, and moves all models the same way: differences
+        of models of the same seeds are known better than the models. Least squares of
+        "model + seed" among those that have several; `spread` where that leaves too little.
+        """
+        blocks: dict[Any, list[Run]] = {}
+        for run in self.runs:
+            if len(self.of(run.tokenizer, run.size, run.train_bytes)) > 1:
+                blocks.setdefault((run.size, run.train_bytes), []).append(run)
+        squares, freedom = 0.0, 0
+        for runs in blocks.values():
+            effects = [{run.tokenizer for run in runs}, {run.seed for run in runs}]
+            design = np.array(
+                [
+                    [run.tokenizer == name for name in sorted(effects[0])]
+                    + [run.seed == seed for seed in sorted(effects[1])]
+                    for run in runs
+                ],
+                float,
+            )
+            bits = np.array([run.bits_per_byte for run in runs])
+            fitted, _, rank, _ = np.linalg.lstsq(design, bits, rcond=None)
+            squares += float(np.square(bits - design @ fitted).sum())
+            freedom += len(runs) - int(rank)
+        if freedom < _FEWEST_FREEDOM:
+            return self.spread
+        return Spread(math.sqrt(squares / freedom), freedom)
 
 
 def mean(runs: Sequence[Run]) -> float:

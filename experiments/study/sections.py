@@ -40,10 +40,11 @@ def protocol(results: Results) -> str:
         + ", ".join(f"{tried:g} ({_number(bits)} bits/byte)" for tried, bits in all_tried)
         for size, (rate, all_tried) in results.rates.items()
     )
-    spread = results.spread
+    spread, paired = results.spread, results.paired_spread
     error = (
         "Errors are 95% intervals from the spread of seeds, pooled over all models that have "
-        f"several: standard deviation {spread.std:.4f}, {spread.freedom} degrees of freedom."
+        f"several: standard deviation {spread.std:.4f}, {spread.freedom} degrees of freedom; of "
+        f"differences between models of the same seeds {paired.std:.4f} each, {paired.freedom}."
         if spread.freedom
         else "No model has a second seed yet: there are no errors."
     )

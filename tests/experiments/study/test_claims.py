@@ -53,6 +53,28 @@ def test_the_spread_is_pooled() -> None:
     assert math.isnan(Spread.of([[1.0], [2.0]]).error(1))
 
 
+def test_what_a_seed_does_to_all_is_no_error_of_a_difference() -> None:
+    """Four models, two seeds, the second 0.1 lower: three degrees of freedom, and what is left."""
+    noise = (0.001, -0.001, 0.002, -0.002)
+    found = results(
+        *(
+            x
+            for name, e in zip("ABCD", noise, strict=True)
+            for x in seeds(name, "small", 2, 1.9 + e)
+        )
+    )
+    paired = found.paired_spread
+    assert paired.freedom == 3
+    # Differences d of two seeds have twice the variance of a run: sum((d - mean)^2) / 2 / 3.
+    assert paired.std == pytest.approx(math.sqrt(sum(e * e for e in noise) / 2 / 3))
+    assert found.spread.std > 0.05
+    finding = claims.better(found, "B", "C", "")
+    assert finding.holds is None and "-0.0015" in finding.evidence
+    more = results(*found.runs, *seeds("E", "small", 1.95, 1.85), run("F", "small", 1.9))
+    assert claims.better(more, "E", "A", "").holds is True  # within the spread of seeds
+    assert claims.better(more, "F", "A", "").evidence.startswith("small: -0.1000±")  # of seed 0
+
+
 @pytest.mark.parametrize(
     ("theirs", "holds"), [((2.1, 2.11), True), ((1.9, 1.91), False), ((2.0, 2.02), None)]
 )
