@@ -131,14 +131,13 @@ class Results:
                 blocks.setdefault((run.size, run.train_bytes), []).append(run)
         squares, freedom = 0.0, 0
         for runs in blocks.values():
-            effects = [{run.tokenizer for run in runs}, {run.seed for run in runs}]
+            names, seeds = {run.tokenizer for run in runs}, {run.seed for run in runs}
             design = np.array(
                 [
-                    [run.tokenizer == name for name in sorted(effects[0])]
-                    + [run.seed == seed for seed in sorted(effects[1])]
+                    [float(run.tokenizer == name) for name in sorted(names)]
+                    + [float(run.seed == seed) for seed in sorted(seeds)]
                     for run in runs
-                ],
-                float,
+                ]
             )
             bits = np.array([run.bits_per_byte for run in runs])
             fitted, _, rank, _ = np.linalg.lstsq(design, bits, rcond=None)
