@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from experiments.drawing import STYLE, Drawn
 from experiments.study.results import INFERENCE, TRAINING, Results, Run, mean
@@ -66,17 +67,21 @@ def _figure(
         if points:
             axes.plot(*zip(*points, strict=True), label=name, **style)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(EngFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
     finals = [run.bits_per_byte for run in results.runs]
     error = results.spread.error(1)
     low = min(finals) - (0 if np.isnan(error) else error)
     top = min(max(finals) * (1.15 if with_curves else 1.02), _TALLEST * min(finals))
     axes.set_ylim(low - 0.03, top)
-    for run in results.runs:
-        if run.bits_per_byte > top:
-            note = f"{run.tokenizer} {run.size}: {run.bits_per_byte:.2f} ↑"
-            axes.annotate(
-                note, (of_run(run), top), (0, -10), textcoords="offset points", ha="center"
-            )
+    above = [run for run in results.runs if run.bits_per_byte > top]
+    for number, run in enumerate(sorted(above, key=of_run)):
+        note = f"{run.tokenizer} {run.size}: {run.bits_per_byte:.2f} ↑"
+        place = (0, -10 - 10 * number)
+        axes.annotate(
+            note, (of_run(run), top), place, textcoords="offset points", ha="center", fontsize=8
+        )
     axes.set_xlabel(f"{label} (all products of matrices)")
     axes.set_ylabel("bits/byte, validation")
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
