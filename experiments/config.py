@@ -84,7 +84,7 @@ def _make(kind: Any, value: Any, place: str) -> Any:
             for name, one in value.items()
         }
     accepted: Any = {float: (float, int), Any: object}.get(kind, origin or kind)
-    if not isinstance(value, accepted) or (kind is not bool and isinstance(value, bool)):
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind not in (bool, Any)):
         raise ValueError(f"{place} = {value!r} is no {getattr(kind, '__name__', kind)}.")
     return value
 

@@ -29,6 +29,9 @@ def test_configs_of_the_package_are_read():
         (MINIMAL + '[[methods]]\nname = "a"\noptions = ""\n' * 2, "two methods are named 'a'"),
         (MINIMAL + '[[methods]]\nname = "a"\n', r"\[\[methods\]\]: 'options' is missing"),
         (MINIMAL + "x = ", "Invalid value"),
+        (MINIMAL + 'samples = "many"', "samples = 'many' is no int"),
+        (MINIMAL + "samples = true", "samples = True is no int"),
+        (MINIMAL + "training = 3", r"\[training\]: 3 is no table of steps"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, text, message):
