@@ -77,8 +77,12 @@ def _make(kind: Any, value: Any, place: str) -> Any:
         return _dataclass(kind, value, place)
     if origin is tuple:
         value = value.split() if isinstance(value, str) else value
+        if not isinstance(value, list):
+            raise ValueError(f"{place} = {value!r} is no list.")
         return tuple(_make(of[0], one, f"[{place}]") for one in value)
     if origin is dict and dataclasses.is_dataclass(of[1]):
+        if not isinstance(value, dict) or not all(isinstance(x, dict) for x in value.values()):
+            raise ValueError(f"{place} = {value!r} is no table of tables.")
         return {
             name: _make(of[1], {**one, "name": name}, f"{place}.{name}")
             for name, one in value.items()

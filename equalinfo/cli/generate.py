@@ -36,7 +36,7 @@ def _generate(arguments: argparse.Namespace) -> None:
     from equalinfo import codecs
     from equalinfo.alphabet import EOS
     from equalinfo.data.manifest import CODEC_DIRECTORY
-    from equalinfo.lm.data import check_trained_on
+    from equalinfo.lm.evaluate import check_trained_on
     from equalinfo.lm.generate import generate
     from equalinfo.lm.train import load_model
     from equalinfo.streams import StreamDecoder

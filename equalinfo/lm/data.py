@@ -8,7 +8,6 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +19,6 @@ from equalinfo.codecs import codec_of
 from equalinfo.data.dataset import Dataset
 from equalinfo.data.manifest import Manifest
 from equalinfo.ids import ids_to_symbols, symbols_to_ids
-from equalinfo.lm.checkpoint import trained_codec
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
@@ -297,29 +295,7 @@ def _digest(array: npt.NDArray[Any]) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()[:16]
 
 
-def check_trained_on(
-    run: str | os.PathLike[str], codec: Mapping[str, Any], place: str | os.PathLike[str]
-) -> None:
-    """See that a run's model knows the ids of a codec, where the run tells: T5X's do not.
-
-    Args:
-      run: of a model.
-      codec: codec.json.
-      place: where that lies, for the error.
-
-    Raises:
-      ValueError: it was trained on others.
-    """
-    trained = trained_codec(Path(run))
-    if trained and not _mean_the_same(trained, codec):
-        raise ValueError(
-            f"the model in {run} was trained on tokens of {trained['method']!r}, those of {place} "
-            f"are of another codec, {codec['method']!r}. It was trained on other tokens: use the "
-            "codec of its data set, --codec DIR."
-        )
-
-
-def _mean_the_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def mean_the_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether ids of two codecs, each as its codec.json, stand for the same text."""
     if one == other:
         return True
@@ -336,7 +312,7 @@ def check_same_codec(directory: str | os.PathLike[str], other: str | os.PathLike
     Raises:
       ValueError: they do not.
     """
-    if not _mean_the_same(Manifest.load(directory).codec, Manifest.load(other).codec):
+    if not mean_the_same(Manifest.load(directory).codec, Manifest.load(other).codec):
         raise ValueError(
             f"{other} was compressed with another codec than {directory}: their tokens mean "
             "different things. Compress both with `--codec DIR` of the first."

@@ -2,15 +2,18 @@
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from equalinfo import container, score
 from equalinfo.codecs.base import M1_ASSET
 from equalinfo.data.manifest import CODEC_DIRECTORY, Manifest
+from equalinfo.lm.checkpoint import trained_codec
 from equalinfo.lm.config import ModelConfig
-from equalinfo.lm.data import OrderedBatches, TokenRows, check_same_codec, check_trained_on
+from equalinfo.lm.data import OrderedBatches, TokenRows, check_same_codec, mean_the_same
 from equalinfo.lm.train import evaluate, load_model
 
 
@@ -116,6 +119,28 @@ def evaluate_dataset(
         num_tokens=int(np.count_nonzero(rows.targets)),
         model_bytes=model_bytes,
     )
+
+
+def check_trained_on(
+    run: str | os.PathLike[str], codec: Mapping[str, Any], place: str | os.PathLike[str]
+) -> None:
+    """See that a run's model knows the ids of a codec, where the run tells: T5X's do not.
+
+    Args:
+      run: of a model.
+      codec: codec.json.
+      place: where that lies, for the error.
+
+    Raises:
+      ValueError: it was trained on others.
+    """
+    trained = trained_codec(Path(run))
+    if trained and not mean_the_same(trained, codec):
+        raise ValueError(
+            f"the model in {run} was trained on tokens of {trained['method']!r}, those of {place} "
+            f"are of another codec, {codec['method']!r}. It was trained on other tokens: use the "
+            "codec of its data set, --codec DIR."
+        )
 
 
 def m1_parameters(directory: str | os.PathLike[str]) -> int:

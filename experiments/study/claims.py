@@ -60,14 +60,16 @@ def difference(results: Results, ours: Sequence[Run], theirs: Sequence[Run]) -> 
 def at_flops(
     results: Results, ours: str, theirs: str, flops: Callable[[Run], float]
 ) -> Difference | None:
-    """The largest difference, of fewest evidence, at equal FLOPs.
+    """The worst difference for us at equal FLOPs.
 
     Each of their sizes is compared with our curve at its FLOPs: straight between our sizes over the
     logarithm of FLOPs. Where ours does not reach that far, a model of ours with fewer FLOPs and
-    fewer bits (or more of both) decides, too.
+    fewer bits (or more of both) decides, too; else that comparison is undecided, and so is what the
+    others do not refute.
 
     Returns:
-      Of all comparisons the worst for us; None where there is none.
+      Of all comparisons one that fails, else one that is undecided, else the one that holds by
+      least; None where ours reaches none of theirs.
     """
     groups = {
         (name, size): results.of(name, size) for name in (ours, theirs) for size in results.sizes
@@ -77,7 +79,7 @@ def at_flops(
         groups = {key: [x for x in runs if x.seed in shared] for key, runs in groups.items()}
     found_points = [_point(groups[ours, size], flops) for size in results.sizes]
     points = sorted(point for point in found_points if point)
-    found = []
+    found, beyond = [], []
     for size in results.sizes:
         runs = groups[theirs, size]
         other = _point(runs, flops)
@@ -88,11 +90,18 @@ def at_flops(
         error = spread.error(len(runs) if shared else 1, len(runs))
         if x[0] <= other[0] <= x[-1]:
             found.append(Difference(float(np.interp(other[0], x, y)) - other[1], error))
-        elif other[0] > x[-1] and y[-1] < other[1]:  # fewer FLOPs, fewer bits
-            found.append(Difference(float(y[-1]) - other[1], error))
-        elif other[0] < x[0] and y[0] > other[1]:  # more FLOPs, more bits
-            found.append(Difference(float(y[0]) - other[1], error))
-    return max(found, default=None)
+            continue
+        # Of fewer FLOPs and fewer bits, or more of both; else the difference is beyond our curve.
+        dearer = other[0] > x[-1]
+        value = float(y[-1 if dearer else 0]) - other[1]
+        if value < 0 if dearer else value > 0:
+            found.append(Difference(value, error))
+        else:
+            beyond.append(Difference(value, max(error, abs(value))))
+    if not found:
+        return None
+    order = (True, None, False)
+    return max(found + beyond, key=lambda one: (order.index(one.better), one.value))
 
 
 def all_claims(results: Results) -> list[Finding]:

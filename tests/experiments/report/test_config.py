@@ -30,6 +30,7 @@ def test_configs_of_the_package_are_read():
         (MINIMAL + '[[methods]]\nname = "a"\n', r"\[\[methods\]\]: 'options' is missing"),
         (MINIMAL + "x = ", "Invalid value"),
         (MINIMAL + 'samples = "many"', "samples = 'many' is no int"),
+        (MINIMAL + "seeds = 3", "seeds = 3 is no list"),
         (MINIMAL + "samples = true", "samples = True is no int"),
         (MINIMAL + "training = 3", r"\[training\]: 3 is no table of steps"),
     ],

@@ -144,6 +144,10 @@ def test_equal_flops_are_between_sizes() -> None:
     both = results(*a, *b, *seeds("B", "large", 1.1, 1.1001))
     worst = claims.at_flops(both, "A", "B", lambda x: x.flops_per_byte)
     assert worst is not None and worst.value == pytest.approx(-0.1, abs=1e-3)
+    # Dearer and better: whether A would reach that nobody knows, though it beats B's small model.
+    more = results(*a, *seeds("B", "small", 2.5, 2.5001), *seeds("B", "large", 0.9, 0.9001))
+    worst = claims.at_flops(more, "A", "B", lambda x: x.flops_per_byte)
+    assert worst is not None and worst.better is None
     # Dearer and better is no comparison.
     only = results(*a[:2], *seeds("B", "large", 0.5, 0.51))
     assert claims.at_flops(only, "A", "B", lambda x: x.flops_per_byte) is None
