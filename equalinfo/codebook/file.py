@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from equalinfo import container
-from equalinfo.codebook.limits import LONGEST, UNIGRAM
+from equalinfo.codebook.limits import LONGEST, MAX_TOKEN_COST, UNIGRAM
 from equalinfo.container import Header, Tensors
 from equalinfo.m1.base import check_precision
 
@@ -80,8 +80,10 @@ class CodebookInfo:
             check_precision(self.precision)
             if self.m1_context < 0:
                 raise ValueError(f"m1_context={self.m1_context} is negative.")
-        if type(self.token_cost) is not int or not 0 <= self.token_cost < 1 << 16:
-            raise ValueError(f"token_cost={self.token_cost} is not an integer in 0..65535.")
+        if type(self.token_cost) is not int or not 0 <= self.token_cost <= MAX_TOKEN_COST:
+            raise ValueError(
+                f"token_cost={self.token_cost} is not an integer in 0..{MAX_TOKEN_COST}."
+            )
 
     def header(self, version: int) -> Header:
         """What the file's header says, without the sha256 of the content."""

@@ -15,6 +15,9 @@ MAX_SYMBOLS = (1 << 16) - 1
 MAX_FEWEST_SYMBOLS = (1 << 8) - 1
 """Of a text, that parse `fewest` can handle."""
 
+MAX_TOKEN_COST = (1 << 16) - 1
+"""In 1/256 bit. No code costs more: with it all cost the same, and `fewest` is fewest tokens."""
+
 MIN_CODES, MAX_CODES = NUM_SYMBOLS, 1 << 20
 MIN_INTERVAL_BITS = 9
 
@@ -36,7 +39,7 @@ def check_num_codes(plan: str, num_codes: int) -> None:
         )
 
 
-def check_parse(parse: str, longest: int) -> None:
+def check_parse(parse: str, longest: int = 0) -> None:
     """Raise a ValueError unless texts of up to `longest` symbols can be parsed so."""
     if parse not in PARSES:
         raise ValueError(f"parse {parse!r} is unknown. Use one of {', '.join(PARSES)}.")

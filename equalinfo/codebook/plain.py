@@ -10,14 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import EOS, Symbols
-from equalinfo.codebook.limits import FEWEST
+from equalinfo.codebook.limits import FEWEST, MAX_TOKEN_COST
 from equalinfo.codebook.trie import Offsets, Texts
 
 PIECE = 1 << 14
 """Symbols that parse `fewest` parses together."""
-
-MAX_COST = (1 << 16) - 1
-"""Of a code, in 1/256 bit: what costs more, costs this."""
 
 
 class Budget:
@@ -39,7 +36,7 @@ FIRST_TEXTS = Budget(1 << 20)
 
 def costs(information: npt.NDArray[np.uint16], token_cost: int) -> npt.NDArray[np.int64]:
     """What each code costs parse `fewest`, int64[V], in 1/256 bit."""
-    return np.minimum(information.astype(np.int64) + token_cost, MAX_COST)
+    return np.minimum(information.astype(np.int64) + token_cost, MAX_TOKEN_COST)
 
 
 class Plain:

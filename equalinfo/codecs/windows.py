@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import Symbols
-from equalinfo.codebook import LONGEST, Codebook
+from equalinfo.codebook import FEWEST, LONGEST, Codebook
 from equalinfo.codecs.base import (
     ID_OFFSET,
     TOKEN_BITS_HELP,
@@ -25,6 +25,8 @@ from equalinfo.codecs.base import (
 )
 from equalinfo.coding.bits import check_widths, codes_to_tokens, tokens_to_codes
 from equalinfo.coding.drive import WindowCoder, decode_windows, encode_windows
+from equalinfo.coding.exact import ExactCode
+from equalinfo.coding.fewest import encode_fewest_windows
 from equalinfo.m1.base import FrequencyModel
 
 WindowCodes = Sequence[int] | npt.NDArray[np.integer]
@@ -35,16 +37,16 @@ ReadWindows = tuple[Symbols, npt.NDArray[np.integer]]
 
 
 class BookWindows:
-    """Windows that were enumerated: the texts of a codebook, found by longest match."""
+    """Windows that were enumerated: the texts of a codebook, cut by one of its parses."""
 
-    def __init__(self, book: Codebook) -> None:
-        self._book = book
+    def __init__(self, book: Codebook, parse: str = LONGEST) -> None:
+        self._book, self._parse = book, parse
 
     def encode(
         self, examples: list[Symbols], progress: Callable[[int], object] | None
     ) -> list[CodedWindows]:
         """Cut each example into windows and code them, too fast for `progress`."""
-        coded = [self._book.encode(symbols, LONGEST) for symbols in examples]
+        coded = [self._book.encode(symbols, self._parse) for symbols in examples]
         return [(codes, self._book.lengths(codes)) for codes in coded]
 
     def decode(
@@ -71,6 +73,7 @@ class ModelWindows:
       context: symbols of left context M1 sees.
       reset_every: see `encode_windows`.
       allow_invalid: see `decode_windows`.
+      parse: LONGEST: each window takes all symbols that fit; FEWEST: see `encode_fewest_windows`.
     """
 
     model: FrequencyModel
@@ -78,19 +81,26 @@ class ModelWindows:
     context: int
     reset_every: int = 1
     allow_invalid: bool = False
+    parse: str = LONGEST
 
     def encode(
         self, examples: list[Symbols], progress: Callable[[int], object] | None
     ) -> list[CodedWindows]:
         """See `BookWindows`."""
-        texts = encode_windows(
-            examples,
-            self.model,
-            self.coder,
-            context=self.context,
-            reset_every=self.reset_every,
-            progress=progress,
-        )
+        if self.parse == FEWEST:
+            assert isinstance(self.coder, ExactCode) and self.reset_every == 1
+            texts = encode_fewest_windows(
+                examples, self.model, self.coder, context=self.context, progress=progress
+            )
+        else:
+            texts = encode_windows(
+                examples,
+                self.model,
+                self.coder,
+                context=self.context,
+                reset_every=self.reset_every,
+                progress=progress,
+            )
         return [(text.codes, text.lengths) for text in texts]
 
     def decode(

@@ -90,17 +90,17 @@ def encode_windows(
     Raises:
       ValueError: options that contradict each other, or a symbol above 256.
     """
-    _check(model, coder, reset_every)
-    checked, text, starts = _joined(examples)
+    check_options(model, coder, reset_every)
+    checked, text, starts = joined(examples)
     ends = starts + [len(example) for example in checked]
     codes: list[list[int]] = [[] for _ in checked]
     sizes: list[list[int]] = [[] for _ in checked]
     jobs = iter(np.flatnonzero(ends > starts).tolist())
-    lanes = _enough(lanes, context, int(np.count_nonzero(ends > starts)))
+    lanes = enough(lanes, context, int(np.count_nonzero(ends > starts)))
     encoder = coder.encoder(lanes)
     job, end = np.full(lanes, -1), np.zeros(lanes, np.int64)
     begin, cursor = np.zeros(lanes, np.int64), np.zeros(lanes, np.int64)
-    run = _Run(model, context, lanes)
+    run = Run(model, context, lanes)
 
     def take_job(lane: int) -> bool:
         index = job[lane] = next(jobs, -1)
@@ -172,7 +172,7 @@ def decode_windows(
     Raises:
       ValueError: options that contradict each other; a code out of range; a code no text has.
     """
-    _check(model, coder, reset_every)
+    check_options(model, coder, reset_every)
     lists = [[int(code) for code in text] for text in codes]
     for index, text in enumerate(lists):
         for window, code in enumerate(text):
@@ -229,7 +229,7 @@ def encode_texts(
     Raises:
       ValueError: a symbol above 256.
     """
-    checked, text, _ = _joined(examples)
+    checked, text, _ = joined(examples)
     if isinstance(model, WholeTextModel):
         return [
             CodedText(*encode(*interval, model.precision))
@@ -279,7 +279,7 @@ def decode_texts(
         raise ValueError(f"{len(bits)} texts but {len(lengths)} lengths: expected one for each.")
     out = np.empty(sum(lengths), np.uint16)
     starts, sizes = np.empty(out.size, np.uint32), np.empty(out.size, np.uint32)
-    lanes = _enough(lanes, context, len(bits))
+    lanes = enough(lanes, context, len(bits))
     decoder = TextDecoder(lanes, model.precision)
 
     def read(table: Frequencies, rows: Lanes, group: Lanes, places: Lanes) -> npt.NDArray[np.int32]:
@@ -301,7 +301,7 @@ def decode_texts(
     return [out[place] for place in places]
 
 
-class _Run:
+class Run:
     """A model that steps over lanes.
 
     Attributes:
@@ -360,9 +360,9 @@ def _read_alone(
 ) -> list[tuple[list[int], bool]]:
     """Read codes that depend on nothing before them."""
     out: list[tuple[list[int], bool]] = [([], False)] * len(codes)
-    lanes = _enough(lanes, context, len(codes))
+    lanes = enough(lanes, context, len(codes))
     jobs = iter(range(len(codes)))
-    decoder, run = coder.decoder(lanes), _Run(model, context, lanes)
+    decoder, run = coder.decoder(lanes), Run(model, context, lanes)
     job: list[int] = [-1] * lanes
     texts: list[list[int]] = [[] for _ in range(lanes)]
 
@@ -456,9 +456,9 @@ def _over_texts(
     """
     places = _places(lengths)
     jobs = (index for index, length in enumerate(lengths) if length)
-    lanes = _enough(lanes, context, sum(length > 0 for length in lengths))
+    lanes = enough(lanes, context, sum(length > 0 for length in lengths))
     place, end = np.zeros(lanes, np.int64), np.zeros(lanes, np.int64)
-    run = _Run(model, context, lanes)
+    run = Run(model, context, lanes)
 
     def take_job(lane: int) -> bool:
         index = next(jobs, -1)
@@ -479,7 +479,7 @@ def _over_texts(
     run(take_job, read)
 
 
-def _joined(examples: Sequence[Symbols]) -> tuple[list[Symbols], npt.NDArray[np.int32], Lanes]:
+def joined(examples: Sequence[Symbols]) -> tuple[list[Symbols], npt.NDArray[np.int32], Lanes]:
     """The examples, checked; all of them as one array; and where each begins in it."""
     checked = [as_symbols(example, f"text {index}") for index, example in enumerate(examples)]
     starts = np.array([place.start for place in _places([len(one) for one in checked])], np.int64)
@@ -492,7 +492,7 @@ def _places(lengths: Sequence[int]) -> list[slice]:
     return [slice(end - length, end) for end, length in zip(ends, lengths, strict=True)]
 
 
-def _enough(lanes: int | None, context: int, jobs: int) -> int:
+def enough(lanes: int | None, context: int, jobs: int) -> int:
     """No more lanes than jobs, and one at least; None: fewer where contexts take more memory."""
     if lanes is None:
         lanes = max(_FEWEST_LANES, min(_MOST_LANES, _LANE_SYMBOLS // max(context, 1)))
@@ -501,7 +501,7 @@ def _enough(lanes: int | None, context: int, jobs: int) -> int:
     return max(1, min(lanes, jobs))
 
 
-def _check(model: FrequencyModel, coder: WindowCoder, reset_every: int) -> None:
+def check_options(model: FrequencyModel, coder: WindowCoder, reset_every: int = 1) -> None:
     """Raise ValueError where options contradict each other; see `encode_windows`."""
     if coder.precision != model.precision:
         raise ValueError(

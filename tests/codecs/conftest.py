@@ -46,6 +46,15 @@ def lossless_codecs(lossless_model):
         made[f"equal_info w={window} n={bits}"] = codecs.create(
             "equal_info", model=hash16, window_bits=window, token_bits=bits, quiet=True
         )
+    for window, bits in ((10, 10), (12, 5), (24, 16), (128, 8)):
+        made[f"equal_info fewest w={window} n={bits}"] = codecs.create(
+            "equal_info",
+            model=hash16,
+            window_bits=window,
+            token_bits=bits,
+            parse="fewest",
+            quiet=True,
+        )
     for window, bits in ((16, 16), (16, 8), (24, 16), (32, 5), (64, 16), (128, 8)):
         made[f"equal_info_ac delay w={window} n={bits}"] = codecs.create(
             "equal_info_ac", model=hash14, window_bits=window, token_bits=bits, delay=True
@@ -68,4 +77,6 @@ def static_codecs(lossless_codecs):
         make("equal_info_ac", model=static14, window_bits=16, delay=True),
         make("equal_info", model=static16, window_bits=10, token_bits=5, quiet=True),
         make("equal_info", model=static16, window_bits=32, token_bits=16),
+        make("equal_info", model=static16, window_bits=10, parse="fewest", quiet=True),
+        make("equal_info", model=static16, window_bits=32, parse="fewest"),
     ]

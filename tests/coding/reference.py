@@ -81,6 +81,30 @@ def encode_exact(
     return out
 
 
+def encode_fewest(
+    symbols: Sequence[int],
+    next_frequencies: NextFrequencies,
+    window_bits: int,
+    precision: int,
+    ahead: int,
+) -> list[tuple[int, int]]:
+    """The same with windows that leave up to `ahead` symbols to the next, see `coding.fewest`."""
+
+    def full(begin: int, end: int | None = None) -> tuple[int, int]:
+        return encode_exact(symbols[begin:end], next_frequencies, window_bits, precision)[0]
+
+    out = []
+    begin = 0
+    while begin < len(symbols):
+        stop = begin + full(begin)[1]
+        if stop < len(symbols):
+            places = range(max(begin + 1, stop - ahead), stop + 1)
+            stop = max(places, key=lambda place: (place + full(place)[1], place))
+        out.append(full(begin, stop))
+        begin = stop
+    return out
+
+
 def decode_exact(
     code: int, next_frequencies: NextFrequencies, window_bits: int, precision: int
 ) -> list[int]:
