@@ -29,7 +29,7 @@ import numpy as np
 import seqio
 import tensorflow as tf
 
-from tasks.sources import json_lines
+from tasks.sources import text_files
 from tasks.text import register_text_task
 from tasks.vocabulary import TokenizerVocabulary
 
@@ -100,8 +100,8 @@ def run(options: argparse.Namespace, scratch: str) -> None:
             cases[f"{label}, a batch a call"] = Case(in_memory, tokens_of(batches, vocabulary))
 
     epochs = max(1, round(wanted / in_files))
-    name = register_text_task("tf_data_benchmark", json_lines({"train": files}), options.codebook)
-    source = json_lines({"train": files}, options.documents)
+    name = register_text_task("tf_data_benchmark", text_files({"train": files}), options.codebook)
+    source = text_files({"train": files}, options.documents)
     from_files = {
         "reading alone": reading(source, epochs),
         "text task": text_task(name, epochs, options.length),

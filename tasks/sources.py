@@ -51,9 +51,6 @@ def text_files(
     return _TextFiles(patterns, documents_per_sequence, field, limits)
 
 
-json_lines = text_files  # its name when it read JSON only
-
-
 def tfds_text(
     tfds_name: str,
     splits: Mapping[str, str],

@@ -43,6 +43,11 @@ def _generate(arguments: argparse.Namespace) -> None:
 
     directory = arguments.codec or arguments.dataset / CODEC_DIRECTORY
     codec = codecs.load(directory)
+    if not codec.beginnings_decode and not arguments.ids:
+        raise ValueError(
+            f"tokens of method {codec.method!r} decode as whole examples only, and what a model "
+            "writes is none. Use --ids to see the tokens."
+        )
     check_trained_on(arguments.run, codecs.describe(str(directory)), directory)
     config, params, step = load_model(arguments.run)
     symbols = np.frombuffer(prompt_bytes, np.uint8).astype(np.uint16)

@@ -1,5 +1,6 @@
 """Draw training curves from the metrics of runs."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def draw(
         (curve,) = axes.plot(*means.T, alpha=0.5, label=f"{name}: train")
         if len(scored):
             axes.plot(*scored.T, "o-", color=curve.get_color(), label=f"{name}: validation")
-    for style, (name, value) in zip(("--", ":", "-."), (levels or {}).items(), strict=False):
+    styles = itertools.cycle(("--", ":", "-.", (0, (5, 1, 1, 1, 1, 1))))
+    for style, (name, value) in zip(styles, (levels or {}).items(), strict=False):
         axes.axhline(value, color="black", linestyle=style, linewidth=1, label=name)
     axes.set_xlabel("step")
     axes.set_ylabel("bits/byte")

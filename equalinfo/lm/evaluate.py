@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from equalinfo import container, score
 from equalinfo.codecs.base import M1_ASSET
-from equalinfo.data.manifest import CODEC_DIRECTORY, Manifest
+from equalinfo.data import storage
+from equalinfo.data.dataset import Dataset
+from equalinfo.data.manifest import Manifest
 from equalinfo.lm.checkpoint import trained_codec
 from equalinfo.lm.config import ModelConfig
 from equalinfo.lm.data import OrderedBatches, TokenRows, check_same_codec, mean_the_same
@@ -116,7 +116,7 @@ def evaluate_dataset(
         parameters=parameters,
         flops_per_byte=flops,
         num_bytes=num_bytes,
-        num_tokens=int(np.count_nonzero(rows.targets)),
+        num_tokens=rows.num_tokens,
         model_bytes=model_bytes,
     )
 
@@ -145,8 +145,11 @@ def check_trained_on(
 
 def m1_parameters(directory: str | os.PathLike[str]) -> int:
     """`parameters_of_m1` of a data set; 0 where its codec runs no M1."""
-    path = Path(directory) / CODEC_DIRECTORY / M1_ASSET
-    return parameters_of_m1(path) if path.exists() else 0
+    dataset = Dataset.open(directory)
+    if M1_ASSET not in dataset.manifest.codec["assets"]:
+        return 0
+    with storage.local_copy(storage.join(dataset.codec_directory, M1_ASSET)) as path:
+        return parameters_of_m1(path)
 
 
 def parameters_of_m1(path: str | os.PathLike[str]) -> int:

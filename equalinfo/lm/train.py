@@ -87,8 +87,8 @@ class Evaluation:
 
     @property
     def bits_per_byte(self) -> float:
-        """(L_oT / L_iT) * loss / ln 2 [paper 3.8], from totals."""
-        return self.nats / math.log(2) / self.num_bytes
+        """(L_oT / L_iT) * loss / ln 2 [paper 3.8], from totals; NaN of no text, as one EOS is."""
+        return self.nats / math.log(2) / self.num_bytes if self.num_bytes else math.nan
 
     def line(self, prefix: str, tokens_per_window: int = 1) -> dict[str, float]:
         """Its metrics by name; of windows of several tokens the accuracy by position, too."""

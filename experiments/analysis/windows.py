@@ -13,6 +13,7 @@ from scipy import stats
 
 from equalinfo.alphabet import Symbols, to_bytes
 from equalinfo.codebook import Codebook
+from equalinfo.codebook.double_array import Codes
 from equalinfo.ids import ID_OFFSET
 
 Ends = npt.NDArray[np.int64]
@@ -100,7 +101,7 @@ def character_map(symbols: Symbols, ends: Ends, token_bits: int) -> list[Segment
     return segments
 
 
-def symbol_map(codebook: Codebook, symbols: Symbols) -> list[Segment]:
+def symbol_map(codebook: Codebook, codes: Codes) -> list[Segment]:
     """Which bits of its window each symbol decides [paper Fig 9].
 
     Codes are in the order of their texts, so those that begin with the same symbols lie in one
@@ -108,14 +109,14 @@ def symbol_map(codebook: Codebook, symbols: Symbols) -> list[Segment]:
     has those that the ones before it left open. The last one, with the window's end, has the rest.
 
     Args:
-      codebook: that of the codec, W bits a window.
-      symbols: uint16[n], an example.
+      codebook: that of the codec, of an M1 plan, W bits a window.
+      codes: int[windows] of an example.
 
     Returns:
       One segment a symbol, without gaps. A likely symbol may decide no bit: its start is its end.
     """
     segments = []
-    for window, code in enumerate(codebook.encode(symbols).tolist()):
+    for window, code in enumerate(codes.tolist()):
         text = codebook.text(code)
         start, window_end = window * codebook.window_bits, (window + 1) * codebook.window_bits
         for depth in range(1, len(text) + 1):

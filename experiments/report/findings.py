@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from experiments.analysis.matching import at_bytes
+from experiments.analysis.matching import byte_matched
 from experiments.part import Finding
 from experiments.report import paper
 from experiments.report.results import MethodResults, Results
@@ -276,23 +276,28 @@ class _Compared:
 def _after_the_same_bytes(
     results: Results, vocabularies: tuple[tuple[str, str], ...]
 ) -> list[_Compared]:
-    """The pairs of methods that have M2s of one size, at their first common size; over seeds."""
+    """The pairs of methods that have M2s of one size, at their first common size; over seeds.
+
+    Where one was first scored after the other's last bytes, they are not compared.
+    """
     out = []
     for names in vocabularies:
         a, b = results[names[0]], results[names[1]]
         common = [size for size in a.models if size in b.models] if a and b else []
         if not a or not b or not common:
             continue
-        curves = [
-            [results.curve(one, common[0], seed) for seed in one.models[common[0]]]
+        curves = {
+            (one.name, seed): results.curve(one, common[0], seed)
             for one in (a, b)
-        ]
-        budget = min(float(curve.bytes_seen[-1]) for of_one in curves for curve in of_one)
-        small, large = (
-            float(np.mean([at_bytes(curve, budget).bits_per_byte for curve in of_one]))
-            for of_one in curves
-        )
-        out.append(_Compared(names, small, large, (_unigram(a), _unigram(b)), budget))
+            for seed in one.models[common[0]]
+        }
+        if points := byte_matched(curves):
+            small, large = (
+                float(np.mean([x.bits_per_byte for (name, _), x in points.items() if name == of]))
+                for of in names
+            )
+            seen = next(iter(points.values())).bytes_seen
+            out.append(_Compared(names, small, large, (_unigram(a), _unigram(b)), seen))
     return out
 
 

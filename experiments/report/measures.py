@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from equalinfo import score
 from equalinfo.alphabet import EOS, Symbols, as_symbols, cut, from_bytes, join, split
+from equalinfo.codebook import M1_PLANS
 from equalinfo.codecs.base import Codec, Ids
-from equalinfo.coding.bits import tokens_to_bits
+from equalinfo.coding.bits import tokens_to_bits, tokens_to_codes
 from equalinfo.data.dataset import Dataset
 from equalinfo.data.manifest import Manifest
 from equalinfo.ids import ID_OFFSET, PAD_ID
@@ -143,7 +144,10 @@ def _sentence(codec: Codec) -> dict[str, Any]:
     (encoded,) = codec.encode([symbols])
     completed = windows.character_map(symbols, encoded.ends, codec.token_bits)
     codebook = getattr(codec, "codebook", None)
-    by_symbol = windows.symbol_map(codebook, symbols) if codebook else completed
+    by_symbol = completed
+    if codebook and codebook.info.plan in M1_PLANS:
+        codes = tokens_to_codes(encoded.ids - ID_OFFSET, codec.token_bits, codebook.window_bits)
+        by_symbol = windows.symbol_map(codebook, codes)
     return {
         "ids": encoded.ids.tolist(),
         "pieces": [_printable(one.text) for one in completed],

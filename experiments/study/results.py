@@ -1,14 +1,16 @@
 """What was run of a study, as numbers."""
 
 import dataclasses
+import functools
 import math
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
+from equalinfo.ids import ID_OFFSET
 from experiments.store import Store, found, result
 from experiments.study import flops, steps
 from experiments.study.config import Job, Study, Tokenizer
@@ -108,23 +110,24 @@ class Results:
         parameters = {run.size: run.parameters for run in self.runs}
         return tuple(sorted(parameters, key=lambda size: parameters[size]))
 
-    @property
+    @functools.cached_property
     def spread(self) -> "Spread":
         """Of bits/byte over seeds."""
-        groups: dict[Any, list[float]] = {}
-        for run in self.runs:
-            key = (run.tokenizer, run.size, run.train_bytes)
-            groups.setdefault(key, []).append(run.bits_per_byte)
-        return Spread.of(groups.values())
+        return self._spread(of_seeds=False)
 
-    @property
+    @functools.cached_property
     def paired_spread(self) -> "Spread":
         """Of bits/byte over seeds, beside what a seed does to all models of a size and text.
 
         A seed is a start and an order of the text, and moves all models the same way: differences
-        of models of the same seeds are known better than the models. Least squares of
-        "model + seed" among those that have several; `spread` where that leaves too little.
+        of models of the same seeds are known better than the models. `spread` where that leaves too
+        little.
         """
+        paired = self._spread(of_seeds=True)
+        return self.spread if paired.freedom < _FEWEST_FREEDOM else paired
+
+    def _spread(self, of_seeds: bool) -> "Spread":
+        """What least squares of "model", or "model + seed", leave of models with several seeds."""
         blocks: dict[Any, list[Run]] = {}
         for run in self.runs:
             if len(self.of(run.tokenizer, run.size, run.train_bytes)) > 1:
@@ -135,7 +138,7 @@ class Results:
             design = np.array(
                 [
                     [float(run.tokenizer == name) for name in sorted(names)]
-                    + [float(run.seed == seed) for seed in sorted(seeds)]
+                    + [float(run.seed == seed) for seed in sorted(seeds) if of_seeds]
                     for run in runs
                 ]
             )
@@ -143,9 +146,7 @@ class Results:
             fitted, _, rank, _ = np.linalg.lstsq(design, bits, rcond=None)
             squares += float(np.square(bits - design @ fitted).sum())
             freedom += len(runs) - int(rank)
-        if freedom < _FEWEST_FREEDOM:
-            return self.spread
-        return Spread(math.sqrt(squares / freedom), freedom)
+        return Spread(math.sqrt(squares / freedom) if freedom else math.nan, freedom)
 
 
 def mean(runs: Sequence[Run]) -> float:
@@ -164,16 +165,6 @@ class Spread:
 
     std: float
     freedom: int
-
-    @classmethod
-    def of(cls, groups: Iterable[Sequence[float]]) -> "Spread":
-        """Of the scores of each model's seeds."""
-        several = [np.asarray(group) for group in groups if len(group) > 1]
-        freedom = sum(len(group) - 1 for group in several)
-        if not freedom:
-            return cls(math.nan, 0)
-        squares = sum(float(np.square(group - group.mean()).sum()) for group in several)
-        return cls(math.sqrt(squares / freedom), freedom)
 
     def error(self, *numbers: int) -> float:
         """Half of the 95% interval of a difference between means of so many runs, or of one mean.
@@ -216,8 +207,7 @@ def _tokenized(store: Store, study: Study, entry: Tokenizer) -> Tokenized:
     ngrams = result(steps.ngrams(store, study, entry))["bits_per_byte"]
     scored = totals["validation"]
     each = scored["bytes"] / scored["tokens"]
-    # Of the ids, 0 (padding) and 2 (unknown) never come up.
-    uniform = math.log2(totals["vocab_size"] - 2) / each
+    uniform = math.log2(totals["vocab_size"] - ID_OFFSET) / each
     return Tokenized(entry.name, totals["vocab_size"], each, tuple(ngrams), uniform)
 
 

@@ -1,7 +1,10 @@
 """Mistakes are told before anything is loaded."""
 
+from pathlib import Path
+
 import pytest
 
+from equalinfo import codecs
 from equalinfo.cli import main
 
 
@@ -19,3 +22,11 @@ from equalinfo.cli import main
 def test_generate(option: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["generate", "--run", "nowhere", option]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_codes_of_whole_examples_are_not_sampled_in_vain(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codecs.create("gzip").save(tmp_path)
+    assert main(["generate", "--run", "nowhere", "--codec", str(tmp_path)]) == 1
+    assert "method 'gzip' decode as whole examples only" in capsys.readouterr().err

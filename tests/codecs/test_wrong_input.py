@@ -138,7 +138,7 @@ def test_window_options_that_do_not_go_together(static_codecs):
         codecs.create("equal_info", model=model, window_bits=24, token_bits=17)
     with pytest.raises(ValueError, match="plan='best_first' enumerates windows"):
         codecs.create("equal_info", model=model, window_bits=24, plan="best_first")
-    with pytest.raises(ValueError, match="parse 'shortest' is unknown. Use one of longest, fewest"):
+    with pytest.raises(ValueError, match="parse 'shortest' is unknown"):
         codecs.create("equal_info", model=model, window_bits=24, parse="shortest")
     with pytest.raises(ValueError, match="window_bits=8"):
         codecs.create("equal_info", model=model, window_bits=8, token_bits=8)

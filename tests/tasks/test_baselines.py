@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 from equalinfo import alphabet
 from task_examples import Example, sequences
 from tasks.baselines import register_bytes, register_sentencepiece
-from tasks.sources import json_lines, tfds_text
+from tasks.sources import text_files, tfds_text
 
 Documents = Callable[..., list[bytes]]
 
@@ -54,7 +54,7 @@ def read(name: str, length: int = 64, **options: Any) -> list[Example]:
 
 
 def source(directory: Path, documents: int = 128) -> seqio.DataSource:
-    return json_lines({"train": f"{directory}/c4-train.*"}, documents)
+    return text_files({"train": f"{directory}/c4-train.*"}, documents)
 
 
 def test_bytes_are_the_text(files: Path, make_documents: Documents) -> None:

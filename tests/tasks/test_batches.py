@@ -17,7 +17,7 @@ from equalinfo.lm.config import ModelConfig, OptimizerConfig, TrainConfig
 from equalinfo.lm.train import train
 from tasks.baselines import register_bytes
 from tasks.batches import task_batches
-from tasks.sources import json_lines
+from tasks.sources import text_files
 from tasks.text import register_text_task
 
 DEMO = Path(__file__).resolve().parents[2] / "demo" / "text"
@@ -34,7 +34,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def task(codebook: Path, text: Path) -> str:
-    return register_text_task("demo", json_lines({"train": str(text)}, 4), codebook)
+    return register_text_task("demo", text_files({"train": str(text)}, 4), codebook)
 
 
 def test_rows_are_the_examples(task: str) -> None:
@@ -67,7 +67,7 @@ def test_equal_arguments_give_equal_batches(task: str, text: Path) -> None:
     finally:
         seqio.MixtureRegistry.remove("mix")
     # Its vocabulary has no description but an address, another one in each process.
-    name = task_batches(register_bytes(json_lines({"train": str(text)}, 4)), 32, 4).fingerprint
+    name = task_batches(register_bytes(text_files({"train": str(text)}, 4)), 32, 4).fingerprint
     assert name == {"name": "task:bytes:train:ByteVocabulary(vocab_size=259):32:4:0"}
 
 

@@ -11,8 +11,8 @@ import pytest
 import seqio
 
 from equalinfo.data.manifest import Manifest
+from tasks import sources
 from tasks.registration import register
-from tasks.sources import json_lines
 from tasks.text import register_text_task
 
 pytest.importorskip("apache_beam", reason="needs Beam: pip install 'equalinfo[beam]'")
@@ -90,7 +90,7 @@ def test_a_text_task_gives_the_pipelines_records(
             register(data, "written"),
             register_text_task(
                 "on_the_fly",
-                json_lines({"train": text_files}),
+                sources.text_files({"train": text_files}),
                 codec / "codebook.eqi",
                 eos="symbol",
             ),

@@ -14,7 +14,7 @@ from equalinfo.tokenizer import Tokenizer
 from task_examples import Example, sequences
 from tasks.baselines import register_bytes
 from tasks.features import ByteCountingLMFeatureConverter
-from tasks.sources import json_lines
+from tasks.sources import text_files
 from tasks.text import register_text_task
 from tasks.vocabulary import TokenizerVocabulary
 
@@ -35,7 +35,7 @@ def source(tmp_path: Path, make_documents: Documents) -> seqio.DataSource:
         texts = file_texts(make_documents, number)
         rows = "".join(json.dumps({"text": text.decode(), "url": "x"}) + "\n" for text in texts)
         (tmp_path / f"c4-train.{number}.json.gz").write_bytes(gzip.compress(rows.encode()))
-    return json_lines({"train": f"{tmp_path}/c4-train.*.json.gz"}, documents_per_sequence=4)
+    return text_files({"train": f"{tmp_path}/c4-train.*.json.gz"}, documents_per_sequence=4)
 
 
 def read(name: str, length: int = 32, shuffle: bool = False, **options: object) -> list[Example]:
@@ -107,7 +107,7 @@ def test_the_demos_text_comes_back(codebook: Path, eos: str) -> None:
     for path in sorted(DEMO.glob("validation-*.json.gz")):
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             texts += [json.loads(line)["text"].encode() for line in lines]
-    demo = json_lines({"train": f"{DEMO}/validation-*.json.gz"})
+    demo = text_files({"train": f"{DEMO}/validation-*.json.gz"})
     name = register_text_task("demo", demo, codebook, eos=eos)  # type: ignore[arg-type]
     examples = read(name, 512)
     vocabulary = seqio.get_mixture_or_task(name).output_features["targets"].vocabulary
@@ -165,7 +165,7 @@ def test_hosts_share_the_text(source: seqio.DataSource, codebook: Path, hosts: i
 
 def test_mixtures(source: seqio.DataSource, codebook: Path) -> None:
     register_text_task("one", source, codebook)
-    register_text_task("two", json_lines({"train": f"{DEMO}/validation-*"}), codebook)
+    register_text_task("two", text_files({"train": f"{DEMO}/validation-*"}), codebook)
     seqio.MixtureRegistry.add("both", [("one", 1), ("two", 1)])
     try:
         mixture = seqio.get_mixture_or_task("both")

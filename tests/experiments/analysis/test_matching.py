@@ -35,3 +35,5 @@ def test_runs_are_matched_at_the_fewest_bytes():
     assert got["bytes"].step == 100 and got["bytes"].bytes_seen == 1000
     assert got["equal_info"].step == 25 and got["equal_info"].bytes_seen == 1000
     assert byte_matched({}) == {}
+    late = Curve(np.array([200]), np.array([1.0]), 10, 4.0)  # first scored after all others ended
+    assert byte_matched({"late": late, "equal_info": CURVE}) == {}

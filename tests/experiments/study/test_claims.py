@@ -7,7 +7,7 @@ import pytest
 
 from experiments.study import claims, sections
 from experiments.study.config import Study
-from experiments.study.results import Results, Run, Spread, Tokenized
+from experiments.study.results import Results, Run, Tokenized
 
 SIZES = {"small": 1e5, "large": 1e6}
 
@@ -45,12 +45,13 @@ def seeds(tokenizer: str, size: str, *bits: float, bytes_per_token: float = 4.0)
 
 
 def test_the_spread_is_pooled() -> None:
-    spread = Spread.of([[1.0, 1.2], [2.0, 2.4], [5.0]])
+    several = seeds("A", "small", 1.0, 1.2), seeds("B", "large", 2.0, 2.4)
+    spread = results(*several[0], *several[1], run("C", "small", 5.0)).spread
     assert spread.freedom == 2
     assert spread.std == pytest.approx(math.sqrt((0.02 + 0.08) / 2))
     # 4.3027 is the 97.5% quantile of Student's t with two degrees of freedom.
     assert spread.error(2, 2) == pytest.approx(4.302653 * spread.std)
-    assert math.isnan(Spread.of([[1.0], [2.0]]).error(1))
+    assert math.isnan(results(run("A", "small", 1.0), run("B", "small", 2.0)).spread.error(1))
 
 
 def test_what_a_seed_does_to_all_is_no_error_of_a_difference() -> None:
