@@ -4,6 +4,9 @@ import codecs
 import sys
 from typing import TextIO
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as of a shell: 128 and SIGINT."""
+
 
 def print_any_text() -> None:
     """Let standard output and error take any text.

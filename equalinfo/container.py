@@ -8,7 +8,6 @@ a file is differ with its age; `KINDS` knows them.
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -108,10 +107,10 @@ def check_sha256(path: str | os.PathLike[str], kind: str, found: str, header: He
 def _read(name: str, what: str, *, with_tensors: bool) -> tuple[Header, Tensors]:
     from safetensors import SafetensorError, safe_open
 
-    if not Path(name).is_file():
+    if not storage.is_file(name):
         raise FileNotFoundError(f"{what} {name} does not exist.")
     try:
-        with safe_open(name, framework="numpy") as file:
+        with storage.local_copy(name) as path, safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get(_KEY, "null")
             keys = sorted(file.keys()) if with_tensors else ()
             tensors = {key: file.get_tensor(key) for key in keys}

@@ -26,7 +26,6 @@ import itertools
 import json
 import os
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,7 +54,7 @@ _PIECES = f"(?m:.{{1,{PIECE}}})"
 _NO_TEXT = "⟨(?:pad|eos|unk)⟩|" + EOS_LETTER
 
 
-def export(codebook: Codebook, directory: str | os.PathLike[str]) -> list[Path]:
+def export(codebook: Codebook, directory: str | os.PathLike[str]) -> list[str]:
     """Write tokenizer.json, tokenizer_config.json and README.md: the same bytes for one codebook.
 
     Args:
@@ -74,8 +73,8 @@ def export(codebook: Codebook, directory: str | os.PathLike[str]) -> list[Path]:
         "tokenizer_config.json": _json(tokenizer_config(codebook)),
         "README.md": _readme(codebook),
     }
-    paths = {Path(directory) / name: text for name, text in files.items()}
-    if present := [path.name for path in paths if path.exists()]:
+    paths = {storage.join(os.fspath(directory), name): text for name, text in files.items()}
+    if present := [storage.base_name(path) for path in paths if storage.exists(path)]:
         raise FileExistsError(
             f"{os.fspath(directory)} already has {', '.join(present)}. Name another directory, or "
             "remove what is not needed."
@@ -83,7 +82,7 @@ def export(codebook: Codebook, directory: str | os.PathLike[str]) -> list[Path]:
     # All or none: each is renamed when it is complete, the largest first.
     with ExitStack() as stack:
         for path, text in reversed(paths.items()):
-            stack.enter_context(storage.create(os.fspath(path))).write(text.encode())
+            stack.enter_context(storage.create(path)).write(text.encode())
     return list(paths)
 
 

@@ -1,7 +1,8 @@
 """Compress text files into shards of tokens: `python -m pipelines.compress --help`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from equalinfo import codecs
 from equalinfo.alphabet import EOS
 from equalinfo.codecs.base import Codec
-from equalinfo.console import print_any_text
+from equalinfo.console import INTERRUPTED, print_any_text
 from equalinfo.data.inputs import InputError
 from equalinfo.data.manifest import Manifest, ManifestError
 from pipelines import output, sinks
@@ -28,10 +29,6 @@ class CodecError(ValueError):
     """The codec cannot be loaded or made, or not encode with these options."""
 
 
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as of a shell: 128 and SIGINT."""
-
-
 def run(options: CompressOptions) -> Manifest:
     """Compress, and wait until it is done; nothing is done where it was done before.
 
@@ -43,11 +40,13 @@ def run(options: CompressOptions) -> Manifest:
       JobFailedError: a worker failed, or too much of the input could not be used. Nothing is half
         written; the same command goes on from the shards that are finished.
     """
-    job, tasks, codec = _start(options)
     spread = options.spread == BATCHES
-    if options.spread is None:
-        spread = codec.runs_model and options.executor.spreads_models
-    with shard_bar(job, tasks, codec, not options.quiet):
+    with (
+        _started(options) as (job, tasks, codec),
+        shard_bar(job, tasks, codec, not options.quiet),
+    ):
+        if options.spread is None:
+            spread = codec.runs_model and options.executor.spreads_models
         try:
             options.executor.run(Compress(job), tasks, spread)
         except JobFailedError as error:
@@ -66,8 +65,10 @@ def run_share(options: CompressOptions) -> int:
       As `run`.
     """
     assert isinstance(options.executor, TaskArray)
-    job, tasks, codec = _start(options)
-    with shard_bar(job, options.executor.share(tasks), codec, not options.quiet):
+    with (
+        _started(options) as (job, tasks, codec),
+        shard_bar(job, options.executor.share(tasks), codec, not options.quiet),
+    ):
         return options.executor.run(Compress(job), tasks)
 
 
@@ -80,8 +81,9 @@ def estimate(options: CompressOptions) -> Estimate:
     return measure(_tasks(options), options.layout, make_codec(options))
 
 
-def _start(options: CompressOptions) -> tuple[Job, list[ShardTask], Codec]:
-    """Check all that can be checked, and prepare the directory.
+@contextmanager
+def _started(options: CompressOptions) -> Iterator[tuple[Job, list[ShardTask], Codec]]:
+    """Check all that can be checked, and prepare the directory; no other job gets in meanwhile.
 
     Raises:
       output.FinishedError: all was done before.
@@ -92,13 +94,14 @@ def _start(options: CompressOptions) -> tuple[Job, list[ShardTask], Codec]:
     output.check(options.output, layout.split, tasks)
     codec = make_codec(options)
     alone = not isinstance(options.executor, TaskArray)
-    with TemporaryDirectory() as saved:
-        codec.save(saved)
-        head = output.manifest_head(codec, layout, codecs.describe(saved))
-        if not options.overwrite:
-            output.check_finished(options.output, head, layout, limits, tasks)
-        job = output.prepare(options.output, saved, head, layout, limits, tasks, alone=alone)
-    return job, tasks, codec
+    with output.making(options.output, layout.split) if alone else nullcontext():
+        with TemporaryDirectory() as saved:
+            codec.save(saved)
+            head = output.manifest_head(codec, layout, codecs.describe(saved))
+            if not options.overwrite:
+                output.check_finished(options.output, head, layout, limits, tasks)
+            job = output.prepare(options.output, saved, head, layout, limits, tasks, alone=alone)
+        yield job, tasks, codec
 
 
 def _tasks(options: CompressOptions) -> list[ShardTask]:

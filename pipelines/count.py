@@ -7,14 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import EOS, NUM_SYMBOLS
-from equalinfo.console import print_any_text
+from equalinfo.console import INTERRUPTED, print_any_text
 from equalinfo.data import storage
 from equalinfo.data.inputs import DamagedInputError, InputError, InputFile
 from equalinfo.data.text import Limits, read
@@ -99,10 +98,7 @@ def save(counts: Counts, output: str, precision: int, limits: Limits) -> None:
     )
     if fault:
         raise JobFailedError(f"{fault}.")
-    with TemporaryDirectory() as directory:
-        path = storage.join(directory, "static.safetensors")
-        StaticModel.from_counts(counts.symbols, precision).save(path)
-        storage.copy(path, output)
+    StaticModel.from_counts(counts.symbols, precision).save(output)
 
 
 def run(options: CountOptions) -> Counts:
@@ -110,6 +106,7 @@ def run(options: CountOptions) -> Counts:
 
     Raises:
       InputError: no such input, or the output is one of them.
+      OSError: the output cannot be written.
       JobFailedError: a worker failed, or too much of the input could not be used; nothing is
         written, and an older output stays.
     """
@@ -120,6 +117,7 @@ def run(options: CountOptions) -> Counts:
                 f"--output={options.output!r} is the input {file.path}: the counts would replace "
                 "the text. Choose another --output."
             )
+    storage.check_output(options.output)
     found = options.executor.run(_Count(f"{options.output}.outcome.json"), files)
     if found is None:
         raise JobFailedError("the runner ended without an error, and without counts.")
@@ -141,6 +139,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (InputError, JobFailedError, OSError) as error:
         print(f"pipelines.count: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("pipelines.count: interrupted.", file=sys.stderr)
+        return INTERRUPTED
     print(f"{options.output}: ready for `python -m pipelines.compress --method static_ac --static`")
     return 0
 

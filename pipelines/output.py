@@ -192,6 +192,40 @@ def _inputs(samples: Sequence[str]) -> str:
 
 
 @contextmanager
+def making(directory: str, split: str) -> Iterator[None]:
+    """While this job alone makes a split; as in `_locked`, stores have no such lock.
+
+    Raises:
+      OutputError: another job does.
+    """
+    if not storage.is_local(directory):
+        yield
+        return
+    storage.make_directory(directory)
+    path = storage.join(directory, f"{storage.TEMPORARY_PREFIX}lock-{split}")
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise OutputError(
+                f"another job makes split {split!r} in {directory}. Wait for it, or stop it."
+            ) from error
+        except OSError:  # a file system without locks
+            break
+        if os.fstat(descriptor).st_nlink:  # else the job that had it deleted it
+            break
+        os.close(descriptor)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.unlink(path)
+        os.close(descriptor)
+
+
+@contextmanager
 def _locked(directory: str) -> Iterator[None]:
     """While no other job of this machine changes what is of the whole directory.
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from equalinfo.console import print_any_text
+from equalinfo.console import INTERRUPTED, print_any_text
 from equalinfo.data import storage
 from equalinfo.data.inputs import InputError
 from equalinfo.data.manifest import Manifest, ManifestError, Shard
@@ -218,9 +218,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"pipelines.verify: {type(error).__name__}: {error}", file=sys.stderr)
         return 2
-    except (ManifestError, DatasetError) as error:
+    except (ManifestError, DatasetError, OSError) as error:
         print(f"pipelines.verify: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("pipelines.verify: interrupted.", file=sys.stderr)
+        return INTERRUPTED
     print("\n".join(report.lines()))
     return 1 if report.total else 0
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from equalinfo.console import INTERRUPTED
+
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
     """Adds the defaults that there are, and that the help does not tell by itself."""
@@ -60,5 +62,5 @@ def exit_code(
         return 1
     except KeyboardInterrupt:  # training goes on from the last checkpoint, a report from its steps
         print(f"{name}: interrupted.", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     return 0

@@ -1,12 +1,12 @@
 """Command compile: a codebook from an M1, or from text alone."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equalinfo.cli.command import add_command
 from equalinfo.codebook.limits import BEST_FIRST, PLANS, UNIGRAM, check_num_codes
 from equalinfo.cores import num_cores
+from equalinfo.data import storage
 from equalinfo.data.options import SUFFIXES, TextOptions, add_text_options
 from equalinfo.m1.base import DEFAULT_PRECISION
 
@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
         commands, "compile", _compile, "make a tokenizer (a .eqi codebook) of an M1, or of text"
     )
     add = parser.add_argument
-    add("m1", type=Path, nargs="?", help="frozen M1 (.eqm), as freeze writes it")
+    add("m1", nargs="?", help="frozen M1 (.eqm), as freeze writes it")
     add(
         *("--from-text", "--from_text"),
         nargs="+",
@@ -94,28 +94,31 @@ def _compile(arguments: argparse.Namespace) -> None:
     for codes in arguments.codes:
         check_num_codes(plan, codes)
     given = _given(arguments, plan)
-    outputs = [Path(arguments.output.replace("{codes}", str(codes))) for codes in arguments.codes]
+    outputs = [arguments.output.replace("{codes}", str(codes)) for codes in arguments.codes]
     if len(set(outputs)) < len(outputs):
         raise ValueError(
             f"-o {arguments.output} is one file for {len(outputs)} codebooks. Write {{codes}} into "
             "its name."
         )
     for output in outputs:
-        if not output.absolute().parent.is_dir():
-            raise FileNotFoundError(f"{output.parent} is not a directory.")
+        storage.check_output(output)
+    texts = None
+    if arguments.evaluate:
+        from equalinfo.evaluation.token_scores import Texts
+
+        texts = Texts.load(arguments.evaluate, arguments.from_text or (), TextOptions.of(arguments))
     for output, codebook in zip(outputs, _codebooks(arguments, plan, given), strict=True):
         codebook.save(output)
         print(
             f"{output}: {codebook.num_codes} codes ({codebook.info.plan}), "
-            f"{output.stat().st_size:,} bytes, sha256:{codebook.sha256}"
+            f"{storage.size(output):,} bytes, sha256:{codebook.sha256}"
         )
-    if arguments.evaluate:
+    if texts is not None:
         from equalinfo.cli.evaluate import print_scores
-        from equalinfo.evaluation.token_scores import Texts, evaluate
+        from equalinfo.evaluation.token_scores import evaluate
         from equalinfo.evaluation.vocabularies import load
 
-        texts = Texts.load(arguments.evaluate, arguments.from_text or (), TextOptions.of(arguments))
-        print_scores([evaluate(load(str(output)), texts) for output in outputs], texts.about)
+        print_scores([evaluate(load(output), texts) for output in outputs], texts.about)
 
 
 def _given(arguments: argparse.Namespace, plan: str) -> dict[str, Any]:

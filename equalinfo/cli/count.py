@@ -1,11 +1,11 @@
 """Command count: n-grams of text, mixed into a frozen M1 or an M1 of their own, in one file."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from equalinfo.cli.command import add_command
-from equalinfo.data.options import SUFFIXES, TextOptions, add_text_options
+from equalinfo.data import storage
+from equalinfo.data.options import SUFFIXES, TextOptions, add_text_options, positive
 
 _TEXT = 10_240  # symbols of texts with a history
 _WIDTHS = (24, 32, 64, 128)  # bits of windows
@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
         metavar="GLOB",
         help=f"text to count, a hundred MB if there are: {SUFFIXES}",
     )
-    add("-o", "--output", type=Path, required=True, help=".eqm file to write")
+    add("-o", "--output", required=True, help=".eqm file to write")
     add(
         "--tune",
         nargs="+",
@@ -38,10 +38,15 @@ def add(commands: Any) -> None:
     )
     add_text_options(parser)
     add("--network", help=".eqm file whose network the counts are mixed with; default: none")
-    add("--length", type=int, default=10, help="symbols of the longest n-grams")
-    add("--ngrams", type=int, default=13_000_000, help="how many to keep; 1.35 bytes each")
-    add("--min_count", type=int, default=6, help="rarer n-grams of 10 symbols are not considered")
-    add("--tune_symbols", type=int, default=2_200_000, help="of --tune to read at most")
+    add("--length", type=int, default=10, help="symbols of the longest n-grams: 3..16")
+    add("--ngrams", type=positive, default=13_000_000, help="how many to keep; 1.35 bytes each")
+    add(
+        "--min_count",
+        type=positive,
+        default=6,
+        help="rarer n-grams of 10 symbols are left out",
+    )
+    add("--tune_symbols", type=positive, default=2_200_000, help="of --tune to read at most")
 
 
 def _windows(counts: Any, texts: list[Any]) -> list[Any]:
@@ -69,12 +74,13 @@ def _count(arguments: argparse.Namespace) -> None:
     from equalinfo.codebook.shipped import shipped_codebook
     from equalinfo.m1.frozen import file as files
     from equalinfo.m1.frozen.counts import counting
-    from equalinfo.m1.frozen.counts.tables import USES, FrozenCounts
+    from equalinfo.m1.frozen.counts.tables import MOST_SYMBOLS, USES, FrozenCounts
     from equalinfo.m1.frozen.counts.tuning import initial_mixer, tune
     from equalinfo.m1.frozen.model import make_engine
 
-    if not arguments.output.absolute().parent.is_dir():
-        raise FileNotFoundError(f"{arguments.output.parent} is not a directory.")
+    if not 3 <= arguments.length <= MOST_SYMBOLS:
+        raise ValueError(f"--length={arguments.length} is not in 3..{MOST_SYMBOLS}.")
+    storage.check_output(arguments.output)
     network = files.FrozenM1.load(arguments.network) if arguments.network else None
     options = TextOptions.of(arguments)
     tuning = join(options.documents(arguments.tune, "--tune"))[: arguments.tune_symbols]
@@ -110,5 +116,5 @@ def _count(arguments: argparse.Namespace) -> None:
     files.write(arguments.output, network, counts, made_from)
     print(
         f"{arguments.output}: {len(counts.symbols):,} n-grams, "
-        f"{arguments.output.stat().st_size:,} bytes, sha256:{files.content_sha256(network, counts)}"
+        f"{storage.size(arguments.output):,} bytes, sha256:{files.content_sha256(network, counts)}"
     )

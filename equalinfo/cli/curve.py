@@ -1,17 +1,17 @@
 """`equalinfo curve`: the losses of runs, drawn."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from equalinfo.cli.command import add_command
+from equalinfo.data.options import local_path
 
 
 def add(commands: Any) -> None:
     """Register the command."""
     parser = add_command(commands, "curve", _curve, "draw bits/byte over the steps of runs")
-    parser.add_argument("runs", type=Path, nargs="+", help="run directories")
-    parser.add_argument("-o", "--output", type=Path, required=True, help=".png or .svg file")
+    parser.add_argument("runs", type=local_path, nargs="+", help="run directories")
+    parser.add_argument("-o", "--output", type=local_path, required=True, help=".png or .svg file")
     parser.add_argument(
         "--level",
         nargs=2,

@@ -1,11 +1,12 @@
 """`equalinfo encode` and `equalinfo decode`: files or standard input to token ids, and back."""
 
 import argparse
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
-from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from equalinfo.cli.command import add_command
@@ -38,7 +39,7 @@ def add(commands: Any) -> None:
     )
     add("--codebook", metavar="FILE.eqi", help=_CODEBOOK)
     add("--parse", choices=PARSES, help="how text is cut; default: the codebook's own")
-    add("-o", "--output", type=Path, help="default: standard output")
+    add("-o", "--output", help="default: standard output")
     add(
         "--output_format",
         choices=("id", "piece", "npy", "raw"),
@@ -60,7 +61,7 @@ def add(commands: Any) -> None:
     add = parser.add_argument
     add("files", nargs="*", metavar="FILE", help="ids; default, and -: standard input")
     add("--codebook", metavar="FILE.eqi", help=_CODEBOOK)
-    add("-o", "--output", type=Path, help="default: standard output")
+    add("-o", "--output", help="default: standard output")
     add(
         "--input_format",
         choices=("auto", "id", "npy", "raw"),
@@ -243,12 +244,21 @@ def _json_lines(texts: Iterable[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def _output(path: Path | None, is_binary: bool) -> Iterator[BinaryIO]:
+def _output(path: str | None, is_binary: bool) -> Iterator[BinaryIO]:
+    from equalinfo.data import storage
     from equalinfo.data.token_files import replacing
 
-    if path is not None:
+    if path is not None and storage.is_local(path):
+        storage.check_output(path)
         with replacing(path) as file:
             yield file
+        return
+    if path is not None:
+        with TemporaryFile() as file:
+            yield file
+            file.seek(0)
+            with storage.create(path) as there:
+                shutil.copyfileobj(file, there)
         return
     if is_binary and sys.stdout.isatty():
         raise ValueError("raw ids are not for a terminal. Give --output, or a pipe.")

@@ -3,10 +3,10 @@
 import argparse
 import dataclasses
 import json
-from pathlib import Path
 from typing import Any
 
 from equalinfo.cli.command import add_command
+from equalinfo.data.options import local_path
 
 
 def add(commands: Any) -> None:
@@ -15,10 +15,14 @@ def add(commands: Any) -> None:
         commands, "eval", _eval, "uniform, unigram and model bits/byte, FLOPs/byte of a data set"
     )
     add = parser.add_argument
-    add("--dataset", type=Path, required=True, help="directory with manifest.json")
+    add("--dataset", required=True, help="directory with manifest.json")
     add("--split", default="validation", help="scored")
-    add("--run", type=Path, help="run of an M2, or T5X checkpoint; without it no model is scored")
-    add("--train_dataset", type=Path, help="where the training split lies; default: --dataset")
+    add(
+        "--run",
+        type=local_path,
+        help="run of an M2, or T5X checkpoint; without it no model is scored",
+    )
+    add("--train_dataset", help="where the training split lies; default: --dataset")
     add("--train_split", default="train", help="unigram frequencies come from here")
     add("--batch_size", type=int, default=32, help="records per batch")
     add(

@@ -3,12 +3,11 @@
 import argparse
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equalinfo.cli.command import add_command
 from equalinfo.codebook.limits import PARSES
-from equalinfo.data.options import TextOptions, add_text_options
+from equalinfo.data.options import TextOptions, add_text_options, local_path
 
 if TYPE_CHECKING:
     from equalinfo.evaluation.token_scores import TokenScores
@@ -46,7 +45,7 @@ def add(commands: Any) -> None:
     add("--max_bytes", type=int, default=20_000_000, help="of FILE; default: 20,000,000")
     add("--train_bytes", type=int, default=60_000_000, help="to train on; default: 60,000,000")
     add_text_options(parser)
-    add("--cache", type=Path, metavar="DIR", help="keeps the ids of tokenizers that are slow")
+    add("--cache", type=local_path, metavar="DIR", help="keeps the ids of tokenizers that are slow")
     add("--json", action="store_true", help="print one JSON object")
 
 

@@ -2,11 +2,11 @@
 
 import argparse
 import itertools
-from pathlib import Path
 from typing import Any
 
 from equalinfo.cli.command import add_command
-from equalinfo.data.options import SUFFIXES, TextOptions, add_text_options
+from equalinfo.data import storage
+from equalinfo.data.options import SUFFIXES, TextOptions, add_text_options, local_path
 
 _EXAMPLES, _LENGTH = 128, 256  # of text; half of them choose the scales, half measure the loss
 _FEWEST_SYMBOLS = 4096
@@ -23,10 +23,10 @@ def add(commands: Any) -> None:
     add = parser.add_argument
     add(
         "checkpoint",
-        type=Path,
+        type=local_path,
         help="run directory of `equalinfo train` on method bytes, or a checkpoint of T5X",
     )
-    add("-o", "--output", type=Path, required=True, help=".eqm file to write")
+    add("-o", "--output", required=True, help=".eqm file to write")
     add(
         "--text",
         nargs="+",
@@ -54,8 +54,7 @@ def _freeze(arguments: argparse.Namespace) -> None:
 
     if arguments.max_context < 2:
         raise ValueError(f"--max_context={arguments.max_context} must be at least 2.")
-    if not arguments.output.absolute().parent.is_dir():
-        raise FileNotFoundError(f"{arguments.output.parent} is not a directory.")
+    storage.check_output(arguments.output)
     config, params, step = load_model(arguments.checkpoint)
     if config.vocab_size < 259:
         raise ValueError(
@@ -79,7 +78,7 @@ def _freeze(arguments: argparse.Namespace) -> None:
     loss = after / before - 1
     print(
         f"{arguments.output}: step {step}, {frozen.shape.num_parameters:,} weights, "
-        f"{arguments.output.stat().st_size:,} bytes, sha256:{frozen.sha256}\n"
+        f"{storage.size(arguments.output):,} bytes, sha256:{frozen.sha256}\n"
         f"bits/symbol on --text: float {before:.4f}, frozen {after:.4f} ({loss:+.2%})"
     )
     if loss > 0.01:

@@ -3,10 +3,11 @@
 import argparse
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from equalinfo.cli.command import add_command
+from equalinfo.data import storage
+from equalinfo.data.options import local_path
 from equalinfo.flags import add_flags, flags_of
 from equalinfo.lm.config import Sampling
 
@@ -17,9 +18,11 @@ def add(commands: Any) -> None:
         commands, "generate", _generate, "sample text from a trained model, as it comes"
     )
     add = parser.add_argument
-    add("--run", type=Path, required=True, help="of `equalinfo train`, or a checkpoint of T5X")
-    add("--dataset", type=Path, help="it was trained on: its codec makes text of the tokens")
-    add("--codec", type=Path, help="codec directory, in place of --dataset")
+    add(
+        "--run", type=local_path, required=True, help="of `equalinfo train`, or a checkpoint of T5X"
+    )
+    add("--dataset", help="it was trained on: its codec makes text of the tokens")
+    add("--codec", help="codec directory, in place of --dataset")
     add("--prompt", default="", help="what the text begins with")
     add_flags(parser, Sampling)
     add("--ids", action="store_true", help="print the ids instead of the text")
@@ -41,14 +44,14 @@ def _generate(arguments: argparse.Namespace) -> None:
     from equalinfo.lm.train import load_model
     from equalinfo.streams import StreamDecoder
 
-    directory = arguments.codec or arguments.dataset / CODEC_DIRECTORY
+    directory = arguments.codec or storage.join(arguments.dataset, CODEC_DIRECTORY)
     codec = codecs.load(directory)
     if not codec.beginnings_decode and not arguments.ids:
         raise ValueError(
             f"tokens of method {codec.method!r} decode as whole examples only, and what a model "
             "writes is none. Use --ids to see the tokens."
         )
-    check_trained_on(arguments.run, codecs.describe(str(directory)), directory)
+    check_trained_on(arguments.run, codecs.describe(directory), directory)
     config, params, step = load_model(arguments.run)
     symbols = np.frombuffer(prompt_bytes, np.uint8).astype(np.uint16)
     prompt = codec.encode([symbols])[0].ids

@@ -4,10 +4,10 @@ import argparse
 import os
 import shutil
 import sys
-from pathlib import Path
 from typing import Any, TextIO
 
 from equalinfo.cli.command import add_command
+from equalinfo.data.options import local_path
 
 IMAGE_WIDTH = 100  # characters
 
@@ -22,18 +22,18 @@ def add(commands: Any) -> None:
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("text", nargs="?", metavar="TEXT", help="the text; - reads standard input")
-    source.add_argument("--file", type=Path, help="read the text, of any bytes, from a file")
+    source.add_argument("--file", type=local_path, help="read the text, of any bytes, from a file")
     add = parser.add_argument
     add("--codebook", metavar="FILE.eqi", help="or the name of one in the package, its default")
     add(
         "--sentencepiece",
-        type=Path,
+        type=local_path,
         metavar="MODEL",
         help="beside it, the same text in the pieces of a SentencePiece model",
     )
     add("--eos", action="store_true", help="end the text with EOS, as the pipelines do")
-    add("--html", type=Path, metavar="FILE", help="write a page instead")
-    add("--png", type=Path, metavar="FILE", help="write an image instead: .png, .svg or .pdf")
+    add("--html", metavar="FILE", help="write a page instead")
+    add("--png", type=local_path, metavar="FILE", help="write an image instead: .png, .svg or .pdf")
     add(
         "--width",
         type=int,
@@ -63,6 +63,10 @@ def _show(arguments: argparse.Namespace) -> None:
 
     if arguments.width is not None and arguments.width < 1:
         raise ValueError(f"--width={arguments.width} is less than 1.")
+    if arguments.png is not None:
+        from equalinfo.show import image
+
+        image.check_suffix(arguments.png)
     text = _text(arguments)
     tokenizer = Tokenizer(resolve_codebook(arguments.codebook))
     panels = [of_tokenizer(tokenizer, text, eos=arguments.eos)]
@@ -72,11 +76,9 @@ def _show(arguments: argparse.Namespace) -> None:
         from equalinfo.data import storage
         from equalinfo.show import page
 
-        storage.write_text(str(arguments.html), page.render(panels))
+        storage.write_text(arguments.html, page.render(panels))
         print(arguments.html)
     if arguments.png is not None:
-        from equalinfo.show import image
-
         image.save(panels, arguments.png, arguments.width or IMAGE_WIDTH)
         print(arguments.png)
     if arguments.html is None and arguments.png is None:

@@ -1,11 +1,10 @@
 """`equalinfo train`: M1 or M2 on a data set."""
 
 import argparse
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equalinfo.cli.command import add_command
+from equalinfo.data.options import local_path
 from equalinfo.flags import add_flags, flags_of
 from equalinfo.lm.config import OptimizerConfig, TrainConfig
 
@@ -22,11 +21,16 @@ def add(commands: Any) -> None:
         "train a model on a data set of pipelines.compress; run again to continue",
     )
     add = parser.add_argument
-    add("--dataset", type=Path, required=True, help="directory with manifest.json")
+    add("--dataset", required=True, help="directory with manifest.json")
     add("--split", default="train", help="split to train on")
-    add("--eval_dataset", type=Path, help="directory to evaluate on; default: --dataset")
+    add("--eval_dataset", help="directory to evaluate on; default: --dataset")
     add("--eval_split", default="validation", help="skipped if the data set lacks it")
-    add("--output", type=Path, required=True, help="run directory; an earlier run is continued")
+    add(
+        "--output",
+        type=local_path,
+        required=True,
+        help="run directory; an earlier run is continued",
+    )
     add(
         "--size",
         default="3m",
@@ -41,7 +45,11 @@ def add(commands: Any) -> None:
         help="micro-batches per step, to fit memory; 0: as many as keep the logits of each below "
         "4 GB, on a CPU 0.5 GB",
     )
-    add("--init_from", type=Path, help="run directory whose newest parameters this run begins with")
+    add(
+        "--init_from",
+        type=local_path,
+        help="run directory whose newest parameters this run begins with",
+    )
     add(
         "--dtype",
         choices=("auto", "bfloat16", "float32"),
@@ -146,7 +154,7 @@ def _train_batches(
 
     if arguments.length:
 
-        def pieces(directory: Path, split: str, seed: int) -> data.ByteBatches:
+        def pieces(directory: str, split: str, seed: int) -> data.ByteBatches:
             symbols = data.load_symbols(directory, split)
             return data.ByteBatches(symbols, arguments.batch_size, arguments.length, segments, seed)
 
@@ -161,12 +169,11 @@ def _train_batches(
     return shuffled, data.OrderedBatches(rows, arguments.batch_size // accumulate)
 
 
-def _tokens_per_window(dataset: Path) -> int:
+def _tokens_per_window(dataset: str) -> int:
     """1 also where records are not whole windows: their places are not those of windows."""
     from equalinfo.codecs import codec_of
-    from equalinfo.codecs.base import CODEC_FILE
-    from equalinfo.data.manifest import CODEC_DIRECTORY, Manifest
+    from equalinfo.data.manifest import Manifest
 
-    codec = json.loads((dataset / CODEC_DIRECTORY / CODEC_FILE).read_text("utf-8"))
-    number = codec_of(codec["method"]).tokens_per_window(codec["options"]) or 1
-    return 1 if Manifest.load(dataset).sequence_length % number else number
+    manifest = Manifest.load(dataset)
+    number = codec_of(manifest.method).tokens_per_window(manifest.codec["options"]) or 1
+    return 1 if manifest.sequence_length % number else number

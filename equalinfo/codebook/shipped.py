@@ -7,6 +7,7 @@ from functools import cache
 from importlib import resources
 
 from equalinfo.codebook.book import Codebook
+from equalinfo.data import storage
 
 DEFAULT_CODEBOOK = "english-65536-v2.eqi"
 _FOLDER = resources.files("equalinfo") / "codebooks"
@@ -64,7 +65,7 @@ def resolve_codebook(
     if not isinstance(codebook, str | os.PathLike):
         return codebook
     path = os.fspath(codebook)
-    if os.path.isfile(path):
+    if storage.is_file(path):
         return Codebook.load(path)
     if (name := path.removesuffix(".eqi") + ".eqi") in shipped_names():
         return shipped_codebook(name)

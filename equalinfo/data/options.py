@@ -3,7 +3,9 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from equalinfo.data import storage
 from equalinfo.data.find import find, limited
 from equalinfo.data.inputs import InputFile
 from equalinfo.data.text import Documents, Limits, peek
@@ -12,6 +14,13 @@ from equalinfo.flags import add_flags, flag, flags_of
 SUFFIXES = (
     ".json, .jsonl, .ndjson or .txt (a document a line), also .gz, .zst, .bz2 or .xz; .parquet"
 )
+
+
+def local_path(text: str) -> Path:
+    """What an option names that must lie on this machine."""
+    if not storage.is_local(text):
+        raise argparse.ArgumentTypeError(f"{text} is not on this machine, as it must be here")
+    return Path(text)
 
 
 def positive(text: str) -> int:

@@ -8,6 +8,7 @@ those of boto; fsspec's own settings (`FSSPEC_GCS_TOKEN=anon`, `FSSPEC_S3_ANON=t
 `FSSPEC_S3_ENDPOINT_URL`) go before both.
 """
 
+import errno
 import glob
 import hashlib
 import io
@@ -19,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any, BinaryIO, cast
 
 TEMPORARY_PREFIX = ".tmp-"
@@ -113,6 +114,11 @@ def exists(path: str) -> bool:
             return bool(store.info(place)["type"] == "file")
         except FileNotFoundError:
             return False
+
+
+def is_file(path: str) -> bool:
+    """Whether there is a file, not a directory."""
+    return os.path.isfile(path) if is_local(path) else exists(path)
 
 
 def size(path: str) -> int:
@@ -356,6 +362,27 @@ def create(path: str) -> Iterator[HashingFile]:
         with suppress(OSError):
             delete([temporary])
         raise
+
+
+def check_output(path: str) -> None:
+    """See, before the work for it is done, that a local file can be written; its folder is made.
+
+    Raises:
+      OSError: it cannot, and why: a directory has its name, say.
+    """
+    if not is_local(path):
+        return
+    path = os.path.realpath(path)
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, "a directory: name a file in it", path)
+    if is_special(path):
+        return
+    try:
+        make_directory(os.path.dirname(path))
+        with TemporaryFile(dir=os.path.dirname(path)):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, f"cannot be written: {error.strerror}", path) from error
 
 
 def is_special(path: str) -> bool:

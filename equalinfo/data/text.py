@@ -38,7 +38,6 @@ from equalinfo.data.inputs import (
     Reject,
 )
 
-_HEAD_BYTES = 16
 _FIRST = 100
 """Documents after which a file that gives mostly rejects is given up."""
 _FEW = 10
@@ -65,9 +64,7 @@ def read(file: InputFile) -> Iterator[bytes | Reject]:
     _check_size(file)
     before = _written(file)
     with storage.open_read(file.path) as raw:
-        head = raw.read(_HEAD_BYTES)
-        raw.seek(0)
-        items = reader_of(file, head).read(file, raw)
+        items = reader_of(file, raw).read(file, raw)
         if file.limit is not None:
             items = _limited(items, file.limit)
         number = 0

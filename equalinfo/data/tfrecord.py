@@ -13,6 +13,7 @@ import google_crc32c
 
 _LENGTH_AND_CRC = struct.Struct("<QI")
 _CRC = struct.Struct("<I")
+_MOST_BYTES = (1 << 31) - 1  # of a record: what protobuf can hold
 
 
 class DamagedRecordsError(ValueError):
@@ -70,6 +71,8 @@ def read_records(file: BinaryIO, name: str) -> Iterator[bytes]:
                 f"{place}: the checksum of its length does not fit. "
                 "The file is damaged, compressed, or no TFRecord file."
             )
+        if length > _MOST_BYTES:
+            raise DamagedRecordsError(f"{place}: it says it has {length} bytes. No record has.")
         data = file.read(length)
         footer = file.read(_CRC.size) if len(data) == length else b""
         if len(footer) < _CRC.size:

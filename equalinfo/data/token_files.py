@@ -265,9 +265,9 @@ def decode_texts(
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, as `storage.create` does, but a true one, which `np.save` needs."""
-    path = Path(os.path.realpath(path))
+def replacing(name: str) -> Iterator[BinaryIO]:
+    """A local file to write, as `storage.create` does, but one that can be written anywhere."""
+    path = Path(os.path.realpath(name))
     if storage.is_special(str(path)):
         with path.open("wb") as file:
             yield file

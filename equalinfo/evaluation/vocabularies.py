@@ -4,6 +4,7 @@ Each turns documents into ids 0..V - 1, of which one, or a part of one, says tha
 """
 
 import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -171,12 +172,17 @@ class HuggingFace(_WithEnd):
         byte_level = {letter: byte for byte, letter in enumerate(byte_letters())}
         texts = [b""] * (self.size - 1)
         # Byte-level vocabularies write bytes as letters; others mark spaces.
-        is_bytes = all(character in byte_level for piece in pieces for character in piece)
+        parts = json.loads(content)
+        added = {token["content"] for token in parts.get("added_tokens") or ()}
+        is_bytes = any(
+            '"ByteLevel"' in json.dumps(parts.get(name))
+            for name in ("normalizer", "pre_tokenizer", "decoder")
+        )
         for piece, id in pieces.items():
-            if is_bytes:
-                texts[id] = bytes(byte_level[character] for character in piece)
-            else:
+            if not is_bytes or piece in added:
                 texts[id] = piece.replace(_METASPACE, " ").encode()
+            elif byte_level.keys() >= set(piece):  # else a name that no text has
+                texts[id] = bytes(byte_level[letter] for letter in piece)
         self.texts = _with_end(texts)
         # Tokens' bytes, also where the file names no decoder.
         self._bytes = [*texts, b""] if is_bytes else None

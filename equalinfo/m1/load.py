@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 
 from equalinfo import container
+from equalinfo.data import storage
 from equalinfo.m1.base import FrequencyModel
 
 ModelOrPath = FrequencyModel | str | os.PathLike[str]
@@ -93,7 +94,7 @@ def resolve_model(
       FileNotFoundError, ValueError: see `load_model`; the model has another precision.
     """
     wanted = default if precision is None else precision
-    if isinstance(model, str | os.PathLike) and os.path.exists(model):
+    if isinstance(model, str | os.PathLike) and storage.exists(os.fspath(model)):
         if precision is None and with_counts is not None and _has_counts(model):
             wanted = with_counts
         return load_model(model, wanted)

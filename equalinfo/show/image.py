@@ -41,6 +41,16 @@ _INK, _SOFT = "#1b1b1b", "#5f5f5f"
 _FOREGROUNDS = {"text": _INK, "space": "#777777", "escape": "#a3000b"}
 
 
+def check_suffix(path: Path) -> str:
+    """The suffix of an image that `save` can write; a ValueError for another."""
+    suffix = path.suffix.lower()
+    if suffix not in _METADATA:
+        raise ValueError(
+            f"{path}: an image is written as {', '.join(_METADATA)}, not as {suffix!r}."
+        )
+    return suffix
+
+
 def save(panels: Sequence[Panel], path: Path, width: int = 100) -> None:
     """Draw panels side by side.
 
@@ -53,11 +63,7 @@ def save(panels: Sequence[Panel], path: Path, width: int = 100) -> None:
       ImportError: matplotlib is not installed.
       ValueError: another suffix, or too many tokens for one PNG.
     """
-    suffix = path.suffix.lower()
-    if suffix not in _METADATA:
-        raise ValueError(
-            f"{path}: an image is written as {', '.join(_METADATA)}, not as {suffix!r}."
-        )
+    suffix = check_suffix(path)
     try:
         import matplotlib
         from matplotlib.figure import Figure

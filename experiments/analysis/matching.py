@@ -4,7 +4,7 @@ At equal steps, a method with more bytes a token has read more text. Byte-matche
 off where it had seen as much text as the others: between two evaluations, on the line through them.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +76,7 @@ def at_bytes(curve: Curve, num_bytes: float) -> Point:
     )
 
 
-def byte_matched(curves: Mapping[Hashable, Curve]) -> dict[Any, Point]:
+def byte_matched(curves: Mapping[Any, Curve]) -> dict[Any, Point]:
     """Each run at the bytes of the one that saw the fewest; none, where one was not yet scored."""
     budget = min((float(curve.bytes_seen[-1]) for curve in curves.values()), default=0.0)
     if any(curve.bytes_seen[0] > budget for curve in curves.values()):

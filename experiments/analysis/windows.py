@@ -13,7 +13,6 @@ from scipy import stats
 
 from equalinfo.alphabet import Symbols, to_bytes
 from equalinfo.codebook import Codebook
-from equalinfo.codebook.double_array import Codes
 from equalinfo.ids import ID_OFFSET
 
 Ends = npt.NDArray[np.int64]
@@ -101,7 +100,7 @@ def character_map(symbols: Symbols, ends: Ends, token_bits: int) -> list[Segment
     return segments
 
 
-def symbol_map(codebook: Codebook, codes: Codes) -> list[Segment]:
+def symbol_map(codebook: Codebook, codes: Iterable[int]) -> list[Segment]:
     """Which bits of its window each symbol decides [paper Fig 9].
 
     Codes are in the order of their texts, so those that begin with the same symbols lie in one
@@ -116,7 +115,7 @@ def symbol_map(codebook: Codebook, codes: Codes) -> list[Segment]:
       One segment a symbol, without gaps. A likely symbol may decide no bit: its start is its end.
     """
     segments = []
-    for window, code in enumerate(codes.tolist()):
+    for window, code in enumerate(map(int, codes)):
         text = codebook.text(code)
         start, window_end = window * codebook.window_bits, (window + 1) * codebook.window_bits
         for depth in range(1, len(text) + 1):

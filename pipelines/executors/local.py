@@ -46,7 +46,7 @@ class Local(Executor):
         if spread and isinstance(work, SpreadWork):
             results = _spread(work, tasks, self.workers)
         else:
-            workers = min(self.workers, len(tasks))
+            workers = max(1, min(self.workers, len(tasks)))
             results = list(map_in_order(work.do, tasks, workers))
         return work.finish_all(results, len(tasks))
 

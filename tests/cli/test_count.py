@@ -42,8 +42,10 @@ def test_an_m1_is_counted(texts: list[str], tmp_path: Path, with_network: bool) 
     np.testing.assert_array_equal(decoded, text)
 
 
-def test_no_place_for_the_file_is_told_at_once(
-    texts: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("length", ["2", "17"])
+def test_a_wrong_length_is_told_before_anything_is_read(
+    length: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["count", *texts, "-o", str(tmp_path / "none" / "m1.eqm")]) == 1
-    assert "is not a directory" in capsys.readouterr().err
+    options = ["--tune", "none", "--length", length, "-o", str(tmp_path / "m1.eqm")]
+    assert main(["count", "none", *options]) == 1
+    assert f"--length={length} is not in 3..16" in capsys.readouterr().err

@@ -28,7 +28,7 @@ def test_named_codebook(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main(["export", str(tmp_path / "small.eqi"), "--hf", str(tmp_path / "hf")]) == 0
     written = [tmp_path / "hf" / name for name in capsys.readouterr().out.split()]
     direct = hugging_face.export(codebook, tmp_path / "direct")
-    assert [path.read_bytes() for path in written] == [path.read_bytes() for path in direct]
+    assert [path.read_bytes() for path in written] == [Path(path).read_bytes() for path in direct]
 
 
 def test_shipped_codebook(tmp_path: Path) -> None:

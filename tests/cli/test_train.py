@@ -47,7 +47,7 @@ def test_a_model_is_not_scored_on_other_tokens(
     assert main([*argv, f"--dataset={data / 'gzip'}"]) == 1
     message = r"run was trained on tokens of 'bytes', those of .*gzip.* are of .*'gzip'"
     assert re.search(message, capsys.readouterr().err)
-    said = ["generate", f"--run={run}", f"--dataset={data / 'gzip'}"]
+    said = ["generate", "--ids", f"--run={run}", f"--dataset={data / 'gzip'}"]
     assert main(said) == 1 and re.search(message, capsys.readouterr().err)
     # Runs of before do not tell: only their vocabulary is compared.
     content = json.loads((run / "config.json").read_text())

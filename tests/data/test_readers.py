@@ -173,6 +173,12 @@ def test_parquet(tmp_path: Path) -> None:
     ]
 
 
+def test_text_may_begin_as_parquet_does(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"PAR10 is no par.\nPAR\n")
+    assert list(read(find([str(path)])[0])) == [b"PAR10 is no par.", b"PAR"]
+
+
 def test_parquet_is_damaged_from_a_row_group_on(tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow")
     texts = [f"text {number}" for number in range(450)]

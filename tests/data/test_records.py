@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equalinfo import alphabet
+from equalinfo.data import tfrecord
 from equalinfo.data.records import Record, parse, symbols_checksum
 from equalinfo.data.tfrecord import DamagedRecordsError, read_records
 from tests.records import cut_example, frame, serialize, write_records
@@ -157,3 +158,11 @@ def test_a_codec_that_does_not_cover_its_example_is_found_out() -> None:
     encoded = SimpleNamespace(ids=np.array([3], np.int32), ends=np.array([3], np.int64))
     with pytest.raises(ValueError, match="cover 3 of 4 symbols"):
         cut_example(encoded, symbols, "in:0:0", 512)
+
+
+@pytest.mark.parametrize("length", [1 << 31, 1 << 45, 1 << 63])
+def test_no_record_is_so_long(length: int) -> None:
+    framed = bytearray(frame(b"x"))
+    framed[:12] = tfrecord._header(length)
+    with pytest.raises(DamagedRecordsError, match=f"record 0 at byte 0: it says it has {length}"):
+        list(read_records(io.BytesIO(bytes(framed)), "x"))

@@ -5,12 +5,15 @@ import json
 import numpy as np
 import pytest
 
+from equalinfo import hugging_face
+from equalinfo.alphabet import EOS
 from equalinfo.cli import main
 from equalinfo.codebook import Codebook
 from equalinfo.codebook.shipped import DEFAULT_CODEBOOK, resolve_codebook, shipped_codebook
 from equalinfo.evaluation.ngram import KneserNey
 from equalinfo.evaluation.token_scores import Texts, evaluate
 from equalinfo.evaluation.vocabularies import EqualInfo, load
+from equalinfo.ids import ID_OFFSET
 from equalinfo.tokenizer import Tokenizer
 from tests.models import HashModel
 
@@ -199,3 +202,14 @@ def test_names_of_the_package():
     assert isinstance(load("english-65536-v1"), EqualInfo)
     with pytest.raises(FileNotFoundError, match=r"'none\.eqi'.* which has english-16384-v2\.eqi"):
         load("none.eqi")
+
+
+def test_texts_of_an_export_are_those_of_its_codebook(files, tmp_path):
+    """Its special ids have names of other letters than bytes."""
+    pytest.importorskip("tokenizers")
+    hugging_face.export(Tokenizer.load(files / "a.eqi").codebook, tmp_path)
+    ours, exported = (load(str(path)) for path in (files / "a.eqi", tmp_path / "tokenizer.json"))
+    assert exported.texts[0].size == 0
+    for code, text in enumerate(ours.texts):
+        if not np.any(text == EOS):
+            assert exported.texts[ID_OFFSET + code].tolist() == text.tolist()

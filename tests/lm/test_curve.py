@@ -31,3 +31,13 @@ def test_the_curve_shows_runs_and_levels(tmp_path, monkeypatch):
 def test_a_directory_without_metrics_is_an_error(tmp_path, capsys):
     assert main(["curve", str(tmp_path), "-o", str(tmp_path / "x.png")]) == 1
     assert "metrics.jsonl" in capsys.readouterr().err
+
+
+def test_every_level_is_drawn(tmp_path, monkeypatch):
+    matplotlib = pytest.importorskip("matplotlib")
+    monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")
+    write_run(tmp_path / "small", [3.0] * 32)
+    names = ("uniform", "unigram", "bigram", "gzip", "ours", "theirs")
+    levels = [x for name in names for x in ("--level", name, "3.1")]
+    assert main(["curve", str(tmp_path / "small"), "-o", str(tmp_path / "x.svg"), *levels]) == 0
+    assert all(name in (tmp_path / "x.svg").read_text() for name in names)

@@ -10,7 +10,7 @@ import pytest
 
 from equalinfo import Dataset
 from equalinfo.data.manifest import Manifest
-from pipelines import compress
+from pipelines import compress, output
 
 Say = Callable[..., tuple[int, str]]
 
@@ -37,8 +37,8 @@ def test_an_output_among_the_inputs(say: Say, tmp_path: Path) -> None:
     (tmp_path / "in" / "a.txt").write_text("One.\n")
     (tmp_path / "link").symlink_to(tmp_path / "in")
     before = _files(tmp_path)
-    for output in ("in", "link", "."):
-        status, said = say(output=output)
+    for name in ("in", "link", "."):
+        status, said = say(output=name)
         assert status == 1 and "could not be told from text" in said
     assert _files(tmp_path) == before
     assert say(output="in/out")[0] == 0
@@ -147,3 +147,13 @@ def test_a_codebook_of_the_package_by_its_name(name: str, say: Say, tmp_path: Pa
     assert Manifest.load(tmp_path / "out").codec["options"]["num_codes"] == 8192
     status, said = say("--method=codebook", "--codebook=german", "--overwrite")
     assert status == 1 and "german" in said
+
+
+def test_one_job_at_a_time_makes_a_split(say: Say, tmp_path: Path) -> None:
+    (tmp_path / "in" / "a.txt").write_text("One.\n")
+    with output.making(str(tmp_path / "out"), "train"):
+        status, said = say()
+        assert status == 1 and "another job makes split 'train'" in said
+        assert say("--split=validation")[0] == 0  # others may be made meanwhile
+    assert say()[0] == 0
+    assert not list((tmp_path / "out").glob(".tmp-*"))

@@ -66,3 +66,13 @@ def test_a_fault_of_the_disk_is_a_message(
     argv = ["--input", str(write_json("a.json", ["x"])), "--output", str(tmp_path / "counts")]
     assert count.main(argv) == 1
     assert "pipelines.count: PermissionError: " in capsys.readouterr().err
+
+
+def test_an_output_that_cannot_be_is_told_before_the_work(
+    text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for output, reason in ((tmp_path, "a directory"), (text / "x", "cannot be written")):
+        damaged = tmp_path / "bad.json"
+        damaged.write_bytes(b"bad\n")  # would be told, were it read
+        assert count.main(["--input", str(damaged), "--output", str(output)]) == 1
+        assert reason in capsys.readouterr().err

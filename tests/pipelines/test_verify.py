@@ -186,3 +186,9 @@ def test_manifests_that_are_no_manifests(make: Callable[..., Path]) -> None:
     for name, value in (("trim", "half"), ("example_bytes", 3), ("documents_per_sequence", 0)):
         (out / "manifest.json").write_text(json.dumps({**whole, name: value}))
         assert main(["--dataset", str(out)]) == 1
+
+
+def test_a_file_is_no_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    assert main(["--dataset", str(tmp_path / "a.txt")]) == 1
+    assert "pipelines.verify: NotADirectoryError" in capsys.readouterr().err

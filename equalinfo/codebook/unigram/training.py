@@ -79,11 +79,11 @@ def train_on_documents(
     """
     for size in sizes:
         check_num_codes(UNIGRAM, size)
-    if max_words < 1 or threads < 1 or not 0 <= token_cost <= MAX_TOKEN_COST:
-        raise ValueError(
-            f"max_words={max_words} and threads={threads} are at least 1, token_cost={token_cost} "
-            f"bits within 0..{MAX_TOKEN_COST}."
-        )
+    for name, value in (("max_words", max_words), ("threads", threads)):
+        if value < 1:
+            raise ValueError(f"{name}={value} must be at least 1.")
+    if not 0 <= token_cost <= MAX_TOKEN_COST:
+        raise ValueError(f"token_cost={token_cost} bits is not within 0..{MAX_TOKEN_COST}.")
     corpus = read(documents, max_bytes, progress)
     if corpus.num_read == 0:
         raise ValueError("no document to train on.")

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import SEEK_END
 from typing import BinaryIO
 
 from equalinfo.data import decompress
 from equalinfo.data.formats import json_lines, parquet, plain_text, tfds
 from equalinfo.data.inputs import InputError, InputFile, Reject
+
+_HEAD_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -20,18 +23,20 @@ class Format:
       suffixes: of its files, in small letters. TFDS files have none.
       packed: files may be compressed as a whole, with another suffix.
       magic: first bytes of each of its files, which then need no suffix.
+      ends: last bytes of each: text may begin with `magic`.
     """
 
     read: Callable[[InputFile, BinaryIO], Iterator[bytes | Reject]]
     suffixes: tuple[str, ...] = ()
     packed: bool = False
     magic: bytes = b""
+    ends: bytes = b""
 
 
 FORMATS: dict[str, Format] = {
     "json": Format(json_lines.read, json_lines.SUFFIXES, packed=True),
     "text": Format(plain_text.read, plain_text.SUFFIXES, packed=True),
-    "parquet": Format(parquet.read, parquet.SUFFIXES, magic=parquet.MAGIC),
+    "parquet": Format(parquet.read, parquet.SUFFIXES, magic=parquet.MAGIC, ends=parquet.MAGIC),
     "tfds_tfrecord": Format(tfds.reader(tfds.tfrecords)),
     "tfds_array_record": Format(tfds.reader(tfds.array_records)),
     "tfds_parquet": Format(tfds.reader(tfds.parquet_records)),
@@ -58,10 +63,18 @@ def format_of(path: str) -> str:
     )
 
 
-def reader_of(file: InputFile, head: bytes) -> Format:
-    """What reads a file: its first bytes say it, or else its listing."""
-    if not file.format.startswith("tfds"):
-        for of_one in FORMATS.values():
-            if of_one.magic and head.startswith(of_one.magic):
-                return of_one
-    return FORMATS[file.format]
+def reader_of(file: InputFile, raw: BinaryIO) -> Format:
+    """What reads a file: its first and last bytes say it, or else its listing."""
+    listed = FORMATS[file.format]
+    if file.format.startswith("tfds") or listed.magic:
+        return listed
+    head = raw.read(_HEAD_BYTES)
+    size = raw.seek(0, SEEK_END)
+    found = listed
+    for of_one in FORMATS.values():
+        if of_one.magic and head.startswith(of_one.magic):
+            raw.seek(max(0, size - len(of_one.ends)))
+            if raw.read() == of_one.ends:
+                found = of_one
+    raw.seek(0)
+    return found

@@ -245,6 +245,8 @@ def check(model: FrozenM1) -> None:
             )
     if shape.inner_dim * INT8 * INT8 >= MAX_SUM:
         raise ValueError(f"num_heads * head_dim = {shape.inner_dim} is too large, see mlp_dim.")
+    if shape.num_layers > len(model.tensors):  # before a list of theirs is made
+        raise ValueError(f"num_layers={shape.num_layers}, with {len(model.tensors)} tensors.")
     tensors, shifts = expected_tensors(shape), expected_shifts(shape)
     for name in sorted(tensors.keys() | model.tensors.keys()):
         found = model.tensors.get(name)

@@ -122,3 +122,8 @@ def test_tuning_lowers_the_information(use: str) -> None:
         return total
 
     assert information(tuned) < 0.8 * information(counts)
+
+
+def test_min_count_is_at_least_one() -> None:
+    with pytest.raises(ValueError, match="min_count=0 must be at least 1"):
+        counting.count(join([b"some text"]), np.zeros(1, np.int64), 6, min_count=0)

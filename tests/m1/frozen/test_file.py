@@ -118,6 +118,7 @@ def test_a_flipped_bit_is_refused(path: Path) -> None:
         (lambda h: h["shape"].pop("num_heads"), "is damaged: .*num_heads"),
         (lambda h: h["shape"].update(colour=1), "is damaged: .*colour"),
         (lambda h: h["shape"].update(num_heads=2.0), "num_heads=2.0 is not a positive integer"),
+        (lambda h: h["shape"].update(num_layers=10**12), "num_layers=1000000000000, with"),
         (lambda h: h.pop("shifts"), "is damaged: 'shifts'"),
         (lambda h: h.update(shifts=7), "is damaged"),
         (lambda h: h["shifts"].update({"0.query": "23"}), "shift '0.query' is '23'"),

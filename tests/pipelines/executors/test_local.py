@@ -3,12 +3,12 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
-from pipelines.executors.local import map_in_order
-from pipelines.executors.work import JobFailedError
+from pipelines.executors.local import Local, map_in_order
+from pipelines.executors.work import JobFailedError, Work
 
 
 def _slowest_first(number: int) -> tuple[int, int]:
@@ -71,3 +71,16 @@ def test_a_dead_worker_ends_it_at_once() -> None:
     with pytest.raises(JobFailedError, match=r"a worker process died \(exit status -9"):
         list(map_in_order(_die, range(2), workers=2))
     assert time.monotonic() - start < 60
+
+
+def test_nothing_to_do_is_done() -> None:
+    class Counting(Work[int, int]):
+        outcome = ""
+
+        def do(self, task: int) -> int:
+            return task
+
+        def finish(self, results: Sequence[int]) -> int:
+            return sum(results)
+
+    assert Local(workers=2).run(Counting(), []) == 0

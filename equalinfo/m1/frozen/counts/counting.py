@@ -52,8 +52,10 @@ def count(
       progress: draw a bar.
 
     Raises:
-      ValueError: no text, or more than 2^31 - 1 symbols.
+      ValueError: no text, or more than 2^31 - 1 symbols; min_count below 1.
     """
+    if min_count < 1:
+        raise ValueError(f"min_count={min_count} must be at least 1.")
     if not 0 < len(text) < 1 << 31:
         raise ValueError(f"{len(text)} symbols of text to count: expected 1 to 2^31 - 1.")
     nodes = text.astype(np.int32)
