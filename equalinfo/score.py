@@ -10,9 +10,9 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-Counts = npt.NDArray[np.int64]
+from equalinfo.ids import PAD_ID
 
-PAD_ID = 0
+Counts = npt.NDArray[np.int64]
 
 
 def bytes_per_token(num_bytes: int, num_tokens: int) -> float:

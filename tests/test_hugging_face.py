@@ -187,8 +187,10 @@ def test_pattern_stops_only_where_a_text_ends() -> None:
 
 def test_files_are_the_same_every_time(tmp_path: Path) -> None:
     codebook = compiled(HashModel(), 600).codebook
-    first = hugging_face.export(codebook, tmp_path / "new" / "first")
-    second = hugging_face.export(codebook, tmp_path / "second")
+    first, second = (
+        [Path(path) for path in hugging_face.export(codebook, tmp_path / name)]
+        for name in ("new/first", "second")
+    )
     assert [path.name for path in first] == ["tokenizer.json", "tokenizer_config.json", "README.md"]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert codebook.sha256 in first[2].read_text() and "| 603 |" in first[2].read_text()
