@@ -87,7 +87,7 @@ class EqualInfoCodec(WindowCodec):
         None,
         choices=PARSES,
         help="longest: a window takes all that fits (default); fewest: or less where that saves "
-        "windows, 2% of them at W = 24 and 32; where M1 runs, in four times the steps",
+        "windows, 1 to 2% of them up to W = 32; where M1 runs, in four times the steps",
     )
     quiet: InitVar[bool] = False
 

@@ -235,7 +235,7 @@ def fewer_flops(
     if worst is None:
         reason = "No two of their models can be compared at equal FLOPs, or they were not run."
         return Finding(claim, source, None, "", reason)
-    reason = "" if worst.better is not None else "within the error, or no seeds"
+    reason = "" if worst.better is not None else "within the error, beyond our sizes, or no seeds"
     return Finding(claim, source, worst.better, f"at the worst {worst} bits/byte", reason)
 
 
