@@ -198,30 +198,44 @@ def making(directory: str, split: str) -> Iterator[None]:
     Raises:
       OutputError: another job does.
     """
-    if not storage.is_local(directory):
+    if not storage.is_local(directory) or _is_read_only(directory):
         yield
         return
     storage.make_directory(directory)
     path = storage.join(directory, f"{storage.TEMPORARY_PREFIX}lock-{split}")
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise OutputError(
-                f"another job makes split {split!r} in {directory}. Wait for it, or stop it."
-            ) from error
-        except OSError:  # a file system without locks
-            break
-        if os.fstat(descriptor).st_nlink:  # else the job that had it deleted it
-            break
-        os.close(descriptor)
+    descriptor = _lock(path)
+    if descriptor is None:
+        raise OutputError(
+            f"another job makes split {split!r} in {directory}. Wait for it, or stop it."
+        )
     try:
         yield
     finally:
         with suppress(OSError):
             os.unlink(path)
+        os.close(descriptor)
+
+
+def _is_read_only(directory: str) -> bool:
+    """Then there may be nothing to do; else what is written first tells."""
+    return os.path.isdir(directory) and not os.access(directory, os.W_OK)
+
+
+def _lock(path: str) -> int | None:
+    """The descriptor of a file that is locked now, where there are locks; None: another has it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except FileNotFoundError:  # the job that had it deleted it in between
+            pass
+        except OSError:
+            return descriptor
         os.close(descriptor)
 
 

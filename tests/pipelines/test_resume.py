@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -236,14 +237,15 @@ def test_lost_rejects_are_made_again(
 def test_an_input_that_vanishes(
     inputs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = compress._start
+    real = compress._started
 
+    @contextmanager
     def vanishing(options):  # type: ignore[no-untyped-def]
-        started = real(options)
-        (Path(inputs).parent / "b.json.gz").unlink()
-        return started
+        with real(options) as started:
+            (Path(inputs).parent / "b.json.gz").unlink()
+            yield started
 
-    monkeypatch.setattr(compress, "_start", vanishing)
+    monkeypatch.setattr(compress, "_started", vanishing)
     with pytest.raises(JobFailedError, match=r"b\.json\.gz: FileNotFoundError: .*b\.json\.gz"):
         run(_options(inputs, tmp_path / "out"))
     assert not (tmp_path / "out" / "manifest.json").exists()

@@ -69,11 +69,10 @@ def reader_of(file: InputFile, raw: BinaryIO) -> Format:
     if file.format.startswith("tfds") or listed.magic:
         return listed
     head = raw.read(_HEAD_BYTES)
-    size = raw.seek(0, SEEK_END)
     found = listed
     for of_one in FORMATS.values():
         if of_one.magic and head.startswith(of_one.magic):
-            raw.seek(max(0, size - len(of_one.ends)))
+            raw.seek(max(0, raw.seek(0, SEEK_END) - len(of_one.ends)))
             if raw.read() == of_one.ends:
                 found = of_one
     raw.seek(0)
