@@ -1,6 +1,6 @@
 """Write metadata.json, the parameters of the Flex Template: the options of `pipelines.compress`.
 
-    python deploy/dataflow/metadata.py > deploy/dataflow/metadata.json
+    python -m deploy.dataflow.metadata > deploy/dataflow/metadata.json
 
 To be run when an option changed; a test sees to it.
 """

@@ -43,7 +43,7 @@ def test_the_official_type_reads_it(metadata: dict[str, Any]) -> None:
 
 def test_it_is_what_the_options_give(metadata: dict[str, Any], repository: Path) -> None:
     made = runpy.run_path(str(repository / "deploy" / "dataflow" / "metadata.py"))
-    assert made["metadata"]() == metadata, "run python deploy/dataflow/metadata.py, see there"
+    assert made["metadata"]() == metadata, "run python -m deploy.dataflow.metadata, see there"
     assert made["LEFT_OUT"].keys() <= {action.dest for action in compress_parser()._actions}
 
 
