@@ -24,7 +24,7 @@ from equalinfo.coding.intervals import Lanes, Wide
 from equalinfo.m1.base import Frequencies, FrequencyModel
 
 AHEAD = 3
-"""A window leaves so many symbols to the next one at most: more win less than 0.1%."""
+"""A window leaves so many symbols to the next one at most: more win less than 0.2%."""
 
 _WIDTH = 1 + AHEAD
 """Lanes of a text: one for each place where its next window may begin."""
