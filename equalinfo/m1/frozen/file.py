@@ -12,6 +12,7 @@ import numpy as np
 from equalinfo import container
 from equalinfo.alphabet import NUM_SYMBOLS
 from equalinfo.container import Tensors
+from equalinfo.data import storage
 from equalinfo.m1.frozen.arithmetic import (
     DOWN_SHIFT,
     INT8,
@@ -20,10 +21,11 @@ from equalinfo.m1.frozen.arithmetic import (
     RESIDUAL_LIMIT,
     max_attention_multiplier,
 )
-from equalinfo.m1.frozen.counts.tables import FrozenCounts
+from equalinfo.m1.frozen.counts.tables import TABLES, FrozenCounts
 
-FORMAT_VERSION = 2
-"""1: a network; 2: counts, and a network or none."""
+FORMAT_VERSION = 3
+"""1: a network; 2: counts, and a network or none; 3: the same, but the tables of counts lie in
+another file."""
 KIND = "frozen"
 START = NUM_SYMBOLS
 """Row of the embedding that stands for the start marker, which opens every context."""
@@ -124,6 +126,7 @@ def write(
     network: FrozenM1 | None,
     counts: FrozenCounts | None,
     made_from: dict[str, Any],
+    tables_in: str | None = None,
 ) -> None:
     """Write one file; the same content gives the same bytes.
 
@@ -132,14 +135,16 @@ def write(
       network: None: counts alone.
       counts: None: the network alone, in format version 1.
       made_from: for people.
+      tables_in: name of a file that will lie beside this one and has the same n-grams: nine tenths
+        of the file, which are then read from there. None: the file stands alone.
 
     Raises:
-      ValueError: neither.
+      ValueError: neither network nor counts.
     """
     if network is None and counts is None:
         raise ValueError("an M1 has a network, or counts, or both: nothing to write.")
     header: dict[str, Any] = {
-        "format_version": 1 if counts is None else FORMAT_VERSION,
+        "format_version": 1 if counts is None else 3 if tables_in else 2,
         "made_from": made_from,
         "sha256": content_sha256(network, counts),
     }
@@ -150,6 +155,9 @@ def write(
     if counts is not None:
         header["ngram_length"] = counts.length
         tensors |= counts.tensors()
+        if tables_in is not None:
+            header["tables_in"] = tables_in
+            tensors = {name: value for name, value in tensors.items() if name not in TABLES}
     container.write(path, container.FROZEN, header, tensors)
 
 
@@ -157,14 +165,16 @@ def read(path: str | os.PathLike[str]) -> tuple[FrozenM1 | None, FrozenCounts | 
     """Read a file that `write` wrote.
 
     Raises:
-      FileNotFoundError: there is no such file.
+      FileNotFoundError: there is no such file, or none that it takes its n-grams from.
       ValueError: it is of another kind or version, or damaged.
     """
     name = os.fspath(path)
     header, tensors = container.read(path, container.FROZEN, range(1, FORMAT_VERSION + 1))
     version = header["format_version"]
-    counted = {key: tensors.pop(key) for key in sorted(tensors) if key.startswith("counts.")}
     try:
+        if version > 2:
+            tensors |= _tables(name, header["tables_in"])
+        counted = {key: tensors.pop(key) for key in sorted(tensors) if key.startswith("counts.")}
         counts = FrozenCounts.from_tensors(counted, header["ngram_length"]) if version > 1 else None
         network = None
         if version == 1 or "shape" in header:
@@ -175,6 +185,17 @@ def read(path: str | os.PathLike[str]) -> tuple[FrozenM1 | None, FrozenCounts | 
         raise ValueError(f"{name} is damaged: {error}") from error
     container.check_sha256(path, container.FROZEN, found, header)
     return network, counts
+
+
+def _tables(name: str, tables_in: str) -> Tensors:
+    """The n-grams of a file, from the one beside it."""
+    beside = storage.join(os.path.dirname(name), tables_in)
+    if not storage.is_file(beside):
+        raise FileNotFoundError(
+            f"{name} has its n-grams in {beside}, which does not exist. Copy both."
+        )
+    _, tensors = container.read(beside, container.FROZEN, [2])
+    return {table: tensors[table] for table in TABLES if table in tensors}
 
 
 def expected_tensors(shape: Shape) -> dict[str, tuple[type, tuple[int, ...], int]]:

@@ -101,6 +101,29 @@ def test_file_keeps_everything(tmp_path: Any, with_network: bool) -> None:
     assert files.read(tmp_path / "third.eqm")[1].sha256 == counts.sha256  # type: ignore[union-attr]
 
 
+def test_tables_may_lie_in_a_file_beside(tmp_path: Any) -> None:
+    counts, network = random_counts(), random_model()
+    files.write(tmp_path / "first.eqm", None, counts, {})
+    other = dataclasses.replace(counts, mixers=random_counts("weights").mixers)
+    files.write(tmp_path / "second.eqm", network, other, {}, tables_in="first.eqm")
+    files.write(tmp_path / "alone.eqm", network, other, {})
+    found_network, found = files.read(tmp_path / "second.eqm")
+    assert files.content_sha256(found_network, found) == files.content_sha256(network, other)
+    # What is written again stands alone.
+    FrozenModel.load(tmp_path / "second.eqm").save(tmp_path / "again.eqm")
+    assert files.read(tmp_path / "again.eqm")[1].sha256 == other.sha256  # type: ignore[union-attr]
+    assert (tmp_path / "again.eqm").read_bytes() == (tmp_path / "alone.eqm").read_bytes()
+    # Other tables are noticed, and none.
+    files.write(tmp_path / "first.eqm", None, random_counts("others"), {})
+    with pytest.raises(ValueError, match=r"second\.eqm is damaged: its content has"):
+        files.read(tmp_path / "second.eqm")
+    (tmp_path / "first.eqm").unlink()
+    with pytest.raises(
+        FileNotFoundError, match=r"its n-grams in .*first\.eqm, which does not exist"
+    ):
+        files.read(tmp_path / "second.eqm")
+
+
 def test_counts_change_the_sha256_of_a_model() -> None:
     network = random_model()
     shas = {

@@ -54,6 +54,8 @@ _ONES = NUM_SYMBOLS + 1  # n-grams of length 1, START's included
 _EOS_BYTE = 255  # EOS in `symbols`; the byte 255, which UTF-8 never has, is in no n-gram
 _COMPRESSED = ("symbols", "children", "codes")
 _PREFIX = "counts."
+TABLES = tuple(_PREFIX + name for name in (*_COMPRESSED, "pairs"))
+"""Tensors of a file that hold the n-grams; the others are weights."""
 
 Tensors = dict[str, npt.NDArray[Any]]
 
