@@ -38,29 +38,32 @@ def threshold(remainders: npt.NDArray[np.int32], left: int) -> tuple[int, int]:
     """
     if left <= 0:
         return 1 << 30, 0
-    # `reach` remainders are low or more, at least `left`; `beyond`, fewer, are high or more.
-    low, reach = np.int32(0), np.int32(remainders.size)
-    high, beyond = np.int32(0), np.int32(0)
+    none, all_of = np.int32(-1), np.int32(1 << 30)
+    low, high = all_of, none
     for index in range(remainders.size):
-        high = max(high, remainders[index])
+        low, high = min(low, remainders[index]), max(high, remainders[index])
     high += np.int32(1)
+    # `reach` remainders are low or more, at least `left`; `beyond`, fewer, are high or more. Both
+    # move to remainders that there are: many may be equal.
+    reach, beyond = np.int32(remainders.size), np.int32(0)
     passes = 0
     while reach > left and high - low > 1:
         # Where they would be if spread evenly; by halves now and then, for they may not be.
         part = np.int64(high - low) * (reach - left) // (reach - beyond)
         middle = low + np.int32((high - low) >> 1 if passes & 3 == 3 else part)
         middle = min(max(middle, np.int32(low + 1)), np.int32(high - 1))
-        found = np.int32(0)
+        found, above, below = np.int32(0), all_of, none
         for index in range(remainders.size):
-            found += np.int32(remainders[index] >= middle)
+            value = remainders[index]
+            found += np.int32(value >= middle)
+            above = min(above, value if value >= middle else all_of)
+            below = max(below, value if value < middle else none)
         if found >= left:
-            low, reach = middle, found
+            low, reach = above, found
         else:
-            high, beyond = middle, found
+            high, beyond = np.int32(below + 1), found
         passes += 1
-    limit, above = np.int32(1 << 30), np.int32(0)
+    won = np.int32(0)
     for index in range(remainders.size):
-        limit = min(limit, remainders[index] if remainders[index] >= low else np.int32(1 << 30))
-    for index in range(remainders.size):
-        above += np.int32(remainders[index] > limit)
-    return int(limit), int(left - above)
+        won += np.int32(remainders[index] > low)
+    return int(low), int(left - won)

@@ -162,23 +162,38 @@ class ExactDecoder(_Prefixes):
 
 @njit(cache=True, nogil=True)
 def _small_shares(
-    row: Frequencies, r: int, precision: int, shares: Lanes, remainders: npt.NDArray[np.int32]
+    row: Frequencies,
+    r: int,
+    precision: int,
+    shares: npt.NDArray[np.int32],
+    remainders: npt.NDArray[np.int32],
 ) -> None:
-    """Fill shares[257]: floor(f r / 2^P), and one more for each of the largest remainders."""
-    mask = (1 << precision) - 1
-    left = r
+    """Fill shares[257]: floor(f r / 2^P), and one more for each of the largest remainders.
+
+    In vectors of 32 bits, and so that nothing wraps but what is masked: f and r / 2^9 are at most
+    2^20 and 2^11. numba widens what is not cast back.
+    """
+    mask, nine = np.uint32((1 << precision) - 1), np.uint32(9)
+    whole, high, low = np.uint32(r), np.uint32(r >> 9), np.uint32(r & 511)
+    shift = np.uint32(precision - 9)
+    given = np.uint32(0)
     for symbol in range(NUM_SYMBOLS):
-        product = np.int64(row[symbol]) * r
-        shares[symbol] = product >> precision
-        remainders[symbol] = np.int32(product & mask)
-        left -= int(product >> precision)
-    limit, ties = threshold(remainders, left)
+        f = np.uint32(row[symbol])
+        upper = np.uint32(np.uint32(f * high) + np.uint32(np.uint32(f * low) >> nine))
+        share = np.uint32(upper >> shift)
+        shares[symbol] = np.int32(share)
+        remainders[symbol] = np.int32(np.uint32(f * whole) & mask)
+        given = np.uint32(given + share)
+    limit, ties = threshold(remainders, np.int64(r) - np.int64(given))
+    last = np.int32(limit)
     for symbol in range(NUM_SYMBOLS):
-        if remainders[symbol] > limit:
-            shares[symbol] += 1
-        elif remainders[symbol] == limit and ties > 0:
-            shares[symbol] += 1
+        shares[symbol] += np.int32(remainders[symbol] > last)
+    symbol = 0
+    while ties > 0:
+        if remainders[symbol] == last:
+            shares[symbol] += np.int32(1)
             ties -= 1
+        symbol += 1
 
 
 @njit(cache=True, nogil=True)
@@ -194,19 +209,19 @@ def _small_parts(
     size = rows.size
     below, frequency = np.zeros(size, np.int64), np.zeros(size, np.int64)
     start, count = np.zeros(size, np.int64), np.zeros(size, np.int64)
-    shares, remainders = np.empty(NUM_SYMBOLS, np.int64), np.empty(NUM_SYMBOLS, np.int32)
+    shares, remainders = np.empty(NUM_SYMBOLS, np.int32), np.empty(NUM_SYMBOLS, np.int32)
     for index in range(size):
         row = table[rows[index]]
         _small_shares(row, r[index], precision, shares, remainders)
-        wanted = symbols[index]
-        extra = 1 if root[index] else 0
-        place = 0 if root[index] else 1
-        total = 0
+        wanted = np.int64(symbols[index])
+        place, total = np.int32(0), np.uint32(0)
         for symbol in range(wanted):
-            place += shares[symbol] + extra
+            place += shares[symbol]
             total += row[symbol]
         below[index], frequency[index] = total, row[wanted]
-        start[index], count[index] = place, shares[wanted] + extra
+        # At the root each child has a code of its own; elsewhere the prefix keeps one.
+        start[index] = place + (wanted if root[index] else 1)
+        count[index] = shares[wanted] + (1 if root[index] else 0)
     return below, frequency, start, count
 
 
@@ -229,16 +244,16 @@ def _find(
     found = np.zeros(size, np.int32)
     below, frequency = np.zeros(size, np.int64), np.zeros(size, np.int64)
     start, count = np.zeros(size, np.int64), np.zeros(size, np.int64)
-    shares, remainders = np.empty(NUM_SYMBOLS, np.int64), np.empty(NUM_SYMBOLS, np.int32)
+    shares, remainders = np.empty(NUM_SYMBOLS, np.int32), np.empty(NUM_SYMBOLS, np.int32)
     for index in range(size):
         row = table[rows[index]]
         _small_shares(row, r[index], precision, shares, remainders)
         extra = 1 if root[index] else 0
         place, total = 0, 0
         for symbol in range(NUM_SYMBOLS):
-            share = shares[symbol] + extra
+            share = np.int64(shares[symbol]) + extra
             next_place = place + share
-            next_total = total + row[symbol]
+            next_total = total + np.int64(row[symbol])
             # Is the end of this child, next_total q + next_place, above the point?
             ahead = tq[index] - next_total
             if q[index] == 0:
@@ -267,10 +282,10 @@ def child_points(
     """Fill starts and counts (int64[257] each) of the children of a prefix of n <= 2^62 codes."""
     shared = n - NUM_SYMBOLS if root else n - 1
     q = shared >> precision
-    remainders = np.empty(NUM_SYMBOLS, np.int32)
-    _small_shares(frequencies, shared & ((1 << precision) - 1), precision, counts, remainders)
+    shares, remainders = np.empty(NUM_SYMBOLS, np.int32), np.empty(NUM_SYMBOLS, np.int32)
+    _small_shares(frequencies, shared & ((1 << precision) - 1), precision, shares, remainders)
     place = 0 if root else 1
     for symbol in range(NUM_SYMBOLS):
-        counts[symbol] += np.int64(frequencies[symbol]) * q + (1 if root else 0)
+        counts[symbol] = shares[symbol] + np.int64(frequencies[symbol]) * q + (1 if root else 0)
         starts[symbol] = place
         place += counts[symbol]
