@@ -23,6 +23,7 @@ import zstandard
 from equalinfo import codecs
 from equalinfo.alphabet import EOS, cut, join, to_bytes
 from equalinfo.data.options import TextOptions
+from equalinfo.m1.shipped import DEFAULT_M1
 
 _EXAMPLE = 10_240
 _DICTIONARY = 1 << 20
@@ -103,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--train", nargs="+", required=True, help="files of text for dictionary and priming")
     add("--bytes", type=int, default=0, help="of the text; default: all")
     add("--prime_mb", type=int, default=20, help="of --train")
-    add("--m1", nargs="*", default=["english-3m-v1", "counts", "english-3m-v2"], help="M1s of `ac`")
+    add("--m1", nargs="*", default=["english-3m-v1", "counts", DEFAULT_M1], help="M1s of `ac`")
     return parser
 
 

@@ -31,7 +31,8 @@ from typing import Any
 import numpy as np
 
 from equalinfo.alphabet import EOS
-from equalinfo.codebook import FEWEST, Codebook, trie
+from equalinfo.codebook import Codebook, trie
+from equalinfo.codebook.limits import FEWEST
 from equalinfo.codebook.plain import PIECE
 from equalinfo.data import storage
 from equalinfo.ids import EOS_ID, ID_OFFSET, PAD_ID, UNK_ID

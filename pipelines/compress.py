@@ -14,7 +14,7 @@ from equalinfo.console import INTERRUPTED, print_any_text
 from equalinfo.data.inputs import InputError
 from equalinfo.data.manifest import Manifest, ManifestError
 from pipelines import output, sinks
-from pipelines.estimate import Estimate, measure
+from pipelines.estimate import measure
 from pipelines.executors.local import Local
 from pipelines.executors.task_array import TaskArray
 from pipelines.executors.work import JobFailedError
@@ -70,15 +70,6 @@ def run_share(options: CompressOptions) -> int:
         shard_bar(job, options.executor.share(tasks), codec, not options.quiet),
     ):
         return options.executor.run(Compress(job), tasks)
-
-
-def estimate(options: CompressOptions) -> Estimate:
-    """Measure the first input file, and say what all of them would take; writes nothing.
-
-    Raises:
-      As `run`.
-    """
-    return measure(_tasks(options), options.layout, make_codec(options))
 
 
 @contextmanager
@@ -161,7 +152,8 @@ def _run_and_say(options: CompressOptions) -> str:
     executor = options.executor
     if options.estimate:
         workers = executor.workers if isinstance(executor, Local) else 1
-        return estimate(options).text(workers, options.vcpu_price)
+        of_all = measure(_tasks(options), options.layout, make_codec(options))
+        return of_all.text(workers, options.vcpu_price)
     if isinstance(executor, TaskArray):
         number = run_share(options)
         return (

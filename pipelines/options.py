@@ -10,7 +10,6 @@ from equalinfo import codecs
 from equalinfo.codecs.base import Option
 from equalinfo.data.inputs import InputFile
 from equalinfo.data.options import SUFFIXES, TextOptions, add_text_options
-from equalinfo.data.text import peek
 from equalinfo.flags import Parser, add_flags, flag, flags_of, given
 from equalinfo.m1.base import check_precision
 from pipelines import sources
@@ -60,16 +59,11 @@ class InputOptions:
         Raises:
           InputError: there are none, or they are not what they are taken for.
         """
-        files = sources.find(
-            self.input,
-            field=self.text.text_field,
-            split=self.tfds_split or split,
-            data_dir=self.data_dir,
-            limit=self.text.limit,
-            most_rejects=self.text.most_rejects,
+        split = self.tfds_split or split
+        field = self.text.text_field
+        return self.text.checked(
+            sources.find(self.input, field=field, split=split, data_dir=self.data_dir)
         )
-        peek(files)
-        return files
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -320,7 +320,7 @@ def _sweep(job: Job, tasks: Sequence[ShardTask]) -> None:
         for name in (
             task.output_name(layout),
             task.rejects_name(layout),
-            report_name(task, layout),
+            report_name(layout, task.index, task.count),
         )
     }
     left = _files_of(job.directory, layout.split)

@@ -17,12 +17,8 @@ from pipelines.shard import Layout, ShardReport, ShardTask
 REPORT_PREFIX = "report-"
 
 
-def report_name(task: ShardTask, layout: Layout) -> str:
+def report_name(layout: Layout, index: int, count: int) -> str:
     """Of the file that says that the shard is finished."""
-    return _report_name(layout, task.index, task.count)
-
-
-def _report_name(layout: Layout, index: int, count: int) -> str:
     return f"{REPORT_PREFIX}{layout.split}-{index:05d}-of-{count:05d}.json"
 
 
@@ -71,7 +67,7 @@ def save_report(
         "input": report.input,
         "shard": asdict(shard),
     }
-    path = storage.join(directory, report_name(task, layout))
+    path = storage.join(directory, report_name(layout, task.index, task.count))
     storage.write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -79,7 +75,7 @@ def load_report(
     directory: str, task: ShardTask, layout: Layout, made_of: str
 ) -> ShardReport | None:
     """The report of a shard that can be taken over; None where it must be made (again)."""
-    path = storage.join(directory, report_name(task, layout))
+    path = storage.join(directory, report_name(layout, task.index, task.count))
     if not storage.exists(path):
         return None
     try:
@@ -103,7 +99,7 @@ def load_report(
 
 def is_ours(directory: str, layout: Layout, count: int, report: ShardReport) -> bool:
     """Whether the shard's report is still the one of this job, and not of another meanwhile."""
-    path = storage.join(directory, _report_name(layout, report.index, count))
+    path = storage.join(directory, report_name(layout, report.index, count))
     try:
         content = json.loads(storage.read_text(path))
         return bool(Shard(**content["shard"]) == report.shard)

@@ -215,7 +215,7 @@ class CountedDocuments:
                     self._bytes += len(item)
                     yield item
                 else:
-                    self._reject(item.place, item.reason)
+                    self._rejects.append(_reject_line(item.place, item.reason))
         except DamagedInputError as error:
             self.damage = f"file damaged after document {self._total}: {error}"
 
@@ -224,9 +224,6 @@ class CountedDocuments:
         taken = self._documents, self._bytes, self._rejects
         self._documents, self._bytes, self._rejects = 0, 0, []
         return taken
-
-    def _reject(self, place: str, reason: str) -> None:
-        self._rejects.append(_reject_line(place, reason))
 
 
 def _reject_line(place: str, reason: str) -> bytes:

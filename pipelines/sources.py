@@ -5,7 +5,6 @@ One input file becomes one shard, so the order here is the order of the shards.
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 
 from equalinfo.data import find as files_on_disk
 from equalinfo.data import storage
@@ -21,8 +20,6 @@ def find(
     field: str = "text",
     split: str = "train",
     data_dir: str | None = None,
-    limit: int | None = None,
-    most_rejects: float = InputFile.most_rejects,
 ) -> list[InputFile]:
     """The input files that `patterns` mean, in shard order.
 
@@ -31,8 +28,6 @@ def find(
       field: field, column or feature that holds the text.
       split: of a TFDS data set.
       data_dir: where TFDS data sets lie; TFDS's own default if None.
-      limit: documents of all files together, at most.
-      most_rejects: see `InputFile`.
 
     Raises:
       InputError: a pattern fits nothing, a suffix is not known, or a name is not UTF-8.
@@ -43,8 +38,7 @@ def find(
             found += _find_tfds(pattern, field, split, data_dir)
         else:
             found += files_on_disk.find([pattern], field)
-    files = files_on_disk.limited(files_on_disk.in_order(found), limit)
-    return [replace(file, most_rejects=most_rejects) for file in files]
+    return files_on_disk.in_order(found)
 
 
 def _find_tfds(pattern: str, field: str, split: str, data_dir: str | None) -> list[InputFile]:

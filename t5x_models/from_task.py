@@ -4,27 +4,15 @@ Each function is called by gin with `task` and `module` bound to the macros MIXT
 MIXTURE_OR_TASK_MODULE.
 """
 
-import importlib
-
 import seqio
 
-from equalinfo.codecs.base import M1_ASSET
-from equalinfo.data.storage import local_copy
-from equalinfo.lm import config
-from equalinfo.lm.evaluate import parameters_of_m1
-from tasks.vocabulary import CodecVocabulary
+from equalinfo.lm import config, evaluate
+from tasks.vocabulary import CodecVocabulary, vocabulary_of
 
 
 def vocabulary(task: str, module: str | None = None) -> seqio.Vocabulary:
-    """The vocabulary of the targets.
-
-    Args:
-      task: name of a task or mixture.
-      module: imported first; it registers the task.
-    """
-    if module is not None:
-        importlib.import_module(module)
-    return seqio.get_mixture_or_task(task).output_features["targets"].vocabulary
+    """See `vocabulary_of`."""
+    return vocabulary_of(task, module)
 
 
 def padded_vocab_size(task: str, module: str | None = None) -> int:
@@ -47,7 +35,4 @@ def ends_with_eos(task: str, module: str | None = None) -> bool:
 def m1_parameters(task: str, module: str | None = None) -> int:
     """Parameters, without embeddings, of the M1 that runs on every byte; 0 where none does."""
     codec = vocabulary(task, module)
-    if not isinstance(codec, CodecVocabulary) or M1_ASSET not in codec.assets:
-        return 0
-    with local_copy(f"{codec.directory.rstrip('/')}/{M1_ASSET}") as path:
-        return parameters_of_m1(path)
+    return evaluate.m1_parameters(codec.directory) if isinstance(codec, CodecVocabulary) else 0

@@ -7,7 +7,6 @@ The pairs are those of `equalinfo.lm.pairs`. Examples have `inputs`, `targets` a
 
 import functools
 import hashlib
-import importlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +21,7 @@ from equalinfo import alphabet
 from equalinfo.lm import pairs
 from tasks.metrics import LanguageModelScores
 from tasks.sources import text_files
-from tasks.vocabulary import CodecVocabulary
+from tasks.vocabulary import CodecVocabulary, vocabulary_of
 
 _log = logging.getLogger(__name__)
 
@@ -82,9 +81,7 @@ def register_spelling(
     Returns:
       the name.
     """
-    if module is not None:
-        importlib.import_module(module)
-    vocabulary = seqio.get_mixture_or_task(task).output_features["targets"].vocabulary
+    vocabulary = vocabulary_of(task, module)
     if not isinstance(vocabulary, CodecVocabulary):
         raise ValueError(
             f"task {task!r} has the vocabulary {vocabulary}; spelling needs one of "

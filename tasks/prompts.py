@@ -1,13 +1,13 @@
 """Prompts as a SeqIO task, for T5X's `infer`: text files to token ids, in their order."""
 
 import functools
-import importlib
 from collections.abc import Mapping
 
 import seqio
 import tensorflow as tf
 
 from tasks.sources import text_files
+from tasks.vocabulary import vocabulary_of
 
 SPLIT = "prompts"
 
@@ -32,9 +32,7 @@ def register_prompts(
     """
     if samples < 1:
         raise ValueError(f"samples={samples} of each prompt: must be at least 1.")
-    if module is not None:
-        importlib.import_module(module)
-    vocabulary = seqio.get_mixture_or_task(task).output_features["targets"].vocabulary
+    vocabulary = vocabulary_of(task, module)
     name = f"{task}_prompts"
     if name in seqio.TaskRegistry.names():
         seqio.TaskRegistry.remove(name)

@@ -5,6 +5,7 @@ training on records, load none.
 """
 
 import hashlib
+import importlib
 import json
 import logging
 import os
@@ -25,6 +26,7 @@ from equalinfo.data import storage
 from equalinfo.ids import EOS_ID, ID_OFFSET, UNK_ID
 from equalinfo.tokenizer import Tokenizer
 
+_LOADING = threading.Lock()
 _log = logging.getLogger(__name__)
 
 
@@ -58,7 +60,6 @@ class CodecVocabulary(seqio.Vocabulary):
         directory: str,
         vocab_size: int | None = None,
         extra_ids: int = 0,
-        document_separator: str = "\n",
     ) -> None:
         """Read the description of the codec, and nothing else.
 
@@ -66,12 +67,9 @@ class CodecVocabulary(seqio.Vocabulary):
           directory: a codec directory, such as DIR/codec of a data set; may be remote (gs://...).
           vocab_size: of the codec, as the manifest has it; None loads the codec to ask for it.
           extra_ids: ids added after the codec's, for sentinels.
-          document_separator: what `decode` writes between documents.
         """
         self._codec: Codec | None = None
-        self._lock = threading.Lock()
         self._directory = str(directory)
-        self._separator = document_separator
         self._vocab_size = vocab_size
         self._description = self._describe()
         self._sha256 = codec_fingerprint(self._description)
@@ -85,11 +83,6 @@ class CodecVocabulary(seqio.Vocabulary):
     def directory(self) -> str:
         """The codec directory; may be remote."""
         return self._directory
-
-    @property
-    def assets(self) -> Mapping[str, str]:
-        """sha256 of each file of the codec, such as its M1."""
-        return dict(self._description["assets"])
 
     @property
     def method(self) -> str:
@@ -113,7 +106,7 @@ class CodecVocabulary(seqio.Vocabulary):
     @property
     def codec(self) -> Codec:
         """The codec, loaded (and its assets verified) on first use."""
-        with self._lock:
+        with _LOADING:
             if self._codec is None:
                 self._codec = self._load()
             return self._codec
@@ -193,34 +186,18 @@ class CodecVocabulary(seqio.Vocabulary):
             _log.warning("Method %r is not lossless: decoded text is a best guess.", self.method)
         return codec
 
-    def _encode_documents(self, documents: list[bytes]) -> list[Ids]:
-        """Encode each document by itself, int32[tokens] each."""
-        return self.codec.encode_bytes(documents)
-
     def _text(self, ids: npt.NDArray[Any]) -> str:
         # Id 1 ends the text. Inside windows EOS is a symbol, and documents go on after it.
         ends = np.flatnonzero(ids == EOS_ID)
         documents = self.documents(ids[: ends[0]] if len(ends) else ids)
-        return self._separator.join(document.decode("utf-8", "replace") for document in documents)
+        return "\n".join(document.decode("utf-8", "replace") for document in documents)
 
     def _encode(self, s: str | bytes) -> list[int]:
         document = s.encode("utf-8") if isinstance(s, str) else bytes(s)
-        return self._encode_documents([document])[0].tolist()
+        return self.codec.encode_bytes([document])[0].tolist()
 
     def _decode(self, ids: Sequence[int]) -> str:
         return self._text(np.asarray(ids, np.int64).reshape(-1))
-
-    def encode_tf(self, s: tf.Tensor) -> tf.Tensor | tf.RaggedTensor:
-        """Tokenise in TensorFlow, without EOS.
-
-        Args:
-          s: a document, string[], or a batch, string[B]: one call of the tokenizer for all of it,
-            many times faster than document by document.
-
-        Returns:
-          int32[tokens]; for a batch a RaggedTensor, int32[B, (tokens)].
-        """
-        return self._encode_tf(s)
 
     def _encode_tf(self, s: tf.Tensor) -> tf.Tensor | tf.RaggedTensor:
         s = tf.convert_to_tensor(s, tf.string)
@@ -232,22 +209,17 @@ class CodecVocabulary(seqio.Vocabulary):
                 "Reshape it to one dimension."
             )
 
-        def encode_one(document: bytes | npt.NDArray[Any]) -> Ids:
-            # TensorFlow gives bytes in graphs, an object array eagerly.
-            one = document.item() if isinstance(document, np.ndarray) else document
-            return self._encode_documents([one])[0]
-
         def encode_batch(documents: npt.NDArray[Any]) -> tuple[Ids, npt.NDArray[np.int64]]:
-            ids = self._encode_documents(documents.tolist())
+            ids = self.codec.encode_bytes(documents.tolist())
             lengths = np.array([len(of_one) for of_one in ids], np.int64)
             return np.concatenate(ids) if ids else np.empty(0, np.int32), lengths
 
-        if s.shape.rank == 0:
-            ids = tf.numpy_function(encode_one, [s], tf.int32, stateful=False)
-            ids.set_shape([None])
-            return ids
-        ids, lengths = tf.numpy_function(encode_batch, [s], (tf.int32, tf.int64), stateful=False)
+        ids, lengths = tf.numpy_function(
+            encode_batch, [tf.reshape(s, [-1])], (tf.int32, tf.int64), stateful=False
+        )
         ids.set_shape([None])
+        if s.shape.rank == 0:
+            return ids
         lengths.set_shape(s.shape)
         return tf.RaggedTensor.from_row_lengths(ids, lengths, validate=False)
 
@@ -276,14 +248,7 @@ class CodecVocabulary(seqio.Vocabulary):
 
     def __getstate__(self) -> dict[str, Any]:
         # gin deep-copies vocabularies, and workers pickle them: the codec is loaded again there.
-        state = self.__dict__.copy()
-        state["_codec"] = None
-        del state["_lock"]
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._lock = threading.Lock()
+        return {**self.__dict__, "_codec": None}
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -315,7 +280,6 @@ class TokenizerVocabulary(CodecVocabulary):
         self,
         codebook: str | os.PathLike[str] | None = None,
         extra_ids: int = 0,
-        document_separator: str = "\n",
     ) -> None:
         """Load the codebook.
 
@@ -324,10 +288,9 @@ class TokenizerVocabulary(CodecVocabulary):
             ships, which another version of the package may replace: name a file in configurations
             that must last.
           extra_ids: ids added after the codebook's, for sentinels.
-          document_separator: what `decode` writes where a code holds an EOS symbol.
         """
         place = "" if codebook is None else os.fspath(codebook)
-        super().__init__(place, None, extra_ids, document_separator)
+        super().__init__(place, None, extra_ids)
         self._vocab_size = self.codec.vocab_size
 
     @property
@@ -353,3 +316,15 @@ class TokenizerVocabulary(CodecVocabulary):
 
     def _file(self) -> AbstractContextManager[str]:
         return storage.local_copy(self._directory) if self._directory else shipped_file()
+
+
+def vocabulary_of(task: str, module: str | None = None) -> seqio.Vocabulary:
+    """The vocabulary of the targets.
+
+    Args:
+      task: name of a task or mixture.
+      module: imported first; it registers the task.
+    """
+    if module is not None:
+        importlib.import_module(module)
+    return seqio.get_mixture_or_task(task).output_features["targets"].vocabulary

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from equalinfo import Tokenizer
 from equalinfo.alphabet import EOS
-from equalinfo.codebook import FEWEST, LONGEST, PARSES, Codebook
+from equalinfo.codebook import Codebook
+from equalinfo.codebook.limits import FEWEST, LONGEST, PARSES
 from equalinfo.codebook.plain import FIRST_TEXTS, Budget
 from equalinfo.codebook.shipped import DEFAULT_CODEBOOK
 from equalinfo.tokenizer import _same_shipped

@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from equalinfo.cli.command import add_command
+from equalinfo.data.manifest import Manifest
 from equalinfo.data.options import local_path
 from equalinfo.flags import add_flags, flags_of
 from equalinfo.lm.config import OptimizerConfig, TrainConfig
@@ -80,7 +81,6 @@ def add(commands: Any) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from equalinfo.data.manifest import Manifest
     from equalinfo.lm.checkpoint import check
     from equalinfo.lm.train import load_params, train
 
@@ -107,7 +107,6 @@ def _data_options(arguments: argparse.Namespace, segments: list[int]) -> dict[st
 
 
 def _train_config(arguments: argparse.Namespace) -> TrainConfig:
-    from equalinfo.data.manifest import Manifest
     from equalinfo.lm.config import micro_batches, model_config
 
     manifest = Manifest.load(arguments.dataset)
@@ -141,7 +140,6 @@ def _train_batches(
     arguments: argparse.Namespace, segments: list[int], accumulate: int
 ) -> tuple["Batches", "Batches | None"]:
     """Of the training split, shuffled; and of the other, in its order, in micro-batches."""
-    from equalinfo.data.manifest import Manifest
     from equalinfo.lm import data
 
     if segments and not arguments.length:
@@ -172,7 +170,6 @@ def _train_batches(
 def _tokens_per_window(dataset: str) -> int:
     """1 also where records are not whole windows: their places are not those of windows."""
     from equalinfo.codecs import codec_of
-    from equalinfo.data.manifest import Manifest
 
     manifest = Manifest.load(dataset)
     number = codec_of(manifest.method).tokens_per_window(manifest.codec["options"]) or 1

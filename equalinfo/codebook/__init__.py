@@ -7,32 +7,4 @@ Which texts: `unigram` chooses them for a corpus; `enumeration` asks M1 for wind
 which, `from_text` needs no M1.
 """
 
-from equalinfo.codebook.book import Codebook
-from equalinfo.codebook.file import CodebookInfo
-from equalinfo.codebook.limits import (
-    BEST_FIRST,
-    FEWEST,
-    INTERVAL,
-    LONGEST,
-    M1_PLANS,
-    MAX_CODES,
-    MIN_CODES,
-    PARSES,
-    PLANS,
-    UNIGRAM,
-)
-
-__all__ = [
-    "BEST_FIRST",
-    "FEWEST",
-    "INTERVAL",
-    "LONGEST",
-    "M1_PLANS",
-    "MAX_CODES",
-    "MIN_CODES",
-    "PARSES",
-    "PLANS",
-    "UNIGRAM",
-    "Codebook",
-    "CodebookInfo",
-]
+from equalinfo.codebook.book import Codebook as Codebook

@@ -14,15 +14,10 @@ from typing import Any
 from equalinfo.codecs.ac import AcCodec, StaticAcCodec
 from equalinfo.codecs.base import (
     CODEC_FILE,
-    EOS_ID,
     FORMAT_VERSION,
-    ID_OFFSET,
-    PAD_ID,
-    UNK_ID,
     Codec,
     Encoded,
     LossyCodecError,
-    Option,
     option,
 )
 from equalinfo.codecs.bytes import BytesCodec
@@ -36,17 +31,12 @@ from equalinfo.data import storage
 __all__ = [
     "CODEBOOK_ASSET",
     "DEFAULT_METHOD",
-    "EOS_ID",
-    "ID_OFFSET",
     "METHODS",
-    "PAD_ID",
-    "UNK_ID",
     "BytesCodec",
     "CodebookCodec",
     "Codec",
     "Encoded",
     "LossyCodecError",
-    "Option",
     "SentencePieceCodec",
     "codec_of",
     "create",

@@ -13,13 +13,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import Symbols, as_symbols
 from equalinfo.data import storage
+from equalinfo.data.manifest import Manifest
 from equalinfo.ids import EOS_ID as EOS_ID
 from equalinfo.ids import ID_OFFSET as ID_OFFSET
 from equalinfo.ids import PAD_ID as PAD_ID
@@ -61,22 +62,6 @@ class Encoded:
     ids: Ids
     ends: Ends
     windows: int
-
-
-class Described(Protocol):
-    """What the manifest of a data set says of its codec."""
-
-    @property
-    def codec(self) -> Mapping[str, Any]:
-        """The content of codec.json."""
-
-    @property
-    def token_bits(self) -> int:
-        """N."""
-
-    @property
-    def vocab_size(self) -> int:
-        """Ids, the special ones among them."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +155,7 @@ class Codec(ABC):
         return [cls.method, dict(options), dict(assets)]
 
     @classmethod
-    def name_parts(cls, manifest: Described) -> tuple[str, ...]:
+    def name_parts(cls, manifest: Manifest) -> tuple[str, ...]:
         """What tells data sets of the method apart in the name of a task, such as b16 and v65k."""
         return (size_in_name(1 << manifest.token_bits),)
 

@@ -10,17 +10,18 @@ from dataclasses import InitVar, dataclass
 from typing import Any, ClassVar
 
 from equalinfo.alphabet import Symbols
-from equalinfo.codebook import (
+from equalinfo.codebook import Codebook
+from equalinfo.codebook.limits import (
     BEST_FIRST,
     FEWEST,
     INTERVAL,
     LONGEST,
     M1_PLANS,
     MAX_CODES,
+    MAX_TOKEN_COST,
     PARSES,
-    Codebook,
+    check_parse,
 )
-from equalinfo.codebook.limits import MAX_TOKEN_COST, check_parse
 from equalinfo.codebook.shipped import resolve_codebook
 from equalinfo.codecs.base import (
     M1_ASSET,

@@ -22,7 +22,6 @@ from equalinfo.codecs.base import (
     PAD_ID,
     UNK_ID,
     Codec,
-    Described,
     Encoded,
     Ids,
     check_examples,
@@ -31,6 +30,7 @@ from equalinfo.codecs.base import (
     size_in_name,
 )
 from equalinfo.data import storage
+from equalinfo.data.manifest import Manifest
 
 ASSET = "sentencepiece.model"
 _SPACE = "\u2581"
@@ -93,7 +93,7 @@ class SentencePieceCodec(Codec):
     model: ModelFile = option(asset=ASSET, flag="sentencepiece", help=".model file")
 
     @classmethod
-    def name_parts(cls, manifest: Described) -> tuple[str, ...]:
+    def name_parts(cls, manifest: Manifest) -> tuple[str, ...]:
         """The pieces."""
         return (size_in_name(manifest.vocab_size),)
 
@@ -119,7 +119,7 @@ class SentencePieceCodec(Codec):
             and not normalizer.remove_extra_whitespaces
             and normalizer.escape_whitespaces
         )
-        self._texts = [_piece_bytes(piece.piece, piece.type) for piece in proto.pieces]
+        self._texts = [piece_bytes(piece.piece, piece.type) for piece in proto.pieces]
         self._byte_ids = {
             text[0]: index
             for index, (piece, text) in enumerate(zip(proto.pieces, self._texts, strict=True))
@@ -268,7 +268,7 @@ def _documents(symbols: Symbols) -> Iterator[tuple[bytes, bool]]:
         yield symbols[start:].astype(np.uint8).tobytes(), False
 
 
-def _piece_bytes(piece: str, kind: int) -> bytes | None:
+def piece_bytes(piece: str, kind: int) -> bytes | None:
     """The bytes that a piece stands for; None for pieces that stand for no text."""
     if kind == _BYTE:
         return bytes([int(piece[3:5], 16)])  # "<0x0A>"

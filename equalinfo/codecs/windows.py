@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import Symbols
-from equalinfo.codebook import FEWEST, LONGEST, Codebook
+from equalinfo.codebook import Codebook
+from equalinfo.codebook.limits import FEWEST, LONGEST
 from equalinfo.codecs.base import (
     ID_OFFSET,
     TOKEN_BITS_HELP,
     Codec,
-    Described,
     Encoded,
     Ends,
     Ids,
@@ -27,6 +27,7 @@ from equalinfo.coding.bits import check_widths, codes_to_tokens, tokens_to_codes
 from equalinfo.coding.drive import WindowCoder, decode_windows, encode_windows
 from equalinfo.coding.exact import ExactCode
 from equalinfo.coding.fewest import encode_fewest_windows
+from equalinfo.data.manifest import Manifest
 from equalinfo.m1.base import FrequencyModel
 
 WindowCodes = Sequence[int] | npt.NDArray[np.integer]
@@ -166,7 +167,7 @@ class WindowCodec(Codec):
         return None if window % token else int(window // token)
 
     @classmethod
-    def name_parts(cls, manifest: Described) -> tuple[str, ...]:
+    def name_parts(cls, manifest: Manifest) -> tuple[str, ...]:
         """W before the vocabulary."""
         parts = super().name_parts(manifest)
         return (f"b{manifest.codec['options']['window_bits']}", *parts)

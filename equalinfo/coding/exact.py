@@ -249,7 +249,7 @@ def _find(
         row = table[rows[index]]
         _small_shares(row, r[index], precision, shares, remainders)
         extra = 1 if root[index] else 0
-        place, total = 0, 0
+        place, total = np.int64(0), np.int64(0)
         for symbol in range(NUM_SYMBOLS):
             share = np.int64(shares[symbol]) + extra
             next_place = place + share

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, cast
 
 import zstandard
 from isal import isal_zlib
@@ -35,18 +35,6 @@ class DamagedStreamError(ValueError):
     """A compressed file is cut off or damaged."""
 
 
-class _Part(Protocol):
-    """What decompresses one gzip member, zstd frame, bzip2 or xz stream."""
-
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def unused_data(self) -> bytes: ...
-
-    def decompress(self, data: bytes, /) -> bytes: ...
-
-
 @dataclass(frozen=True)
 class _Packing:
     """A compressed format.
@@ -60,34 +48,25 @@ class _Packing:
 
     suffix: str
     magics: tuple[bytes, ...]
-    start: Callable[[], _Part]
+    start: Callable[[], Any]
     padding: bytes = b""
-
-
-def _zstd_frame() -> _Part:
-    decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
-    return cast(_Part, decompressor.decompressobj())
-
-
-def _xz_stream() -> _Part:
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ)
 
 
 _PACKINGS = (
     _Packing(
         ".gz",
         (b"\x1f\x8b",),
-        cast(Callable[[], _Part], partial(isal_zlib.decompressobj, wbits=_GZIP_WBITS)),
+        partial(isal_zlib.decompressobj, wbits=_GZIP_WBITS),
         padding=b"\0",
     ),
     # A frame, or one to skip: pzstd starts files with these.
     _Packing(
         ".zst",
         (b"\x28\xb5\x2f\xfd", *(bytes([low]) + b"\x2a\x4d\x18" for low in range(80, 96))),
-        _zstd_frame,
+        lambda: zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).decompressobj(),
     ),
     _Packing(".bz2", _BZIP2_MAGICS, bz2.BZ2Decompressor),
-    _Packing(".xz", (b"\xfd7zXZ\0",), _xz_stream, padding=b"\0"),
+    _Packing(".xz", (b"\xfd7zXZ\0",), lzma.LZMADecompressor, padding=b"\0"),
 )
 SUFFIXES = tuple(packing.suffix for packing in _PACKINGS)
 _Fault = (cast(type[Exception], isal_zlib.error), zstandard.ZstdError, OSError, lzma.LZMAError)

@@ -63,11 +63,6 @@ class TextOptions:
         """Of what cannot be used."""
         return Limits(self.max_reject_fraction, self.allow_damaged_files)
 
-    @property
-    def most_rejects(self) -> float:
-        """Of the first documents of a file: see `InputFile`."""
-        return max(InputFile.most_rejects, self.max_reject_fraction)
-
     def documents(
         self, patterns: Sequence[str], option: str = "the text", *, progress: bool = False
     ) -> Documents:
@@ -81,10 +76,15 @@ class TextOptions:
         Raises:
           InputError: see `find` and `peek`.
         """
-        files = limited(find(patterns, self.text_field, option=option), self.limit)
-        files = [replace(file, most_rejects=self.most_rejects) for file in files]
-        peek(files)
+        files = self.checked(find(patterns, self.text_field, option=option))
         return Documents(files, self.limits, progress=progress)
+
+    def checked(self, files: Sequence[InputFile]) -> list[InputFile]:
+        """Of these files, what is to be read: see `peek` and `InputFile.most_rejects`."""
+        most = max(InputFile.most_rejects, self.max_reject_fraction)
+        read = [replace(file, most_rejects=most) for file in limited(files, self.limit)]
+        peek(read)
+        return read
 
 
 def add_text_options(parser: argparse.ArgumentParser) -> None:

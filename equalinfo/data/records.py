@@ -101,14 +101,10 @@ message_type {
 message_type {
   name: "Feature" oneof_decl { name: "kind" }
   field { name: "bytes_list" number: 1 type_name: ".equalinfo.BytesList" oneof_index: 0 }
-  field { name: "float_list" number: 2 type_name: ".equalinfo.FloatList" oneof_index: 0 }
   field { name: "int64_list" number: 3 type_name: ".equalinfo.Int64List" oneof_index: 0 }
 }
 message_type {
   name: "BytesList" field { name: "value" number: 1 label: LABEL_REPEATED type: TYPE_BYTES }
-}
-message_type {
-  name: "FloatList" field { name: "value" number: 1 label: LABEL_REPEATED type: TYPE_FLOAT }
 }
 message_type {
   name: "Int64List" field { name: "value" number: 1 label: LABEL_REPEATED type: TYPE_INT64 }

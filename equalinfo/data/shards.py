@@ -10,23 +10,21 @@ _AT_ONCE = 256
 _OPTIONS = "max_parallelism:0,readahead_buffer_size:1048576"
 
 
-def read_shard(path: str, name: str = "") -> Iterator[bytes]:
+def read_shard(path: str) -> Iterator[bytes]:
     """The records of a shard in order; its name tells the format.
 
     Args:
       path: local or remote; of a remote ArrayRecord file a copy is made.
-      name: for errors; default: the path.
 
     Raises:
       DamagedRecordsError: the file is cut off or damaged; says where.
     """
-    name = name or path
     if ".array_record-" in storage.base_name(path):
         with storage.local_copy(path) as local:
-            yield from read_array_records(local, name)
+            yield from read_array_records(local, path)
     else:
         with storage.open_read(path) as file:
-            yield from read_records(file, name)
+            yield from read_records(file, path)
 
 
 def read_array_records(path: str | os.PathLike[str], name: str) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from equalinfo.alphabet import EOS, Symbols
 from equalinfo.codebook.shipped import resolve_codebook
-from equalinfo.codecs.sentencepiece import open_model
+from equalinfo.codecs.sentencepiece import open_model, piece_bytes
 from equalinfo.hugging_face import byte_letters
 from equalinfo.ids import ID_OFFSET
 from equalinfo.streams import groups
@@ -126,19 +126,9 @@ class SentencePiece(_WithEnd):
     """A SentencePiece `.model`."""
 
     def __init__(self, path: str) -> None:
-        _, self._processor = open_model(Path(path).read_bytes(), path)
-        pieces = self._processor.get_piece_size()
-        self.name, self.size = Path(path).name, pieces + 1
-        self.texts = _with_end(map(self._text, range(pieces)))
-
-    def _text(self, id: int) -> bytes:
-        processor = self._processor
-        if processor.is_control(id) or processor.is_unknown(id):
-            return b""
-        piece = processor.id_to_piece(id)
-        if processor.is_byte(id):
-            return bytes([int(piece[3:5], 16)])  # of "<0xE2>"
-        return bytes(piece.replace(_METASPACE, " ").encode())
+        proto, self._processor = open_model(Path(path).read_bytes(), path)
+        self.name, self.size = Path(path).name, len(proto.pieces) + 1
+        self.texts = _with_end(piece_bytes(p.piece, p.type) or b"" for p in proto.pieces)
 
     def _encode_texts(self, texts: list[str]) -> Sequence[Any]:
         return self._processor.encode(texts)

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from equalinfo import container, score
+from equalinfo import codecs, container, score
 from equalinfo.codecs.base import M1_ASSET
 from equalinfo.data import storage
-from equalinfo.data.dataset import Dataset
-from equalinfo.data.manifest import Manifest
+from equalinfo.data.manifest import CODEC_DIRECTORY, Manifest
 from equalinfo.lm.checkpoint import trained_codec
 from equalinfo.lm.config import ModelConfig
 from equalinfo.lm.data import OrderedBatches, TokenRows, check_same_codec, mean_the_same
@@ -104,7 +103,9 @@ def evaluate_dataset(
         result = evaluate(config, params, batches, num_batches, progress)
         model, accuracy, parameters = result.bits_per_byte, result.accuracy, config.num_parameters
         model_bytes = result.num_bytes
-        flops = score.flops_per_byte(parameters, ratio, m1_parameters(directory))
+        flops = score.flops_per_byte(
+            parameters, ratio, m1_parameters(storage.join(str(directory), CODEC_DIRECTORY))
+        )
     return Scores(
         method=manifest.method,
         bytes_per_token=ratio,
@@ -143,19 +144,13 @@ def check_trained_on(
         )
 
 
-def m1_parameters(directory: str | os.PathLike[str]) -> int:
-    """`parameters_of_m1` of a data set; 0 where its codec runs no M1."""
-    dataset = Dataset.open(directory)
-    if M1_ASSET not in dataset.manifest.codec["assets"]:
+def m1_parameters(codec: str) -> int:
+    """Parameters, without embeddings, of the M1 that a codec directory's codec runs; 0 for none."""
+    if M1_ASSET not in codecs.describe(codec)["assets"]:
         return 0
-    with storage.local_copy(storage.join(dataset.codec_directory, M1_ASSET)) as path:
-        return parameters_of_m1(path)
-
-
-def parameters_of_m1(path: str | os.PathLike[str]) -> int:
-    """Parameters, without embeddings, of an M1's file; 0 for one that has no network."""
-    shape = container.read_header(path, "frozen or static M1").get("shape")
-    if shape is None:
+    with storage.local_copy(storage.join(codec, M1_ASSET)) as path:
+        shape = container.read_header(path, "frozen or static M1").get("shape")
+    if shape is None:  # it has no network
         return 0
     sizes = ("embed_dim", "num_heads", "num_layers", "head_dim", "mlp_dim")
     return ModelConfig(vocab_size=0, **{name: shape[name] for name in sizes}).num_parameters

@@ -25,6 +25,7 @@ PSEUDO_COUNT = 1
 
 _UNKNOWN = -1
 _MAX_TABLE = 1 << 26  # counters of one level of the trie, 512 MB at most: 261,124 texts
+_MAX_LENGTH = 64  # longer texts are not followed: documents may occur twice
 
 
 class CountModel:
@@ -64,9 +65,6 @@ class CountModel:
         cls,
         text: Symbols,
         starts: npt.NDArray[np.integer] | None = None,
-        *,
-        min_count: int | None = None,
-        max_length: int = 64,
         precision: int = DEFAULT_PRECISION,
     ) -> Self:
         """Count.
@@ -74,9 +72,6 @@ class CountModel:
         Args:
           text: uint16[n], documents joined with EOS.
           starts: int[windows], the places where texts are counted; None: everywhere.
-          min_count: texts seen less often are not followed further. Default: 2^-18 of the windows,
-            a quarter of what the rarest of 65,536 texts has.
-          max_length: longer texts are not followed either (documents may occur twice).
           precision: P.
 
         Raises:
@@ -90,21 +85,13 @@ class CountModel:
                 f"the text to count has {len(text)} symbols, more than 2^31 - 1. Count a part of "
                 "it: some hundred million are plenty."
             )
-        if starts is None:
-            places = np.arange(len(text), dtype=np.int32)
-        else:
-            given = np.asarray(starts)
-            if given.size and not 0 <= given.min() <= given.max() < len(text):
-                raise ValueError(
-                    f"starts run from {given.min()} to {given.max()}, the text has places 0 to "
-                    f"{len(text) - 1}."
-                )
-            places = given.astype(np.int32)
-        if min_count is None:
-            min_count = max(2, len(places) >> 18)
+        size = len(text)
+        places = np.arange(size, dtype=np.int32) if starts is None else starts.astype(np.int32)
+        # 2^-18 of the windows: a quarter of what the rarest of 65,536 texts has.
+        min_count = max(2, len(places) >> 18)
         pairs = np.zeros((NUM_SYMBOLS, NUM_SYMBOLS), np.int64)
         _count_pairs(text, pairs)
-        return cls(*_count_texts(text, places, min_count, max_length), pairs, precision)
+        return cls(*_count_texts(text, places, min_count), pairs, precision)
 
     @property
     def precision(self) -> int:
@@ -168,7 +155,7 @@ class _State:
 
 
 def _count_texts(
-    text: Symbols, places: Nodes, min_count: int, max_length: int
+    text: Symbols, places: Nodes, min_count: int
 ) -> tuple[Integers, npt.NDArray[np.uint16], Integers, Nodes]:
     """Level by level: `places` and `nodes` are the windows whose text so far is still followed."""
     nodes = np.zeros(len(places), np.int32)
@@ -184,7 +171,7 @@ def _count_texts(
         table = np.zeros(kept * NUM_SYMBOLS, np.int64)
         _count_next(text, places, nodes, depth, table)
         seen = np.flatnonzero(table)
-        follow = (table[seen] >= min_count) & (depth < max_length)
+        follow = (table[seen] >= min_count) & (depth < _MAX_LENGTH)
         children = np.full(len(seen), _UNKNOWN, np.int32)
         children[follow] = known + np.arange(np.count_nonzero(follow))
         starts.append(entries + np.searchsorted(seen, np.arange(1, kept + 1) * NUM_SYMBOLS))

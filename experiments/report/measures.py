@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from equalinfo import score
 from equalinfo.alphabet import EOS, Symbols, as_symbols, cut, from_bytes, join, split
-from equalinfo.codebook import M1_PLANS
+from equalinfo.codebook.limits import M1_PLANS
 from equalinfo.codecs.base import Codec, Ids
 from equalinfo.coding.bits import tokens_to_bits, tokens_to_codes
 from equalinfo.data.dataset import Dataset

@@ -115,7 +115,7 @@ def tokens(
                 found = splits.split(found, symbols, entry.random_splits, seed=0)
                 totals["tokens_after_splits"] = len(found.ids)
             np.savez(folder / _FILE.format(split), **found._asdict())
-        of_m1 = m1_parameters(trained) if encoder.runs_model else 0
+        of_m1 = m1_parameters(str(trained / "codec")) if encoder.runs_model else 0
         return {
             **totals,
             "vocab_size": encoder.vocab_size,

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,29 +43,11 @@ class Tokens(NamedTuple):
         return int(self.num_bytes.sum(dtype=np.int64))
 
 
-class Encoder(Protocol):
-    """A trained tokenizer.
-
-    Attributes:
-      vocab_size: ids run from 0 to this, exclusive.
-      unit: tokens that belong together: an example holds a multiple of it.
-      runs_model: whether an M1 runs on every byte.
-    """
-
-    vocab_size: int
-    unit: int
-    runs_model: bool
-
-    def encode(self, documents: Sequence[bytes]) -> Tokens:
-        """The documents, each with its end, one after the other."""
-
-
 class _OfCodec:
-    """A codec of the library."""
+    """A codec of the library. An example holds a multiple of `unit` tokens."""
 
-    def __init__(self, codec: Codec, directory: Path) -> None:
+    def __init__(self, codec: Codec) -> None:
         self._codec = codec
-        self.directory = directory
         self.vocab_size = codec.vocab_size
         self.unit = codec.tokens_per_unit or 1
         self.runs_model = codec.runs_model
@@ -74,7 +56,7 @@ class _OfCodec:
         self._by_document = one or not codec.is_bit_stream
 
     def encode(self, documents: Sequence[bytes]) -> Tokens:
-        """See `Encoder`."""
+        """The documents, each with its end, one after the other."""
         found = []
         for group in groups(documents, _GROUP):
             if self._by_document:
@@ -109,7 +91,7 @@ class _Bpe:
         self._lengths = np.array([len(name) for name in names], np.uint16)
 
     def encode(self, documents: Sequence[bytes]) -> Tokens:
-        """See `Encoder`."""
+        """The documents, each with its end, one after the other."""
         end = Tokens(np.array([EOS_ID], np.int32), np.ones(1, np.uint16), np.zeros(1, np.uint16))
         tokens = []
         for group in groups(documents, _GROUP):
@@ -178,8 +160,8 @@ def _codec(
     return codecs.create(options.pop("method"), **options)
 
 
-def load(folder: Path) -> Encoder:
+def load(folder: Path) -> "_OfCodec | _Bpe":
     """What `train` wrote."""
     if (folder / _BPE).exists():
         return _Bpe(folder / _BPE)
-    return _OfCodec(codecs.load(folder / _CODEC), folder / _CODEC)
+    return _OfCodec(codecs.load(folder / _CODEC))

@@ -8,7 +8,7 @@ import pytest
 
 from equalinfo import Tokenizer
 from equalinfo.cli import main
-from equalinfo.codebook import FEWEST, LONGEST
+from equalinfo.codebook.limits import FEWEST, LONGEST
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from equalinfo.alphabet import NUM_SYMBOLS, Symbols
-from equalinfo.codebook import FEWEST, UNIGRAM, Codebook, CodebookInfo
+from equalinfo.codebook import Codebook
+from equalinfo.codebook.file import CodebookInfo
+from equalinfo.codebook.limits import FEWEST, UNIGRAM
 from equalinfo.codebook.trie import Offsets, Texts
 
 Text = tuple[int, ...]

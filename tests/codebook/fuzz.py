@@ -19,8 +19,8 @@ import numpy as np
 
 from equalinfo import container
 from equalinfo.alphabet import NUM_SYMBOLS
-from equalinfo.codebook import FEWEST, PARSES, Codebook, file
-from equalinfo.codebook.limits import MAX_FEWEST_SYMBOLS
+from equalinfo.codebook import Codebook, file
+from equalinfo.codebook.limits import FEWEST, MAX_FEWEST_SYMBOLS, PARSES
 from tests.codebook.books import codebook_of, random_codebook
 from tests.models import HashModel
 

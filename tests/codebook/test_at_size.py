@@ -12,7 +12,8 @@ import pytest
 
 from equalinfo import Tokenizer
 from equalinfo.alphabet import Symbols, cut
-from equalinfo.codebook import PARSES, Codebook
+from equalinfo.codebook import Codebook
+from equalinfo.codebook.limits import PARSES
 from equalinfo.coding.drive import encode_windows
 from equalinfo.coding.exact import ExactCode
 from equalinfo.m1.counts import CountModel

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equalinfo.alphabet import EOS, NUM_SYMBOLS
-from equalinfo.codebook import LONGEST, M1_PLANS, Codebook, CodebookInfo
+from equalinfo.codebook import Codebook
+from equalinfo.codebook.file import CodebookInfo
+from equalinfo.codebook.limits import LONGEST, M1_PLANS
 from equalinfo.coding.drive import encode_windows
 from equalinfo.coding.exact import ExactCode
 from equalinfo.m1.static import StaticModel

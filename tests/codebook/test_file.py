@@ -12,7 +12,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from equalinfo import Tokenizer, container
-from equalinfo.codebook import FEWEST, LONGEST, PARSES, Codebook, CodebookInfo, file
+from equalinfo.codebook import Codebook, file
+from equalinfo.codebook.file import CodebookInfo
+from equalinfo.codebook.limits import FEWEST, LONGEST, PARSES
 from tests.codebook.books import codebook_of, glued, random_codebook
 from tests.models import HashModel
 

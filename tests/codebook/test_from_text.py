@@ -17,7 +17,7 @@ TEXT = join([b"the cat sat on the mat. " * 20, b"", bytes(range(256)) * 3, b"the
 
 
 def test_frequencies_are_shares_of_the_counts():
-    model = CountModel.from_symbols(TEXT, min_count=2)
+    model = CountModel.from_symbols(TEXT)
     check(model.root()[None], 16)
     state = model.start(2, model.max_context)
     for symbol in b"the ":
@@ -38,14 +38,14 @@ def test_frequencies_are_shares_of_the_counts():
 def test_counting_at_given_places_only():
     text = np.frombuffer(b"abacabad" * 50, np.uint8).astype(np.uint16)
     starts = np.arange(0, len(text), 8)
-    root = CountModel.from_symbols(text, starts, min_count=2).root()
+    root = CountModel.from_symbols(text, starts).root()
     assert root[ord("a")] > 0.98 * 2**16
-    everywhere = CountModel.from_symbols(text, min_count=2).root()
+    everywhere = CountModel.from_symbols(text).root()
     assert abs(everywhere[ord("a")] / 2**16 - 0.5) < 0.01
 
 
 def test_texts_never_seen_have_frequencies_too():
-    model = CountModel.from_symbols(TEXT, min_count=2)
+    model = CountModel.from_symbols(TEXT)
     state = model.start(1, model.max_context)
     for symbol in (0, 7, 256, 3, 3, 3):
         found = model.step(state, np.array([symbol], np.int32), np.zeros(1, np.bool_))
@@ -60,7 +60,7 @@ def test_every_precision_sums_up(precision):
 
 def test_the_interval_plan_is_the_streaming_coder_on_counts():
     text = np.tile(TEXT, 5)
-    model = CountModel.from_symbols(text, min_count=2)
+    model = CountModel.from_symbols(text)
     context = model.max_context
     book = Codebook.compile(model, 4096, plan="interval", context=context, progress=False)
     (streamed,) = encode_windows([text], model, ExactCode(12, 16), context=context)
@@ -91,4 +91,4 @@ def test_what_cannot_be_counted():
     with pytest.raises(ValueError, match="rounds=0"):
         compile_from_text(TEXT, rounds=0)
     with pytest.raises(ValueError, match="m1_context=1"):
-        CountModel.from_symbols(TEXT, min_count=2).start(1, 1)
+        CountModel.from_symbols(TEXT).start(1, 1)

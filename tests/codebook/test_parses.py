@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from equalinfo import Tokenizer
-from equalinfo.codebook import FEWEST, LONGEST, PARSES, Codebook, fewest, longest
+from equalinfo.codebook import Codebook, fewest, longest
+from equalinfo.codebook.limits import FEWEST, LONGEST, PARSES
 from tests.codebook.books import Text, code_of, codebook_of, glued, random_codebook, spellings
 from tests.models import HashModel
 

@@ -5,7 +5,7 @@ import pytest
 
 from equalinfo import codecs
 from equalinfo.alphabet import NUM_SYMBOLS
-from equalinfo.codebook import PARSES
+from equalinfo.codebook.limits import PARSES
 from equalinfo.m1.static import StaticModel
 from tests.models import HashModel, text_lines
 

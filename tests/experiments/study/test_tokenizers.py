@@ -10,6 +10,8 @@ import pytest
 from equalinfo.alphabet import EOS, join
 from equalinfo.data.options import TextOptions
 from equalinfo.ids import EOS_ID, ID_OFFSET
+from experiments import store
+from experiments.store import Store
 from experiments.study import splits, steps, superbpe, tokenizers
 from experiments.study.config import Study, Tokenizer
 from experiments.study.tokenizers import Tokens
@@ -39,6 +41,19 @@ def test_tokens_stand_for_all_of_the_text(name: str, tmp_path: Path) -> None:
         for i, end, size in zip(found.ids, ends, found.symbols, strict=True):
             symbols = text[end - size : end].tobytes()
             assert spelled.setdefault(int(i), symbols) == symbols
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters"), [("english-3m-v1", 3_147_904), ("counts", 0), (None, None)]
+)
+def test_flops_know_the_m1_that_reads_every_byte(
+    model: str | None, parameters: int | None, tmp_path: Path
+) -> None:
+    study = dataclasses.replace(Study.load("tiny"), validation_bytes=2_000)
+    options = {"method": "ac", "model": model} if model else {"method": "bytes"}
+    entry = Tokenizer("M1", "codec", 0, options)
+    folder = steps.tokens(Store(tmp_path), study, entry, 2_000)
+    assert store.result(folder)["m1_parameters"] == (parameters or 0)
 
 
 def test_bpe_is_that_of_its_library() -> None:
