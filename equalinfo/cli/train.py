@@ -11,6 +11,7 @@ from equalinfo.lm.config import OptimizerConfig, TrainConfig
 
 if TYPE_CHECKING:  # JAX; --help is fast without
     from equalinfo.lm.data import Batches
+    from equalinfo.m1.frozen.counts.tables import FrozenCounts
 
 
 def add(commands: Any) -> None:
@@ -69,6 +70,12 @@ def add(commands: Any) -> None:
         default="",
         help="with --length: contexts to train for, as in 256,16: "
         "every other example is cut into contexts of 16 symbols",
+    )
+    add(
+        "--counts",
+        metavar="FILE",
+        help="with --length: .eqm file of `equalinfo count` with the counts that the network will "
+        "be mixed with; it learns what they lack. --dataset must be text that they have not seen",
     )
     add(
         "--max_minutes",
@@ -142,8 +149,10 @@ def _train_batches(
     """Of the training split, shuffled; and of the other, in its order, in micro-batches."""
     from equalinfo.lm import data
 
-    if segments and not arguments.length:
-        raise ValueError("--segment_lengths needs --length.")
+    for name in ("segment_lengths", "counts"):
+        if getattr(arguments, name) and not arguments.length:
+            raise ValueError(f"--{name} needs --length.")
+    counts = _counts(arguments.counts) if arguments.counts else None
     scored = arguments.eval_dataset or arguments.dataset
     is_scored = arguments.eval_split in Manifest.load(scored).splits
     if arguments.eval_dataset and not is_scored:
@@ -154,7 +163,8 @@ def _train_batches(
 
         def pieces(directory: str, split: str, seed: int) -> data.ByteBatches:
             symbols = data.load_symbols(directory, split)
-            return data.ByteBatches(symbols, arguments.batch_size, arguments.length, segments, seed)
+            batch_size, length = arguments.batch_size, arguments.length
+            return data.ByteBatches(symbols, batch_size, length, segments, seed, counts)
 
         trained = pieces(arguments.dataset, arguments.split, arguments.seed)
         return trained, pieces(scored, arguments.eval_split, 0) if is_scored else None
@@ -165,6 +175,15 @@ def _train_batches(
         return shuffled, None
     rows = data.TokenRows.load(scored, arguments.eval_split)
     return shuffled, data.OrderedBatches(rows, arguments.batch_size // accumulate)
+
+
+def _counts(path: str) -> "FrozenCounts":
+    from equalinfo.m1.frozen import file
+
+    _, counts = file.read(path)
+    if counts is None:
+        raise ValueError(f"--counts={path} holds a network and no counts.")
+    return counts
 
 
 def _tokens_per_window(dataset: str) -> int:

@@ -14,11 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from equalinfo.alphabet import EOS, Symbols
+from equalinfo.alphabet import EOS, NUM_SYMBOLS, Symbols
 from equalinfo.codecs import codec_of
 from equalinfo.data.dataset import Dataset
 from equalinfo.data.manifest import Manifest
 from equalinfo.ids import ids_to_symbols, symbols_to_ids
+from equalinfo.m1.frozen.counts.beside import beside_network
+from equalinfo.m1.frozen.counts.tables import FrozenCounts
 
 Int32 = npt.NDArray[np.int32]
 Float32 = npt.NDArray[np.float32]
@@ -34,6 +36,9 @@ class Batch:
       weights: float32[B, L].
       segments: int32[B, L]; attention stays within a segment.
       num_bytes: int64[B], bytes of text the targets stand for.
+      counts: int16[B, L, 257], logits of symbols in 1/1,024 bit that are added to the model's;
+        None: the model predicts alone.
+      shares: float32[B, L], what the model's logits are multiplied with before.
     """
 
     inputs: Int32
@@ -41,6 +46,8 @@ class Batch:
     weights: Float32
     segments: Int32
     num_bytes: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int16] | None = None
+    shares: Float32 | None = None
 
 
 class Batches(Protocol):
@@ -249,6 +256,7 @@ class ByteBatches:
         length: int = 1024,
         segment_lengths: Sequence[int] = (),
         seed: int = 0,
+        counts: FrozenCounts | None = None,
     ) -> None:
         """Cut the text into examples.
 
@@ -259,6 +267,8 @@ class ByteBatches:
           segment_lengths: context lengths to train for; example i of a batch is cut into segments
             of `segment_lengths[i % len]` symbols. Default: whole examples.
           seed: of the order.
+          counts: the model learns what these lack, that have not counted the text: in whole
+            examples as texts with a history, in shorter segments as windows.
         """
         for segment in segment_lengths:
             if not 1 <= segment <= length:
@@ -271,6 +281,7 @@ class ByteBatches:
         self._segment_length = cycle[np.arange(batch_size) % len(cycle)]
         self._epochs = Epochs((len(symbols) - length) // length, batch_size, seed)
         self._seed = seed
+        self._counts = counts
         self.batches_per_epoch: int | None = self._epochs.batches_per_epoch
         self.fingerprint: Mapping[str, Any] = {
             "symbols": _digest(symbols),
@@ -278,6 +289,7 @@ class ByteBatches:
             "batch_size": batch_size,
             "segment_lengths": cycle.tolist(),
             "seed": seed,
+            **({} if counts is None else {"counts": counts.sha256}),
         }
 
     def batch(self, step: int) -> Batch:
@@ -287,7 +299,19 @@ class ByteBatches:
         starts = examples * self._length + shift
         symbols = self._symbols[starts[:, None] + np.arange(self._length)[None, :]]
         num_bytes = np.asarray(np.sum(symbols != EOS, axis=1, dtype=np.int64))
-        return make_batch(symbols_to_ids(symbols), num_bytes, self._segment_length)
+        batch = make_batch(symbols_to_ids(symbols), num_bytes, self._segment_length)
+        if self._counts is None:
+            return batch
+        logits = np.empty((*symbols.shape, NUM_SYMBOLS), np.int16)
+        shares = np.empty(symbols.shape, np.float32)
+        for row, segment in enumerate(self._segment_length):
+            for begin in range(0, self._length, segment):
+                part = slice(begin, begin + segment)
+                window = bool(segment < self._length)
+                logits[row, part], shares[row, part] = beside_network(
+                    self._counts, symbols[row, part], window
+                )
+        return dataclasses.replace(batch, counts=logits, shares=shares)
 
 
 def _digest(array: npt.NDArray[Any]) -> str:

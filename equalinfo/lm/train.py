@@ -181,12 +181,26 @@ def row_sums(
         enable_dropout=rng is not None,
         rngs=None if rng is None else {"dropout": rng},
     )
+    if "counts" in batch:
+        logits = logits * batch["shares"][..., None] + _of_ids(batch["counts"], logits.shape[-1])
     log_z, target_logits, predicted = token_scores(logits, batch["targets"])
     weights = batch["weights"]
     nats = (log_z - target_logits) * weights
     correct = (predicted == batch["targets"]) * weights
     sums = Sums(*(jnp.sum(x, axis=0) for x in (nats, correct, weights)))
     return sums, jnp.sum(jnp.square(log_z) * weights)
+
+
+def _of_ids(counts: jax.Array, vocab_size: int) -> jax.Array:
+    """Logits of symbols, int16[..., 257] in 1/1,024 bit, as float32[..., V] of ids in nats."""
+    logits = counts.astype(jnp.float32) * (math.log(2) / 1024)
+
+    def none(number: int) -> jax.Array:
+        return jnp.full((*logits.shape[:-1], number), -1e3)
+
+    # Padding, EOS, unknown, bytes.
+    parts = [none(1), logits[..., 256:], none(1), logits[..., :256], none(vocab_size - 259)]
+    return jnp.concatenate(parts, axis=-1)
 
 
 def batch_sums(
@@ -263,12 +277,14 @@ def _model(config: ModelConfig) -> Transformer:
 
 def _parts(batch: Batch, params: PyTree) -> list[dict[str, jax.Array]]:
     """What a model step needs of a batch, shared out to the cores."""
-    arrays = {
+    arrays: dict[str, npt.NDArray[Any]] = {
         "inputs": batch.inputs,
         "targets": batch.targets,
         "weights": batch.weights,
         "segments": batch.segments,
     }
+    if batch.counts is not None and batch.shares is not None:
+        arrays |= {"counts": batch.counts, "shares": batch.shares}
     param_bytes = sum(x.nbytes for x in jax.tree.leaves(params))
     return cores.split(arrays, cores.num_parts(len(batch.targets), param_bytes))
 

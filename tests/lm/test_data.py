@@ -12,6 +12,8 @@ from equalinfo.lm.data import (
     TokenRows,
     make_batch,
 )
+from equalinfo.m1.frozen.counts.beside import beside_network
+from tests.m1.frozen.counts_models import TEXT, random_counts
 
 
 def rows(number: int, length: int = 8) -> TokenRows:
@@ -94,6 +96,19 @@ def test_segment_lengths_take_turns():
     symbols = np.zeros(4000, np.uint16)
     batch = ByteBatches(symbols, batch_size=4, length=64, segment_lengths=(64, 16)).batch(0)
     assert batch.segments.max(axis=1).tolist() == [1, 4, 1, 4]
+
+
+def test_counts_stand_beside_each_segment():
+    counts = random_counts()
+    symbols = join([TEXT] * 40)
+    batches = ByteBatches(symbols, 4, 64, (64, 16), counts=counts)
+    assert batches.fingerprint != ByteBatches(symbols, 4, 64, (64, 16)).fingerprint
+    batch = batches.batch(0)
+    text = ids_to_symbols(batch.targets)
+    for row, begin, end in ((0, 0, 64), (1, 16, 32)):
+        logits, shares = beside_network(counts, text[row, begin:end], window=row == 1)
+        np.testing.assert_array_equal(batch.counts[row, begin:end], logits)
+        np.testing.assert_array_equal(batch.shares[row, begin:end], shares)
 
 
 def test_segment_longer_than_the_example_is_refused():

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from equalinfo.ids import symbols_to_ids
 from equalinfo.lm import checkpoint, metrics
 from equalinfo.lm.config import ModelConfig, OptimizerConfig, TrainConfig
 from equalinfo.lm.data import OrderedBatches, RowBatches, TokenRows, make_batch
@@ -22,6 +23,7 @@ from equalinfo.lm.train import (
     load_params,
     make_optimizer,
     make_train_step,
+    row_sums,
     token_scores,
     train,
 )
@@ -205,6 +207,29 @@ def test_muon_moves_attentions_biases_at_their_own_rate():
     np.testing.assert_allclose(jnp.max(jnp.abs(biases)), 10 * longest, rtol=1e-3)
     with pytest.raises(ValueError, match=r"bias_learning_rate=0\.0 must be above 0"):
         OptimizerConfig(bias_learning_rate=0.0)
+
+
+def test_counts_are_added_to_a_share_of_the_logits():
+    model = Transformer(dataclasses.replace(MODEL, vocab_size=384))
+    params = init_params(model, 0)
+    rng = np.random.default_rng(0)
+    symbols = rng.integers(0, 257, (2, 8)).astype(np.uint16)
+    batch = make_batch(symbols_to_ids(symbols), np.array([8, 8]), np.array([8, 8]))
+    rows = {name: getattr(batch, name) for name in ("inputs", "targets", "weights", "segments")}
+    counts = rng.integers(-9000, 0, (2, 8, 257)).astype(np.int16)
+    found, _ = row_sums(model, params, {**rows, "counts": counts, "shares": np.zeros((2, 8))})
+    bits = counts / 1024
+    own = np.take_along_axis(bits, symbols[..., None].astype(np.int64), -1)[..., 0]
+    wanted = np.log2(np.exp2(bits).sum(-1)) - own
+    np.testing.assert_allclose(found.nats / math.log(2), wanted.sum(0), rtol=1e-5)
+    # Without counts' word, the network's: the same for all ids but those that no symbol has.
+    same = np.zeros((2, 8, 257), np.int16)
+    found, _ = row_sums(model, params, {**rows, "counts": same, "shares": np.ones((2, 8))})
+    logits = model.apply({"params": params}, rows["inputs"], decoder_segment_ids=rows["segments"])
+    ids = [1, *range(3, 259)]
+    log_z = jax.nn.logsumexp(logits[..., jnp.array(ids)], axis=-1)
+    own = jnp.take_along_axis(logits, rows["targets"][..., None], axis=-1)[..., 0]
+    np.testing.assert_allclose(found.nats, (log_z - own).sum(0), rtol=1e-5)
 
 
 def test_padding_adds_no_loss_and_no_bytes():

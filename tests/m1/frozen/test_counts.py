@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from equalinfo.m1.frozen import file as files
+from equalinfo.m1.frozen.arithmetic import LOGIT_LIMIT
+from equalinfo.m1.frozen.counts.beside import beside_network
 from equalinfo.m1.frozen.counts.engine import CountsEngine
 from equalinfo.m1.frozen.counts.reference import reference_counts
 from equalinfo.m1.frozen.counts.tables import TEXT_CONTEXT, FrozenCounts
@@ -83,6 +85,25 @@ def test_history_matters_in_texts_only() -> None:
     same_weights = dataclasses.replace(counts, mixers=same)
     assert (window != text).any()
     assert (reference_counts(same_weights, PLAIN, 512, None)[2:] != text[2:]).any()
+
+
+@pytest.mark.parametrize("window", [False, True])
+def test_a_network_is_trained_beside_what_will_be_mixed_with_it(window: bool) -> None:
+    counts, network = random_counts(), random_model()
+    context = 64 if window else TEXT_CONTEXT
+    text = TEXTS[1][:60]
+    (alone,) = whole(CpuEngine(network), [text], context)  # type: ignore[arg-type]
+    (mixed,) = whole(CountsEngine(counts, CpuEngine(network)), [text], context)
+    given, shares = beside_network(counts, text.astype(np.uint16), window)
+    assert np.ptp(shares) > 0
+    sums = alone[:-1] * shares[:, None].astype(np.float64) + given
+    sums -= sums.max(axis=1, keepdims=True)
+    floor = -LOGIT_LIMIT
+    # Row 0 is that of windows in both uses. What one of them clips, the other need not.
+    both = (mixed[:-1] > floor) & (given > floor) & (np.abs(alone[:-1]) < LOGIT_LIMIT)
+    both[0] &= window
+    assert both.mean() > 0.5
+    np.testing.assert_allclose(sums[both], mixed[:-1][both], atol=2)
 
 
 @pytest.mark.parametrize("with_network", [False, True])
