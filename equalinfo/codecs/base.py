@@ -13,14 +13,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from equalinfo.alphabet import Symbols, as_symbols
 from equalinfo.data import storage
-from equalinfo.data.manifest import Manifest
 from equalinfo.ids import EOS_ID as EOS_ID
 from equalinfo.ids import ID_OFFSET as ID_OFFSET
 from equalinfo.ids import PAD_ID as PAD_ID
@@ -33,7 +32,9 @@ M1_ASSET = "m1.safetensors"
 
 # Of options that several methods have.
 TOKEN_BITS_HELP = "N, bits of a token: 1..16 (default: 16)"
-M1_HELP = "frozen M1: an .eqm file, or one of the package: english-3m-v2 (default), -v1, counts"
+M1_HELP = (
+    "frozen M1: an .eqm file, or one of the package: english-3m-v3 (default), -v2, -v1, counts"
+)
 M1_CONTEXT_HELP = (
     "symbols of left context that M1 sees (default: 4 W where it restarts at each window, else as "
     "many as it was made for)"
@@ -62,6 +63,22 @@ class Encoded:
     ids: Ids
     ends: Ends
     windows: int
+
+
+class Described(Protocol):
+    """What the manifest of a data set says of its codec."""
+
+    @property
+    def codec(self) -> Mapping[str, Any]:
+        """The content of codec.json."""
+
+    @property
+    def token_bits(self) -> int:
+        """N."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Ids, the special ones among them."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +172,7 @@ class Codec(ABC):
         return [cls.method, dict(options), dict(assets)]
 
     @classmethod
-    def name_parts(cls, manifest: Manifest) -> tuple[str, ...]:
+    def name_parts(cls, manifest: Described) -> tuple[str, ...]:
         """What tells data sets of the method apart in the name of a task, such as b16 and v65k."""
         return (size_in_name(1 << manifest.token_bits),)
 

@@ -12,11 +12,11 @@ from equalinfo.codecs.base import (
     ID_OFFSET,
     UNK_ID,
     Codec,
+    Described,
     Encoded,
     Ids,
 )
 from equalinfo.codecs.batch import join_examples, join_ids, parts
-from equalinfo.data.manifest import Manifest
 
 
 @dataclass(kw_only=True, eq=False)
@@ -29,7 +29,7 @@ class BytesCodec(Codec):
     beginnings_decode: ClassVar[bool] = True
 
     @classmethod
-    def name_parts(cls, manifest: Manifest) -> tuple[str, ...]:
+    def name_parts(cls, manifest: Described) -> tuple[str, ...]:
         """None: there is one such vocabulary."""
         return ()
 

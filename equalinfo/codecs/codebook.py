@@ -13,13 +13,13 @@ from equalinfo.codebook.limits import PARSES, check_parse
 from equalinfo.codebook.shipped import resolve_codebook
 from equalinfo.codecs.base import (
     Codec,
+    Described,
     Encoded,
     Ids,
     option,
     size_in_name,
 )
 from equalinfo.codecs.batch import JoinedTokens, join_examples, join_ids, parts
-from equalinfo.data.manifest import Manifest
 from equalinfo.ids import ID_OFFSET
 from equalinfo.tokenizer import Tokenizer
 
@@ -45,7 +45,7 @@ class CodebookCodec(Codec):
         return meaning_of_tokens(assets, options["parse"])
 
     @classmethod
-    def name_parts(cls, manifest: Manifest) -> tuple[str, ...]:
+    def name_parts(cls, manifest: Described) -> tuple[str, ...]:
         """The codes, which need not be a power of two."""
         return (size_in_name(manifest.codec["options"]["num_codes"]),)
 

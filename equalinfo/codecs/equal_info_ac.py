@@ -13,13 +13,13 @@ from equalinfo.codecs.base import (
     M1_ASSET,
     M1_CONTEXT_HELP,
     M1_HELP,
+    Described,
     m1_facts,
     neural,
     option,
 )
 from equalinfo.codecs.windows import ModelWindows, WindowCodec
 from equalinfo.coding.paper import PaperCode
-from equalinfo.data.manifest import Manifest
 from equalinfo.m1.base import AC_PRECISION, FrequencyModel
 from equalinfo.m1.load import resolve_model
 
@@ -58,7 +58,7 @@ class EqualInfoAcCodec(WindowCodec):
     precision: int = option(None)
 
     @classmethod
-    def name_parts(cls, manifest: Manifest) -> tuple[str, ...]:
+    def name_parts(cls, manifest: Described) -> tuple[str, ...]:
         options = manifest.codec["options"]
         reset = options.get("m1_reset", 1)
         return (

@@ -17,6 +17,7 @@ from equalinfo.codecs.base import (
     ID_OFFSET,
     TOKEN_BITS_HELP,
     Codec,
+    Described,
     Encoded,
     Ids,
     check_examples,
@@ -25,7 +26,6 @@ from equalinfo.codecs.base import (
     option,
 )
 from equalinfo.coding.bits import bits_to_tokens, check_token_bits, tokens_to_bits
-from equalinfo.data.manifest import Manifest
 
 _HEADER_BYTES, _FOOTER_BYTES = 2, 4
 
@@ -50,7 +50,7 @@ class GzipCodec(Codec):
     )
 
     @classmethod
-    def name_parts(cls, manifest: Manifest) -> tuple[str, ...]:
+    def name_parts(cls, manifest: Described) -> tuple[str, ...]:
         parts = super().name_parts(manifest)
         plain = manifest.codec["options"].get("header", True)
         return parts if plain else (*parts, "noheader")

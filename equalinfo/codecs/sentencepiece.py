@@ -22,6 +22,7 @@ from equalinfo.codecs.base import (
     PAD_ID,
     UNK_ID,
     Codec,
+    Described,
     Encoded,
     Ids,
     check_examples,
@@ -30,7 +31,6 @@ from equalinfo.codecs.base import (
     size_in_name,
 )
 from equalinfo.data import storage
-from equalinfo.data.manifest import Manifest
 
 ASSET = "sentencepiece.model"
 _SPACE = "\u2581"
@@ -93,7 +93,7 @@ class SentencePieceCodec(Codec):
     model: ModelFile = option(asset=ASSET, flag="sentencepiece", help=".model file")
 
     @classmethod
-    def name_parts(cls, manifest: Manifest) -> tuple[str, ...]:
+    def name_parts(cls, manifest: Described) -> tuple[str, ...]:
         """The pieces."""
         return (size_in_name(manifest.vocab_size),)
 

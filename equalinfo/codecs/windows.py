@@ -15,6 +15,7 @@ from equalinfo.codecs.base import (
     ID_OFFSET,
     TOKEN_BITS_HELP,
     Codec,
+    Described,
     Encoded,
     Ends,
     Ids,
@@ -27,7 +28,6 @@ from equalinfo.coding.bits import check_widths, codes_to_tokens, tokens_to_codes
 from equalinfo.coding.drive import WindowCoder, decode_windows, encode_windows
 from equalinfo.coding.exact import ExactCode
 from equalinfo.coding.fewest import encode_fewest_windows
-from equalinfo.data.manifest import Manifest
 from equalinfo.m1.base import FrequencyModel
 
 WindowCodes = Sequence[int] | npt.NDArray[np.integer]
@@ -167,7 +167,7 @@ class WindowCodec(Codec):
         return None if window % token else int(window // token)
 
     @classmethod
-    def name_parts(cls, manifest: Manifest) -> tuple[str, ...]:
+    def name_parts(cls, manifest: Described) -> tuple[str, ...]:
         """W before the vocabulary."""
         parts = super().name_parts(manifest)
         return (f"b{manifest.codec['options']['window_bits']}", *parts)

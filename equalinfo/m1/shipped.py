@@ -7,7 +7,7 @@ from equalinfo.m1.frozen import file
 from equalinfo.m1.frozen.counts.tables import FrozenCounts
 from equalinfo.m1.frozen.model import FrozenModel
 
-DEFAULT_M1 = "english-3m-v2"
+DEFAULT_M1 = "english-3m-v3"
 
 COUNTS = "counts"
 """The default M1's counts without its network: less dense, and many times as fast."""

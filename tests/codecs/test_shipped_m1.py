@@ -79,6 +79,7 @@ def test_m1s_of_the_package_have_names(tmp_path):
     for name, sha256 in (
         ("english-3m-v1", "3cef1d6af9a345c25eee9f0f27cb99fccfb2805adc7c53d7732be8890aaf5753"),
         ("english-3m-v2", "7aa55713c2f4dbd9497af71aec771114f53d36fedd9e1529ff4c3c1eae593b72"),
+        ("english-3m-v3", "fcf45058bba0bd359fc08e998b4a5de7625df67e53e8b5de118a2075a88befbb"),
     ):
         model = shipped_m1(16, name)
         assert file.content_sha256(model.frozen, model.counts) == sha256
