@@ -75,7 +75,8 @@ def add(commands: Any) -> None:
         "--counts",
         metavar="FILE",
         help="with --length: .eqm file of `equalinfo count` with the counts that the network will "
-        "be mixed with; it learns what they lack. --dataset must be text that they have not seen",
+        "be mixed with; it learns what they lack, and scores are of both. --dataset must be text "
+        "that they have not seen",
     )
     add(
         "--max_minutes",
