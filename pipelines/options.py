@@ -236,6 +236,7 @@ def _add_codec_flag(parser: argparse.ArgumentParser, name: str, uses: Sequence[_
     for method, _, other in uses:
         methods.setdefault(other.help, []).append(method)
     help_text = "; ".join(f"{', '.join(who)}: {text}" for text, who in methods.items())
+    help_text = help_text.replace("%", "%%")  # argparse formats it
     more: dict[str, Any] = {}
     if first.type is bool:
         more["action"] = argparse.BooleanOptionalAction

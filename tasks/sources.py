@@ -44,7 +44,12 @@ def text_files(
       documents_per_sequence: documents joined before pieces are cut.
       field: field or column that holds the text.
       limits: of what cannot be used; default: a document in a thousand, no damaged file.
+
+    Raises:
+      ValueError: documents_per_sequence below 1.
     """
+    if documents_per_sequence < 1:
+        raise ValueError(f"documents_per_sequence={documents_per_sequence} must be at least 1.")
     patterns = {
         split: [given] if isinstance(given, str) else list(given) for split, given in splits.items()
     }

@@ -102,6 +102,50 @@ def test_errors_are_one_line_and_say_what_to_do(road, capsys):
     assert "It was trained on other tokens" in capsys.readouterr().err
 
 
+def test_a_model_of_other_tokens_is_no_m1(road, text, capsys):
+    argv = ["freeze", str(road / "m2"), "-o", str(road / "none.eqm")]
+    assert equalinfo([*argv, "--text", str(text / "train-0.json")]) == 1
+    assert "tokens of method 'equal_info'; an M1 is one of bytes" in capsys.readouterr().err
+    assert not (road / "none.eqm").exists()
+
+
+def test_a_model_trained_beside_counts_is_not_scored_alone(road, text, capsys):
+    counts = road / "counts.eqm"
+    argv = ["count", str(text / "train-0.json"), "--tune", str(text / "validation-0.json")]
+    argv += ["--length=4", "--ngrams=2000", "--tune_symbols=3000", "-o", str(counts)]
+    assert equalinfo(argv) == 0
+    options = ["--length=64", "--segment_lengths=64,16", f"--counts={counts}"]
+    train(road / "bytes", road / "beside", *options)
+    capsys.readouterr()
+    for argv in (
+        ["eval", f"--dataset={road / 'bytes'}"],
+        ["generate", f"--dataset={road / 'bytes'}"],
+    ):
+        assert equalinfo([*argv, f"--run={road / 'beside'}"]) == 1
+        assert "trained beside counts" in capsys.readouterr().err
+
+
+def test_a_prompt_of_broken_units_is_refused(road, text, capsys):
+    options = [
+        "--method=equal_info",
+        "--window_bits=12",
+        "--token_bits=8",
+        f"--m1={road / 'm1.eqm'}",
+    ]
+    compress_both(text, road / "units", *options)
+    train(road / "units", road / "m3", "--eval_batches=0")
+    argv = ["generate", f"--dataset={road / 'units'}", f"--run={road / 'm3'}", "--tokens=3"]
+    found = {}
+    for size in range(1, 12):
+        capsys.readouterr()
+        found[size] = (
+            equalinfo([*argv, "--prompt", "The cat sat on"[:size]]),
+            capsys.readouterr().err,
+        )
+    assert {code for code, _ in found.values()} == {0, 1}
+    assert all(("belong together" in error) is (code == 1) for code, error in found.values())
+
+
 def test_training_with_other_options_is_refused_before_the_data_is_read(road, capsys, monkeypatch):
     def read(*_):
         pytest.fail("the data was read")

@@ -48,6 +48,8 @@ def _freeze(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from equalinfo.alphabet import join
+    from equalinfo.codecs import codec_of
+    from equalinfo.lm.checkpoint import trained_codec
     from equalinfo.lm.freeze import freeze, information
     from equalinfo.lm.train import load_model
     from equalinfo.m1.frozen.model import FrozenModel
@@ -55,6 +57,12 @@ def _freeze(arguments: argparse.Namespace) -> None:
     if arguments.max_context < 2:
         raise ValueError(f"--max_context={arguments.max_context} must be at least 2.")
     storage.check_output(arguments.output)
+    trained = trained_codec(arguments.checkpoint)
+    if trained is not None and not codec_of(trained["method"]).ids_are_symbols:
+        raise ValueError(
+            f"{arguments.checkpoint} is a model of tokens of method {trained['method']!r}; an M1 "
+            "is one of bytes: train it on a data set of method bytes."
+        )
     config, params, step = load_model(arguments.checkpoint)
     if config.vocab_size < 259:
         raise ValueError(

@@ -56,6 +56,12 @@ def _generate(arguments: argparse.Namespace) -> None:
     symbols = np.frombuffer(prompt_bytes, np.uint8).astype(np.uint16)
     prompt = codec.encode([symbols])[0].ids
     unit = codec.tokens_per_unit
+    if unit is not None and len(prompt) % unit:
+        raise ValueError(
+            f"the prompt is {len(prompt)} tokens, whose last bits are padding: what follows would "
+            f"be read from the wrong bit. Of this codec {unit} tokens belong together: make the "
+            "prompt longer or shorter by a window, or empty."
+        )
     tokens = generate(
         config, params, [prompt], sampling, vocab_size=codec.vocab_size, allow_eos=codec.eos_is_id
     )

@@ -1,6 +1,7 @@
 """Command lines: what is mistyped or does not fit together is an error, never ignored."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from pipelines.executors.beam import Beam
 from pipelines.executors.local import Local
 from pipelines.options import parse_compress, parse_count
 from pipelines.shard import Layout
+from pipelines.verify import parse_verify
 
 BASE = ["--input", "in/*.json.gz", "--output", "out"]
 
@@ -18,6 +20,15 @@ def _error(capsys: pytest.CaptureFixture[str], *flags: str) -> str:
         parse_compress([*BASE, *flags])
     assert caught.value.code == 2
     return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("parse", [parse_compress, parse_count, parse_verify])
+def test_help_is_shown(parse: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(["--help"])
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    assert "--input" in shown and "%%" not in shown
 
 
 def test_defaults() -> None:

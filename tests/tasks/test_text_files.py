@@ -76,3 +76,9 @@ def test_an_iterator_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     assert [element["text"].numpy().tolist() for element in other] == rest
     texts = [text for sequence in first + rest for text in sequence]
     assert texts == [b"%d" % number for number in range(9)]
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_sequences_of_no_documents_are_refused(number: int) -> None:
+    with pytest.raises(ValueError, match=f"documents_per_sequence={number} must be at least 1"):
+        text_files({"train": "text.jsonl"}, number)
