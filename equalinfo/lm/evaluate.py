@@ -139,8 +139,8 @@ def check_trained_on(
     if trained and "counts" in read_identity(Path(run))["data"]:
         raise ValueError(
             f"the model in {run} was trained beside counts (`train --counts`): alone it is no "
-            "model of the text. metrics.jsonl has the scores of both; make an M1 of them with `equalinfo "
-            "freeze` and `equalinfo count --counts`."
+            "model of the text. metrics.jsonl has the scores of both; make an M1 of them with "
+            "`equalinfo freeze` and `equalinfo count --counts`."
         )
     if trained and not mean_the_same(trained, codec):
         raise ValueError(
