@@ -85,7 +85,7 @@ def _parameter(action: argparse.Action) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": name,
         "label": name.replace("_", " ").capitalize(),
-        "helpText": str(action.help).replace(" (default: %(default)s)", ""),
+        "helpText": str(action.help).replace(" (default: %(default)s)", "").replace("%%", "%"),
         "paramType": "ENUM" if choices else kind,
     }
     if choices:
