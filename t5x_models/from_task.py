@@ -6,6 +6,7 @@ MIXTURE_OR_TASK_MODULE.
 
 import seqio
 
+from equalinfo.codecs.base import M1_ASSET
 from equalinfo.lm import config, evaluate
 from tasks.vocabulary import CodecVocabulary, vocabulary_of
 
@@ -35,4 +36,6 @@ def ends_with_eos(task: str, module: str | None = None) -> bool:
 def m1_parameters(task: str, module: str | None = None) -> int:
     """Parameters, without embeddings, of the M1 that runs on every byte; 0 where none does."""
     codec = vocabulary(task, module)
-    return evaluate.m1_parameters(codec.directory) if isinstance(codec, CodecVocabulary) else 0
+    if not isinstance(codec, CodecVocabulary) or M1_ASSET not in codec.assets:
+        return 0  # of a text task's codebook there is no directory either
+    return evaluate.m1_parameters(codec.directory)

@@ -85,6 +85,11 @@ class CodecVocabulary(seqio.Vocabulary):
         return self._directory
 
     @property
+    def assets(self) -> Mapping[str, str]:
+        """sha256 of each file of the codec, such as its M1."""
+        return dict(self._description["assets"])
+
+    @property
     def method(self) -> str:
         """The compression method."""
         return str(self._description["method"])

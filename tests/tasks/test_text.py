@@ -11,6 +11,7 @@ import seqio
 import tensorflow as tf
 
 from equalinfo.tokenizer import Tokenizer
+from t5x_models import from_task
 from task_examples import Example, sequences
 from tasks.baselines import register_bytes
 from tasks.features import ByteCountingLMFeatureConverter
@@ -121,6 +122,17 @@ def test_the_default_codebook(source: seqio.DataSource) -> None:
     vocabulary = seqio.get_mixture_or_task(name).output_features["targets"].vocabulary
     assert vocabulary == TokenizerVocabulary(extra_ids=7)
     assert len(read(name)) > 0
+
+
+def test_a_model_takes_what_it_needs_from_the_task(
+    source: seqio.DataSource, codebook: Path
+) -> None:
+    """Gin's references: a text task has a codebook, and neither a codec directory nor an M1."""
+    for name in (register_text_task("a", source), register_text_task("b", source, codebook)):
+        assert from_task.m1_parameters(name) == 0
+        assert from_task.tokens_per_window(name) == 1 and from_task.ends_with_eos(name)
+        vocab_size = from_task.vocabulary(name).vocab_size
+        assert 0 <= from_task.padded_vocab_size(name) - vocab_size < 128
 
 
 def test_any_source_of_text(codebook: Path) -> None:
