@@ -130,7 +130,7 @@ def test_a_model_takes_what_it_needs_from_the_task(
     """Gin's references: a text task has a codebook, and neither a codec directory nor an M1."""
     for name in (register_text_task("a", source), register_text_task("b", source, codebook)):
         assert from_task.m1_parameters(name) == 0
-        assert from_task.tokens_per_window(name) == 1 and from_task.ends_with_eos(name)
+        assert from_task.tokens_per_window(name) is None and from_task.ends_with_eos(name)
         vocab_size = from_task.vocabulary(name).vocab_size
         assert 0 <= from_task.padded_vocab_size(name) - vocab_size < 128
 
