@@ -167,7 +167,7 @@ def longest_match_pattern(codebook: Codebook) -> str:
         raise ValueError(
             f"the text of code {longest} has {lengths[longest]} symbols, of {MAX_SYMBOLS} that can "
             "be exported for parse 'longest': the pattern is nested as deep. Compile with fewer "
-            "codes, or with --parse fewest."
+            "codes."
         )
     tree = trie.build(codebook.texts, codebook.offsets, codebook.num_codes)
     letters = [_escape(letter) for letter in _alphabet()]
@@ -242,8 +242,8 @@ def _readme(codebook: Codebook) -> str:
     found = {FEWEST: "as the spelling of fewest bits"}.get(info.parse, "by longest match")
     return f"""# A tokenizer of texts of about equal information
 
-Its tokens run across spaces and are found {found}: a codebook of `equalinfo`, exported. Any text
-is restored exactly. Neither encoding nor decoding needs that package.
+Its tokens are found {found}: a codebook of `equalinfo`, exported. Any text is restored exactly.
+Neither encoding nor decoding needs that package.
 
 | | |
 |---|---|

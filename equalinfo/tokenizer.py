@@ -13,6 +13,7 @@ unknown (never produced); they stand for no text. Arrays of int32 come out, any 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import Any, Self, TypeVar
@@ -75,8 +76,12 @@ class Tokenizer:
         return cls(Codebook.load(path), parse)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the `.eqi` file."""
-        self.codebook.save(path)
+        """Write the `.eqi` file; its own parse is that of this tokenizer."""
+        book = self.codebook
+        if self.parse != book.info.parse:
+            info = replace(book.info, parse=self.parse)
+            book = Codebook(info, book.texts, book.offsets, book.information)
+        book.save(path)
 
     @property
     def vocab_size(self) -> int:
@@ -105,7 +110,7 @@ class Tokenizer:
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         if self._name is None:
-            return Tokenizer, (self.codebook, self.parse)
+            return type(self), (self.codebook, self.parse)
         return _same_shipped, (self._name, self.codebook.sha256, self.parse)
 
     def encode(self, text: str | bytes) -> Ids:
@@ -201,6 +206,12 @@ class Tokenizer:
             ]
 
         listed = _listed(batch)
+        for index, ids in enumerate(listed):
+            if not hasattr(ids, "__len__"):
+                raise ValueError(
+                    f"text {index} is {type(ids).__name__}, expected integers[tokens]. Use "
+                    "`decode` for one text."
+                )
         try:
             return _in_groups(decode, listed, _GROUP_TOKENS, num_threads)
         except ValueError:
@@ -312,6 +323,8 @@ def _listed(items: Iterable[T]) -> Sequence[T]:
             f"expected a list of texts, got one {type(items).__name__} of {len(items)}. Use "
             "`encode(text)`, or put it in a list."
         )
+    if hasattr(items, "columns"):
+        raise TypeError(f"a {type(items).__name__} is a table: give one of its columns.")
     if isinstance(items, Set | Mapping):
         raise TypeError(f"a {type(items).__name__} has no order. Put its texts in a list.")
     if hasattr(items, "to_pylist"):  # a column of Arrow, whose own elements are no str

@@ -1,5 +1,6 @@
 """Compress text files into shards of tokens: `python -m pipelines.compress --help`."""
 
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -23,6 +24,8 @@ from pipelines.output import Job
 from pipelines.progress import shard_bar
 from pipelines.shard import ShardTask
 from pipelines.worker import Compress
+
+_log = logging.getLogger(__name__)
 
 
 class CodecError(ValueError):
@@ -84,6 +87,16 @@ def _started(options: CompressOptions) -> Iterator[tuple[Job, list[ShardTask], C
     tasks = _tasks(options)
     output.check(options.output, layout.split, tasks)
     codec = make_codec(options)
+    length, unit = layout.sequence_length, codec.tokens_per_unit or 1
+    if length % unit and layout.trim == "none":
+        _log.warning(
+            "Records of --sequence_length=%d begin inside windows: of this codec %d tokens belong "
+            "together. They restore the text, but the text of one record cannot be told by itself, "
+            "and a model meets windows at other places in each. --sequence_length=%d avoids it.",
+            length,
+            unit,
+            max(unit, length - length % unit),
+        )
     alone = not isinstance(options.executor, TaskArray)
     with output.making(options.output, layout.split) if alone else nullcontext():
         with TemporaryDirectory() as saved:
@@ -111,7 +124,7 @@ def make_codec(options: CompressOptions) -> Codec:
             codec = codecs.load(options.codec)
         else:
             method = options.method or codecs.DEFAULT_METHOD
-            codec = codecs.create(method, **options.codec_options)
+            codec = codecs.create(method, progress=not options.quiet, **options.codec_options)
         # Some limits, as that of M1's context, show only here; workers would meet them when
         # --overwrite has taken the old split away.
         codec.encode([np.array([ord("a"), EOS], np.uint16)])

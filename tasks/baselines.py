@@ -15,7 +15,7 @@ import seqio
 
 from equalinfo import alphabet, codecs
 from equalinfo.codecs.base import Codec
-from equalinfo.data.storage import local_copy
+from equalinfo.data.storage import exists, local_copy
 from equalinfo.ids import EOS_ID
 from tasks.sources import DOCUMENTS_PER_SEQUENCE
 from tasks.text import Encode, Tokens, register_encoder
@@ -59,6 +59,8 @@ def register_sentencepiece(
     Returns:
       `name`.
     """
+    if not exists(model):
+        raise FileNotFoundError(f"there is no SentencePiece model {model!r}.")
     make_encoder = functools.partial(_encoder, functools.partial(_sentencepiece, model))
     return register_encoder(
         name, source, seqio.SentencePieceVocabulary(model), make_encoder, documents_per_sequence

@@ -4,6 +4,9 @@ register_text_task("c4_text", text_files({"train": "c4-train.*.json.gz"}))
 train(config, task_batches("c4_text", length=512, batch_size=64), Path("runs/m2"))
 """
 
+import hashlib
+import json
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,6 +14,7 @@ import seqio
 
 from equalinfo.lm.data import Batch, IteratorBatches, make_batch
 from tasks.features import NUM_BYTES
+from tasks.registration import manifest_sha256
 
 
 def task_batches(
@@ -28,6 +32,8 @@ def task_batches(
       seed: of the order.
     """
     provider = seqio.get_mixture_or_task(name)
+    if split not in provider.splits:
+        raise ValueError(f"{name!r} has no split {split!r}, but {sorted(provider.splits)}.")
     # A mixture drops what is no feature of the model, unless asked.
     keep = {"passthrough_features": [NUM_BYTES]} if isinstance(provider, seqio.Mixture) else {}
 
@@ -46,6 +52,17 @@ def task_batches(
     vocabulary = provider.output_features["targets"].vocabulary
     if " at 0x" in str(vocabulary):  # of seqio.ByteVocabulary: an address, no description
         vocabulary = f"{type(vocabulary).__name__}(vocab_size={vocabulary.vocab_size})"
-    return IteratorBatches(
-        batches, f"task:{name}:{split}:{vocabulary}:{length}:{batch_size}:{seed}"
-    )
+    described = f"task:{name}:{split}:{vocabulary}:{length}:{batch_size}:{seed}"
+    return IteratorBatches(batches, f"{described}:{_digest(provider, split)}")
+
+
+def _digest(provider: seqio.Task | seqio.Mixture, split: str) -> str:
+    """What the data is, as far as its manifests or its file names tell, wherever it lies."""
+    tasks = provider.tasks if isinstance(provider, seqio.Mixture) else [provider]
+    told = []
+    for task in tasks:
+        rate = provider.get_rate(task) if isinstance(provider, seqio.Mixture) else 1
+        files = [os.path.basename(file) for file in task.source.list_shards(split)]
+        known = manifest_sha256(task.name) or task.source.num_input_examples(split)
+        told.append([task.name, rate, known, files])
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]

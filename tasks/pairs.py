@@ -48,6 +48,8 @@ def register_codec_pairs(
     """
     if direction not in pairs.DIRECTIONS:
         raise ValueError(f"direction={direction!r} is none of {', '.join(pairs.DIRECTIONS)}.")
+    if text_bytes < 4:
+        raise ValueError(f"text_bytes={text_bytes}: a character may take 4. The paper has 1,024.")
     coder = CodecVocabulary(codec)
     input_vocab, target_vocab = pairs.pair_vocabularies(direction, coder.vocab_size)
 

@@ -7,7 +7,7 @@ import seqio
 import tensorflow as tf
 
 from tasks.sources import text_files
-from tasks.vocabulary import vocabulary_of
+from tasks.vocabulary import CodecVocabulary, vocabulary_of
 
 SPLIT = "prompts"
 
@@ -72,6 +72,16 @@ def _encode(
     def encode(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         text = tf.reshape(example["text"], [])
         ids = tf.cast(vocabulary.encode_tf(text), tf.int32)
+        if isinstance(vocabulary, CodecVocabulary):
+            goes_on = tf.numpy_function(vocabulary.goes_on_after, [tf.size(ids)], tf.bool)
+            message = (
+                f"task {task!r}: the last bits of a prompt's tokens are padding, and what follows "
+                "would be read from the wrong bit. Make it longer or shorter by a window. The "
+                "prompt and its tokens:"
+            )
+            whole = tf.debugging.Assert(goes_on, [message, text, tf.size(ids)])
+            with tf.control_dependencies([whole]):
+                ids = tf.identity(ids)
         if longest is not None:
             message = (
                 f"task {task!r}: a prompt has more tokens than the {longest} that "

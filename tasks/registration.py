@@ -121,6 +121,11 @@ def register(
     return name
 
 
+def manifest_sha256(name: str) -> str | None:
+    """sha256 of the manifest of a task of `register`; None of other tasks."""
+    return _registered[name][1] if name in _registered else None
+
+
 def register_all(directories: str) -> list[str]:
     """Register several directories: `DIR` or `NAME=DIR`, separated by `:`, or by `;`.
 

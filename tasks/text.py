@@ -65,7 +65,8 @@ def register_text_task(
     Args:
       name: of the task.
       source: `tasks.sources.text_files(...)`, `tfds_text(...)`, or any other with a string `text`.
-      codebook: a `.eqi` file, may be remote (gs://...); None takes the one of the package.
+      codebook: a `.eqi` file, may be remote (gs://...), or the name of one of the package, such as
+        english-65536-v2; None takes its default.
       eos: "id": each document is tokenised by itself and followed by the id 1; a model that writes
         the id ends its text, as decoders expect. "symbol": as in data sets of `pipelines.compress`
         (0.24% fewer tokens on C4).

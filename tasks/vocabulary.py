@@ -20,7 +20,7 @@ import seqio
 import tensorflow as tf
 
 from equalinfo import alphabet, codecs
-from equalinfo.codebook.shipped import resolve_codebook, shipped_file
+from equalinfo.codebook.shipped import DEFAULT_CODEBOOK, named, resolve_codebook, shipped_file
 from equalinfo.codecs.base import Codec, Ids
 from equalinfo.data import storage
 from equalinfo.ids import EOS_ID, ID_OFFSET, UNK_ID
@@ -47,7 +47,8 @@ class CodecVocabulary(seqio.Vocabulary):
 
     Ids may be cut anywhere: of a window without all of its tokens nothing is decoded. What cannot
     be decoded so: methods that need the number of symbols (`ac`), the middle of a stream (`gzip`),
-    and, to the right text, the middle of an example where M1 is not reset at every window.
+    and, to the right text, the middle of an example where M1 is not reset at every window, or that
+    begins inside a window, as records do whose length is no multiple of its tokens.
     Methods that are not lossless give their decoder's best guess.
 
     The Python and the TensorFlow path run the same code. TensorFlow reaches it through
@@ -167,6 +168,10 @@ class CodecVocabulary(seqio.Vocabulary):
         joined = [part for piece in decoded for part in (eos, piece)]
         return alphabet.split(np.concatenate(joined[1:]))
 
+    def goes_on_after(self, tokens: int) -> bool:
+        """Whether more ids can follow a text of so many: see `Codec.goes_on_after`."""
+        return self.codec.goes_on_after(tokens)
+
     def _describe(self) -> dict[str, Any]:
         return codecs.describe(self._directory)
 
@@ -198,8 +203,7 @@ class CodecVocabulary(seqio.Vocabulary):
         return "\n".join(document.decode("utf-8", "replace") for document in documents)
 
     def _encode(self, s: str | bytes) -> list[int]:
-        document = s.encode("utf-8") if isinstance(s, str) else bytes(s)
-        return self.codec.encode_bytes([document])[0].tolist()
+        return self.codec.encode_bytes([alphabet.as_bytes(s)])[0].tolist()
 
     def _decode(self, ids: Sequence[int]) -> str:
         return self._text(np.asarray(ids, np.int64).reshape(-1))
@@ -289,9 +293,9 @@ class TokenizerVocabulary(CodecVocabulary):
         """Load the codebook.
 
         Args:
-          codebook: a `.eqi` file, may be remote (gs://...); None takes the one that the package
-            ships, which another version of the package may replace: name a file in configurations
-            that must last.
+          codebook: a `.eqi` file, may be remote (gs://...), or the name of one of the package,
+            such as english-65536-v2; None takes its default, which another version of the package
+            may replace: name one in configurations that must last.
           extra_ids: ids added after the codebook's, for sentinels.
         """
         place = "" if codebook is None else os.fspath(codebook)
@@ -320,7 +324,9 @@ class TokenizerVocabulary(CodecVocabulary):
             return codecs.CodebookCodec(codebook=resolve_codebook(path))
 
     def _file(self) -> AbstractContextManager[str]:
-        return storage.local_copy(self._directory) if self._directory else shipped_file()
+        if name := named(self._directory or DEFAULT_CODEBOOK):
+            return shipped_file(name)
+        return storage.local_copy(self._directory)
 
 
 def vocabulary_of(task: str, module: str | None = None) -> seqio.Vocabulary:

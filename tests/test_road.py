@@ -10,6 +10,8 @@ from equalinfo.data.dataset import Dataset
 from equalinfo.data.manifest import Manifest
 from equalinfo.lm import metrics
 from equalinfo.lm.data import TokenRows
+from equalinfo.m1.frozen import file
+from equalinfo.m1.frozen.file import FrozenM1
 from pipelines.compress import main as compress
 
 
@@ -17,8 +19,8 @@ from pipelines.compress import main as compress
 def text(repository, tmp_path_factory):
     """90 documents of the demo's text as two files."""
     directory = tmp_path_factory.mktemp("text")
-    with gzip.open(repository / "demo" / "text" / "train-00000-of-00004.json.gz", "rt") as file:
-        lines = file.readlines()[:90]
+    with gzip.open(repository / "demo" / "text" / "train-00000-of-00004.json.gz", "rt") as opened:
+        lines = opened.readlines()[:90]
     (directory / "train-0.json").write_text("".join(lines[:70]))
     (directory / "validation-0.json").write_text("".join(lines[70:]))
     return directory
@@ -116,7 +118,11 @@ def test_a_model_trained_beside_counts_is_not_scored_alone(road, text, capsys):
     assert equalinfo(argv) == 0
     options = ["--length=64", "--segment_lengths=64,16", f"--counts={counts}"]
     train(road / "bytes", road / "beside", *options)
-    capsys.readouterr()
+    freeze = ["freeze", str(road / "beside"), "-o", str(road / "beside.eqm")]
+    assert equalinfo([*freeze, "--text", str(text / "train-0.json")]) == 0
+    assert "make an M1 of both with `equalinfo count --counts" in capsys.readouterr().out
+    _, found = file.read(counts)
+    assert FrozenM1.load(road / "beside.eqm").made_from["trained_beside"] == found.sha256
     for argv in (
         ["eval", f"--dataset={road / 'bytes'}"],
         ["generate", f"--dataset={road / 'bytes'}"],
@@ -143,7 +149,7 @@ def test_a_prompt_of_broken_units_is_refused(road, text, capsys):
             capsys.readouterr().err,
         )
     assert {code for code, _ in found.values()} == {0, 1}
-    assert all(("belong together" in error) is (code == 1) for code, error in found.values())
+    assert all(("from the wrong bit" in error) is (code == 1) for code, error in found.values())
 
 
 def test_training_with_other_options_is_refused_before_the_data_is_read(road, capsys, monkeypatch):

@@ -227,7 +227,11 @@ def test_a_parse_is_kept_and_told_apart(tokenizer, tmp_path):
     for other in (longest, loaded):
         for copied in (copy.deepcopy(other), pickle.loads(pickle.dumps(other))):
             assert copied == longest and copied.parse == LONGEST
+    longest.save(tmp_path / "longest.eqi")
+    saved = Tokenizer.load(tmp_path / "longest.eqi")
+    assert saved.parse == LONGEST
     text = "Which tokens a text has is a matter of the parse, too. " * 20
+    assert saved.encode(text).tolist() == longest.encode(text).tolist()
     ids = [one.encode(text) for one in (longest, tokenizer)]
     assert not np.array_equal(*ids)
     token_cost = tokenizer.codebook.info.token_cost / 256
@@ -309,6 +313,20 @@ def test_what_is_no_text_is_named() -> None:
             encode(["a", "b", "\ud800"])
     with pytest.raises(ValueError, match=r"int64\[2, 2\].* Use decode_batch"):
         tokenizer.decode([[3, 4], [5, 6]])
+    with pytest.raises(ValueError, match=r"text 0 is int, expected .* Use `decode`"):
+        tokenizer.decode_batch([5, 6])  # type: ignore[list-item]
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(TypeError, match="a DataFrame is a table: give one of its columns"):
+        tokenizer.encode_batch(pandas.DataFrame({"text": ["a"]}))
+
+
+class Mine(Tokenizer):
+    """A tokenizer of somebody's own."""
+
+
+def test_a_subclass_stays_one_in_a_pickle() -> None:
+    mine = Mine(Tokenizer.default("english-8192-v2.eqi").codebook)
+    assert type(pickle.loads(pickle.dumps(mine))) is Mine
 
 
 def test_a_pickle_holds_the_codebook(tmp_path: Path) -> None:

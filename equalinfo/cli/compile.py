@@ -8,7 +8,7 @@ from equalinfo.codebook.limits import BEST_FIRST, PLANS, UNIGRAM, check_num_code
 from equalinfo.cores import num_cores
 from equalinfo.data import storage
 from equalinfo.data.options import SUFFIXES, TextOptions, add_text_options
-from equalinfo.m1.base import DEFAULT_PRECISION
+from equalinfo.m1.base import DEFAULT_PRECISION, check_precision
 
 if TYPE_CHECKING:
     from equalinfo.codebook import Codebook
@@ -106,7 +106,12 @@ def _compile(arguments: argparse.Namespace) -> None:
     if arguments.evaluate:
         from equalinfo.evaluation.token_scores import Texts
 
-        texts = Texts.load(arguments.evaluate, arguments.from_text or (), TextOptions.of(arguments))
+        texts = Texts.load(
+            arguments.evaluate,
+            arguments.from_text or (),
+            TextOptions.of(arguments),
+            given_with=("--evaluate", "--from-text"),
+        )
     for output, codebook in zip(outputs, _codebooks(arguments, plan, given), strict=True):
         codebook.save(output)
         print(
@@ -136,6 +141,9 @@ def _given(arguments: argparse.Namespace, plan: str) -> dict[str, Any]:
     for number, *patterns in arguments.weight:
         if not number.isdigit() or int(number) < 1 or not patterns:
             raise ValueError(f"--weight {' '.join([number, *patterns])}: give N >= 1 and files.")
+    check_precision(given.get("precision", DEFAULT_PRECISION))
+    if given.get("rounds", 1) < 1:
+        raise ValueError(f"--rounds={given['rounds']} is less than 1.")
     if plan == UNIGRAM and not arguments.from_text:
         raise ValueError("plan 'unigram' chooses texts for a corpus: give --from-text GLOB.")
     if plan != UNIGRAM and len(arguments.codes) > 1:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from equalinfo import container
 from equalinfo.cli.command import add_command
 from equalinfo.data import storage
+from equalinfo.data.find import in_both
 from equalinfo.data.options import SUFFIXES, TextOptions, add_text_options, positive
 
 if TYPE_CHECKING:  # --help is fast without
@@ -118,6 +119,11 @@ def _check(arguments: argparse.Namespace) -> None:
                 "under another name."
             )
     storage.check_output(arguments.output)
+    if both := in_both(arguments.text, arguments.tune, ("the text to count", "--tune")):
+        raise ValueError(
+            f"{both} is to be counted and to tune on: weights would trust counts as no other text "
+            "bears out. Leave it out of one."
+        )
 
 
 def _counted(arguments: argparse.Namespace) -> tuple["FrozenCounts", int]:

@@ -25,6 +25,14 @@ def add(commands: Any) -> None:
 def _curve(arguments: argparse.Namespace) -> None:
     from equalinfo.lm.curve import draw
 
-    levels = {name: float(value) for name, value in arguments.level}
+    levels: dict[str, float] = {}
+    for name, value in arguments.level:
+        try:
+            number = float(value)
+        except ValueError:
+            raise ValueError(f"--level {name} {value}: {value!r} is no number.") from None
+        if name in levels:
+            raise ValueError(f"--level {name} is given twice: name each line differently.")
+        levels[name] = number
     draw(arguments.runs, arguments.output, levels)
     print(arguments.output)

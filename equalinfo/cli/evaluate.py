@@ -42,7 +42,7 @@ def add(commands: Any) -> None:
         "other nine are trained on",
     )
     add("--parse", choices=PARSES, help="of all codebooks; default: each one's own")
-    add("--max_bytes", type=int, default=20_000_000, help="of FILE; default: 20,000,000")
+    add("--max_bytes", type=int, default=20_000_000, help="of FILE to score; default: 20,000,000")
     add("--train_bytes", type=int, default=60_000_000, help="to train on; default: 60,000,000")
     add_text_options(parser)
     add("--cache", type=local_path, metavar="DIR", help="keeps the ids of tokenizers that are slow")

@@ -49,7 +49,7 @@ def _freeze(arguments: argparse.Namespace) -> None:
 
     from equalinfo.alphabet import join
     from equalinfo.codecs import codec_of
-    from equalinfo.lm.checkpoint import trained_codec
+    from equalinfo.lm.checkpoint import trained_beside, trained_codec
     from equalinfo.lm.freeze import freeze, information
     from equalinfo.lm.train import load_model
     from equalinfo.m1.frozen.model import FrozenModel
@@ -80,6 +80,9 @@ def _freeze(arguments: argparse.Namespace) -> None:
     starts = np.linspace(0, len(symbols) - _LENGTH, count).astype(np.int64)
     examples = symbols[starts[:, None] + np.arange(_LENGTH)].astype(np.int32)
     made_from = {"checkpoint": arguments.checkpoint.name, "step": step}
+    beside = trained_beside(arguments.checkpoint)
+    if beside:
+        made_from["trained_beside"] = beside
     frozen = freeze(config, params, examples[::2], arguments.max_context, made_from)
     frozen.save(arguments.output)
     before, after = information(config, params, FrozenModel(frozen), examples[1::2])
@@ -89,5 +92,10 @@ def _freeze(arguments: argparse.Namespace) -> None:
         f"{storage.size(arguments.output):,} bytes, sha256:{frozen.sha256}\n"
         f"bits/symbol on --text: float {before:.4f}, frozen {after:.4f} ({loss:+.2%})"
     )
+    if beside:
+        print(
+            f"it was trained beside counts sha256:{beside[:12]}.. and knows what they lack: make "
+            f"an M1 of both with `equalinfo count --counts FILE --network {arguments.output}`."
+        )
     if loss > 0.01:
         print("warning: freezing cost more than 1%. Train longer, or give --text like your data.")

@@ -55,21 +55,29 @@ def _generate(arguments: argparse.Namespace) -> None:
     config, params, step = load_model(arguments.run)
     symbols = np.frombuffer(prompt_bytes, np.uint8).astype(np.uint16)
     prompt = codec.encode([symbols])[0].ids
-    unit = codec.tokens_per_unit
-    if unit is not None and len(prompt) % unit:
+    if not codec.goes_on_after(len(prompt)):
         raise ValueError(
             f"the prompt is {len(prompt)} tokens, whose last bits are padding: what follows would "
-            f"be read from the wrong bit. Of this codec {unit} tokens belong together: make the "
-            "prompt longer or shorter by a window, or empty."
+            "be read from the wrong bit. Make the prompt longer or shorter by a window, or empty."
         )
+    unit = codec.tokens_per_unit
     tokens = generate(
         config, params, [prompt], sampling, vocab_size=codec.vocab_size, allow_eos=codec.eos_is_id
     )
     num_bytes = 0
 
+    # Where tokens do not decode by themselves they are decoded behind those of the prompt.
+    before = prompt[:0] if unit else prompt
+
+    def to_symbols(ids: Any) -> Any:
+        ids = np.concatenate([before, np.asarray(ids, np.int32)])
+        return codec.decode([ids], allow_errors=True)[0]
+
+    skipped = 0 if arguments.ids else len(to_symbols([]))
+
     def to_bytes(ids: Any) -> bytes:
         nonlocal num_bytes
-        decoded = codec.decode([np.asarray(ids, np.int32)], allow_errors=True)[0]
+        decoded = to_symbols(ids)[skipped:]
         num_bytes += len(decoded)
         # An end of a document, as one reads it.
         parts = np.split(decoded, np.flatnonzero(decoded == EOS))
@@ -92,7 +100,7 @@ def _generate(arguments: argparse.Namespace) -> None:
         if unit and len(waiting) == unit:
             print(stream.feed(waiting), end="", flush=True)
             waiting = []
-    if waiting and (unit is None or len(waiting) == unit):
+    if waiting and unit is None:
         print(stream.feed(waiting), end="")
     seconds = max(time.monotonic() - start, 1e-9)
     print(stream.finish() if not arguments.ids else "", flush=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from equalinfo.cli.command import add_command
 from equalinfo.data.manifest import Manifest
 from equalinfo.data.options import local_path
-from equalinfo.flags import add_flags, flags_of
+from equalinfo.flags import add_flags, flags_of, given
 from equalinfo.lm.config import OptimizerConfig, TrainConfig
 
 if TYPE_CHECKING:  # JAX; --help is fast without
@@ -67,7 +67,9 @@ def add(commands: Any) -> None:
     )
     add(
         "--segment_lengths",
-        default="",
+        type=_lengths,
+        default=[],
+        metavar="N,N",
         help="with --length: contexts to train for, as in 256,16: "
         "every other example is cut into contexts of 16 symbols",
     )
@@ -89,10 +91,11 @@ def add(commands: Any) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from equalinfo.lm.checkpoint import check
+    from equalinfo.lm.checkpoint import check, trained_codec
+    from equalinfo.lm.data import mean_the_same
     from equalinfo.lm.train import load_params, train
 
-    segments = [int(x) for x in arguments.segment_lengths.split(",") if x]
+    segments = arguments.segment_lengths
     config = _train_config(arguments)
     check(arguments.output, config, _data_options(arguments, segments), partly=True)
     initial = None
@@ -100,9 +103,20 @@ def _train(arguments: argparse.Namespace) -> None:
         architecture, initial, _ = load_params(arguments.init_from)
         if architecture != config.model:
             raise ValueError(f"{arguments.init_from} is of another architecture: {architecture}.")
+        theirs = trained_codec(arguments.init_from)
+        if theirs and not mean_the_same(theirs, Manifest.load(arguments.dataset).codec):
+            raise ValueError(
+                f"--init_from={arguments.init_from} was trained on tokens of {theirs['method']!r} "
+                f"that mean something else than those of {arguments.dataset}."
+            )
     trained, evaluated = _train_batches(arguments, segments, config.accumulate)
     codec = Manifest.load(arguments.dataset).codec
     train(config, trained, arguments.output, evaluated, initial=initial, codec=codec)
+
+
+def _lengths(text: str) -> list[int]:
+    """Integers of the command line with commas between."""
+    return [int(number) for number in text.split(",") if number]
 
 
 def _data_options(arguments: argparse.Namespace, segments: list[int]) -> dict[str, Any]:
@@ -129,6 +143,11 @@ def _train_config(arguments: argparse.Namespace) -> TrainConfig:
         raise ValueError(
             f"--batch_size={arguments.batch_size} is not a multiple of --accumulate={accumulate}."
         )
+    rates = {"--adam_learning_rate", "--bias_learning_rate"} & set(
+        given(OptimizerConfig, arguments)
+    )
+    if arguments.optimizer != "muon" and rates:
+        raise ValueError(f"{min(rates)} is for --optimizer=muon, and not {arguments.optimizer}.")
     flags = flags_of(TrainConfig, arguments)
     if not arguments.length:
         flags["eval_batches"] *= accumulate  # of micro-batches, see `_train_batches`
@@ -162,13 +181,18 @@ def _train_batches(
 
     if arguments.length:
 
-        def pieces(directory: str, split: str, seed: int) -> data.ByteBatches:
+        def pieces(directory: str, split: str, seed: int, scored: bool) -> data.ByteBatches:
             symbols = data.load_symbols(directory, split)
             batch_size, length = arguments.batch_size, arguments.length
-            return data.ByteBatches(symbols, batch_size, length, segments, seed, counts)
+            if scored:  # a short text is scored whole, in a smaller batch
+                batch_size = max(1, min(batch_size, len(symbols) // length - 1))
+            try:
+                return data.ByteBatches(symbols, batch_size, length, segments, seed, counts)
+            except ValueError as error:
+                raise ValueError(f"{directory}, split {split!r}: {error}") from None
 
-        trained = pieces(arguments.dataset, arguments.split, arguments.seed)
-        return trained, pieces(scored, arguments.eval_split, 0) if is_scored else None
+        trained = pieces(arguments.dataset, arguments.split, arguments.seed, False)
+        return trained, pieces(scored, arguments.eval_split, 0, True) if is_scored else None
 
     rows = data.TokenRows.load(arguments.dataset, arguments.split)
     shuffled = data.RowBatches(rows, arguments.batch_size, arguments.seed)

@@ -26,7 +26,13 @@ from equalinfo import container
 from equalinfo.alphabet import Symbols, as_symbols
 from equalinfo.codebook import double_array, trie
 from equalinfo.codebook.file import CodebookInfo, content_sha256, read
-from equalinfo.codebook.limits import MAX_SYMBOLS, UNIGRAM, check_num_codes, check_parse
+from equalinfo.codebook.limits import (
+    MAX_SYMBOLS,
+    UNIGRAM,
+    check_m1_plan,
+    check_num_codes,
+    check_parse,
+)
 from equalinfo.container import Tensors
 from equalinfo.m1.base import FrequencyModel
 
@@ -127,6 +133,7 @@ class Codebook:
 
         num_codes = operator.index(num_codes)
         check_num_codes(plan, num_codes)
+        check_m1_plan(plan)
         context = 64 if context is None else operator.index(context)
         texts = enumerate_texts(
             model, make_plan(plan, num_codes, model.precision), context, lanes, progress

@@ -4,6 +4,7 @@ import numpy as np
 
 from equalinfo.alphabet import Symbols
 from equalinfo.codebook.book import Codebook
+from equalinfo.codebook.limits import check_m1_plan
 from equalinfo.m1.base import DEFAULT_PRECISION
 from equalinfo.m1.counts import CountModel
 
@@ -31,6 +32,7 @@ def compile_from_text(
       precision: P.
       progress: draw bars.
     """
+    check_m1_plan(plan)
     if rounds < 1:
         raise ValueError(f"rounds={rounds} is less than 1.")
     starts = None

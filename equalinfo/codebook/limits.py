@@ -39,6 +39,15 @@ def check_num_codes(plan: str, num_codes: int) -> None:
         )
 
 
+def check_m1_plan(plan: str) -> None:
+    """Raise a ValueError unless `plan` makes texts of an M1."""
+    if plan not in M1_PLANS:
+        raise ValueError(
+            f"plan {plan!r} is none of {', '.join(M1_PLANS)}, which make codebooks of an M1; "
+            f"{UNIGRAM!r} makes one of text, with equalinfo.codebook.unigram.train_on_documents."
+        )
+
+
 def check_parse(parse: str, longest: int = 0) -> None:
     """Raise a ValueError unless texts of up to `longest` symbols can be parsed so."""
     if parse not in PARSES:

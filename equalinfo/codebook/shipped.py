@@ -38,6 +38,12 @@ def shipped_names() -> list[str]:
     return sorted(file.name for file in _FOLDER.iterdir() if file.name.endswith(".eqi"))
 
 
+def named(path: str) -> str | None:
+    """The codebook of the package that `path` names; None where there is a file of that name."""
+    name = path.removesuffix(".eqi") + ".eqi"
+    return name if name in shipped_names() and not storage.is_file(path) else None
+
+
 def shipped_codebook(name: str = DEFAULT_CODEBOOK) -> Codebook:
     """A codebook of the package, loaded once a process; see `shipped_file`."""
     return _load(name.removesuffix(".eqi"))
@@ -65,10 +71,10 @@ def resolve_codebook(
     if not isinstance(codebook, str | os.PathLike):
         return codebook
     path = os.fspath(codebook)
+    if name := named(path):
+        return shipped_codebook(name)
     if storage.is_file(path):
         return Codebook.load(path)
-    if (name := path.removesuffix(".eqi") + ".eqi") in shipped_names():
-        return shipped_codebook(name)
     raise FileNotFoundError(
         f"there is no codebook {path!r}, neither as a file (looked from {os.getcwd()!r}) nor in "
         f"the package, which has {', '.join(shipped_names())}."

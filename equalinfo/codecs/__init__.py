@@ -85,11 +85,12 @@ def codec_of(method: str) -> type[Codec]:
     return METHODS[method]
 
 
-def create(method: str, **options: Any) -> Codec:
+def create(method: str, *, progress: bool = True, **options: Any) -> Codec:
     """Make a codec.
 
     Args:
       method: a key of METHODS.
+      progress: draw a bar where making it takes long.
       **options: fields of the method's codec, for example model=..., window_bits=16 and
         token_bits=16 for `EqualInfoCodec`. Models and codebooks may be given as files, local or
         remote (gs://...).
@@ -107,6 +108,8 @@ def create(method: str, **options: Any) -> Codec:
     for name, parameter in parameters.items():
         if parameter.default is inspect.Parameter.empty and name not in options:
             raise ValueError(f"method {method!r} needs option {name!r}.")
+    if "quiet" in parameters:
+        options.setdefault("quiet", not progress)
     with ExitStack() as copies:
         for name, about in METHODS[method].declared().items():
             if about.asset and isinstance(options.get(name), str | os.PathLike):

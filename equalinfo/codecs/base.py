@@ -181,8 +181,10 @@ class Codec(ABC):
         for field in dataclasses.fields(self):  # type: ignore[arg-type]  # subclasses are
             value = getattr(self, field.name)
             if field.type is bool:
+                if not isinstance(value, bool | np.bool_):
+                    raise ValueError(f"{field.name}={value!r} must be True or False.")
                 setattr(self, field.name, bool(value))
-            elif field.type is int and value is not None:
+            elif field.type is int and (value is not None or field.default is not None):
                 lowest = self.declared()[field.name].lowest
                 setattr(self, field.name, check_integer(field.name, value, lowest))
 
@@ -279,6 +281,10 @@ class Codec(ABC):
     def whole(self, ids: Ids) -> Ids:
         """Ids that were cut off anywhere, without the bits of a last window that is not whole."""
         return ids
+
+    def goes_on_after(self, tokens: int) -> bool:
+        """Whether more tokens can follow an example of so many: none of its bits are padding."""
+        return not tokens or self.beginnings_decode
 
     def windows_in(self, tokens: int) -> int:
         """Windows that end in so many tokens of an example; 0 where the method has none."""

@@ -20,6 +20,7 @@ from equalinfo.codebook.limits import (
     MAX_CODES,
     MAX_TOKEN_COST,
     PARSES,
+    check_m1_plan,
     check_parse,
 )
 from equalinfo.codebook.shipped import resolve_codebook
@@ -103,6 +104,8 @@ class EqualInfoCodec(WindowCodec):
         check_parse(self.parse or LONGEST)
         if self.parse == LONGEST:
             self.parse = None  # as in codec.json from before there was another
+        if self.plan is not None:
+            check_m1_plan(self.plan)
         if self.model is not None and self.codebook is not None:
             raise ValueError("method 'equal_info' takes one of model and codebook, not both.")
         if self.codebook is None and not self._is_the_packages():

@@ -186,6 +186,10 @@ class WindowCodec(Codec):
         """See `Codec.windows_in`."""
         return tokens * self.token_bits // self.window_bits
 
+    def goes_on_after(self, tokens: int) -> bool:
+        """See `Codec.goes_on_after`: its last window ends where its last token does."""
+        return not tokens * self.token_bits % self.window_bits
+
     def whole(self, ids: Ids) -> Ids:
         """See `Codec.whole`."""
         bits = self.windows_in(len(ids)) * self.window_bits

@@ -69,6 +69,21 @@ def _each_once(paths: Iterable[str]) -> list[str]:
     return list(found.values())
 
 
+def in_both(one: Sequence[str], other: Sequence[str], options: tuple[str, str]) -> str | None:
+    """A file that both of two lists of names and globs mean; None: they share none.
+
+    Args:
+      one: names and globs.
+      other: as well.
+      options: what each was given with, for errors.
+    """
+    first, second = (
+        {os.path.realpath(file.path) for file in find(patterns, option=option)}
+        for patterns, option in zip((one, other), options, strict=True)
+    )
+    return min(first & second, default=None)
+
+
 def limited(files: Sequence[InputFile], documents: int | None) -> list[InputFile]:
     """The files for a trial with at most so many documents, shared out among them alike."""
     if documents is None:

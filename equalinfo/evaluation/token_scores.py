@@ -5,6 +5,7 @@ gets the bits/byte of n-gram models of its tokens (`.ngram`), trained on one tex
 another. Bytes are those of the documents; tokens include what ends each of them.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -18,7 +19,7 @@ import numpy as np
 from equalinfo import score
 from equalinfo.alphabet import EOS
 from equalinfo.data import storage
-from equalinfo.data.find import find
+from equalinfo.data.find import in_both
 from equalinfo.data.options import TextOptions
 from equalinfo.evaluation.ngram import KneserNey
 from equalinfo.evaluation.vocabularies import Ids, Vocabulary
@@ -52,6 +53,7 @@ class Texts:
         *,
         max_bytes: int = 20_000_000,
         train_bytes: int = 60_000_000,
+        given_with: tuple[str, str] = ("FILE", "--train"),
     ) -> "Texts":
         """Documents of files.
 
@@ -62,24 +64,25 @@ class Texts:
           max_bytes: the first documents of `files` that hold so much are scored.
           train_bytes: the same, of what is trained on.
           options: how they are read; None: by default.
+          given_with: the options that files and train_files were given with, for errors.
 
         Raises:
           OSError, ValueError: a file that cannot be read to the end, or too few documents.
         """
         options = options or TextOptions()
         if train_files:
-            if both := _places(files) & _places(train_files):
+            if both := in_both(files, train_files, given_with):
                 raise ValueError(
-                    f"{min(both)} is to be trained on and scored: n-grams would know it by heart. "
+                    f"{both} is to be trained on and scored: n-grams would know it by heart. "
                     "Leave it out of one."
                 )
-            scored = list(_first(options.documents(files), max_bytes))
-            train = list(_first(options.documents(train_files), train_bytes))
+            scored = list(_first(options.documents(files, given_with[0]), max_bytes))
+            train = list(_first(options.documents(train_files, given_with[1]), train_bytes))
             about = f"n-grams trained on {_size(train)} of other files, scored on {_size(scored)}"
         else:
-            documents = list(_first(options.documents(files), train_bytes))
+            documents = list(_first(options.documents(files, given_with[0]), train_bytes))
             train = [text for place, text in enumerate(documents, 1) if place % SPLIT]
-            scored = documents[SPLIT - 1 :: SPLIT]
+            scored = list(_first(documents[SPLIT - 1 :: SPLIT], max_bytes))
             about = (
                 f"each tenth document scored ({_size(scored)}), n-grams trained on the other nine "
                 f"({_size(train)}) of the same files"
@@ -173,17 +176,13 @@ def _encode(vocabulary: Vocabulary, documents: list[bytes], cache: Path | None) 
     for document in documents:
         digest.update(b"%d:" % len(document) + document)
     path = cache / f"{digest.hexdigest()[:32]}.npy"
-    if path.exists():
+    with contextlib.suppress(OSError, ValueError, EOFError):  # none, or cut off: made again
         found: Ids = np.load(path, allow_pickle=False)
         return found
     ids = vocabulary.encode(documents)
     with storage.create(os.fspath(path)) as file:
         np.save(file, ids)
     return ids
-
-
-def _places(patterns: Sequence[str]) -> set[str]:
-    return {os.path.realpath(file.path) for file in find(patterns)}
 
 
 def _first(documents: Iterable[bytes], size: int) -> Iterator[bytes]:

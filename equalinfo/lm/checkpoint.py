@@ -18,6 +18,9 @@ from equalinfo.lm.config import TrainConfig
 
 PyTree = Any
 
+CHECKPOINTS = "checkpoints"
+"""Their folder in a run directory."""
+
 _SUMS = "sha256.json"  # in a checkpoint: of each other file, as it was saved
 
 
@@ -145,6 +148,14 @@ def trained_codec(directory: Path) -> dict[str, Any] | None:
     return codec
 
 
+def trained_beside(directory: Path) -> str | None:
+    """sha256 of the counts that a run was trained beside; None: it was trained alone."""
+    if not (directory / "config.json").exists():
+        return None
+    counts: str | None = read_identity(directory)["data"].get("counts")
+    return counts
+
+
 def claim(
     directory: Path,
     config: TrainConfig,
@@ -193,8 +204,12 @@ def check(
     if different:
         has = ", ".join(f"{name}={their}" for name, (their, _) in different.items())
         wants = ", ".join(f"{name}={our}" for name, (_, our) in different.items())
+        folder = directory / CHECKPOINTS
+        if folder.is_dir() and any(folder.iterdir()):
+            fix = "use another directory (which may begin with its parameters: --init_from)."
+        else:
+            fix = "delete it, if it does not run any more: it has no checkpoint."
         raise ValueError(
             f"{directory} holds a run with {has}, but this one has {wants}. Continue it with the "
-            "same settings, or use another directory (which may begin with its parameters: "
-            "--init_from)."
+            f"same settings, or {fix}"
         )

@@ -172,8 +172,8 @@ class OptimizerConfig:
         if self.warmup_steps < 1:
             raise ValueError(f"warmup_steps={self.warmup_steps} must be at least 1.")
         for name in ("learning_rate", "adam_learning_rate", "bias_learning_rate"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}={getattr(self, name)} must be above 0.")
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"{name}={getattr(self, name)} must be above 0, and finite.")
         if not 0 <= self.cooldown_steps <= self.total_steps:
             raise ValueError(
                 f"cooldown_steps={self.cooldown_steps} is not in 0..{self.total_steps}, the steps "
@@ -213,9 +213,16 @@ class TrainConfig:
         for name in ("steps", "accumulate", "eval_every", "checkpoint_every", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
-        for name in ("eval_batches", "max_seconds", "seed"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}={getattr(self, name)} must not be negative.")
+        for name in ("eval_batches", "max_seconds", "z_loss"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name}={getattr(self, name)} must be 0 or more, and finite.")
+        _check_seed(self.seed)
+
+
+def _check_seed(seed: int) -> None:
+    """Of JAX, which takes 32 bits: of more it would leave the others out."""
+    if not 0 <= seed < 1 << 32:
+        raise ValueError(f"seed={seed} is not in 0..{(1 << 32) - 1}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,10 +236,12 @@ class Sampling:
     context: int = flag(512, help="tokens that the model looks back, as it was trained")
 
     def __post_init__(self) -> None:
-        for name, least in (("tokens", 1), ("context", 1), ("top_k", 0), ("seed", 0)):
+        for name, least in (("tokens", 1), ("context", 1), ("top_k", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least {least}.")
-        if not 0 <= self.temperature < float("inf"):
+        _check_seed(self.seed)
+        if self.temperature and not 1e-6 <= self.temperature <= 1e6:
             raise ValueError(
-                f"temperature={self.temperature} must be 0, for the likeliest token, or more."
+                f"temperature={self.temperature} must be 0, for the likeliest token, or in "
+                "1e-6..1e6."
             )

@@ -10,7 +10,7 @@ from equalinfo import codecs, container, score
 from equalinfo.codecs.base import M1_ASSET
 from equalinfo.data import storage
 from equalinfo.data.manifest import CODEC_DIRECTORY, Manifest
-from equalinfo.lm.checkpoint import read_identity, trained_codec
+from equalinfo.lm.checkpoint import trained_beside, trained_codec
 from equalinfo.lm.config import ModelConfig
 from equalinfo.lm.data import OrderedBatches, TokenRows, check_same_codec, mean_the_same
 from equalinfo.lm.train import evaluate, load_model
@@ -136,7 +136,7 @@ def check_trained_on(
       ValueError: it was trained on others, or beside counts, without which it says little.
     """
     trained = trained_codec(Path(run))
-    if trained and "counts" in read_identity(Path(run))["data"]:
+    if trained_beside(Path(run)):
         raise ValueError(
             f"the model in {run} was trained beside counts (`train --counts`): alone it is no "
             "model of the text. metrics.jsonl has the scores of both; make an M1 of them with "

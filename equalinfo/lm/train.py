@@ -376,7 +376,7 @@ def train(
     model = Transformer(config.model)
     params = init_params(model, config.seed) if initial is None else initial
     state = State(params, make_optimizer(config.optimizer).init(params))
-    manager = checkpoint.Checkpoints(directory / "checkpoints")
+    manager = checkpoint.Checkpoints(directory / checkpoint.CHECKPOINTS)
     step, state = manager.restore_newest(state, set_aside=True)
     if step and initial is not None:
         tqdm.write(
@@ -442,11 +442,11 @@ def load_params(directory: Path) -> tuple[ModelConfig, PyTree, int]:
     model_config = ModelConfig.from_json(config["model"])
     params = init_params(Transformer(model_config), 0)
     state = State(params, make_optimizer(OptimizerConfig(**config["optimizer"])).init(params))
-    manager = checkpoint.Checkpoints(directory / "checkpoints")
+    manager = checkpoint.Checkpoints(directory / checkpoint.CHECKPOINTS)
     step, state = manager.restore_newest(state)
     manager.close()
     if step == 0:
-        raise FileNotFoundError(f"{directory / 'checkpoints'} holds no checkpoint yet.")
+        raise FileNotFoundError(f"{directory / checkpoint.CHECKPOINTS} holds no checkpoint yet.")
     return model_config, state.params, step
 
 

@@ -48,7 +48,9 @@ def _study(arguments: argparse.Namespace) -> None:
         study = study.dry()
     if arguments.save:
         command.store_of(arguments, study).save(arguments.save, steps.RESULTS)
-    elif arguments.estimate:
+    elif arguments.estimate is not None:
+        if not arguments.estimate > 0:
+            raise ValueError(f"--estimate={arguments.estimate} GFLOP/s must be above 0.")
         with command.alone(arguments.out):
             plans = steps.plans(study, command.store_of(arguments, study))
             print(sections.estimate(plans, arguments.estimate * 1e9))

@@ -80,6 +80,9 @@ def test_the_papers_plans(text: Path, tmp_path: Path) -> None:
         (("--rounds", "2"), "--rounds is not for plan 'unigram'"),
         (("--context", "9"), "--context is not for plan 'unigram' with --from-text"),
         (("--max_words", "0"), "max_words=0"),
+        (("--plan", "best_first", "--rounds", "0"), "--rounds=0 is less than 1"),
+        (("--plan", "best_first", "--precision", "30"), r"precision=30 is outside 9\.\.20"),
+        (("--evaluate", "none.json"), "--evaluate 'none.json' fits no file"),
     ],
 )
 def test_what_does_not_go_together(

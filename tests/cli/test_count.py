@@ -77,6 +77,7 @@ def test_weights_are_learned_anew_for_another_network(texts: list[str], tmp_path
     ("options", "message"),
     [
         ([], "no text to count"),
+        (["b.json"], "b.json is to be counted and to tune on"),
         (["some.json", "--share_tables"], "--share_tables needs --counts"),
         (["--counts", "a.eqm"], "--counts needs --network"),
         (

@@ -60,6 +60,54 @@ def test_a_model_is_not_scored_on_other_tokens(
 @pytest.mark.parametrize(
     ("option", "message"),
     [
+        ("--z_loss=nan", "z_loss=nan must be 0 or more, and finite"),
+        ("--max_minutes=nan", "max_seconds=nan must be 0 or more, and finite"),
+        ("--learning_rate=inf", "learning_rate=inf must be above 0, and finite"),
+        ("--seed=-1", "seed=-1 is not in 0..4294967295"),
+        ("--adam_learning_rate=0.1", "--adam_learning_rate is for --optimizer=muon"),
+        ("--length=200", "bytes, split 'train': "),
+    ],
+)
+def test_numbers_that_cannot_train(
+    option: str, message: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["train", f"--dataset={data / 'bytes'}", f"--output={tmp_path}", "--size=tiny"]
+    assert main([*argv, "--batch_size=4", "--steps=2", option]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_lengths_of_segments_are_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--dataset=a", "--output=b", "--segment_lengths=x"])
+    assert "argument --segment_lengths: invalid" in capsys.readouterr().err
+
+
+def test_a_short_validation_split_is_scored_whole(data: Path, tmp_path: Path) -> None:
+    """In a smaller batch than that of training; and parameters of other tokens are refused."""
+    argv = ["train", f"--dataset={data / 'bytes'}", "--size=tiny", "--steps=1", "--length=16"]
+    argv += ["--batch_size=16", "--warmup_steps=2"]
+    lines = [json.dumps({"text": "the lazy dog " * 4})]
+    (tmp_path / "short.json").write_text("\n".join(lines))
+    short = ["--input", f"{tmp_path}/short.json", f"--output={tmp_path / 'short'}"]
+    assert compress([*short, "--method=bytes", "--split=validation", "--quiet"]) == 0
+    run = tmp_path / "run"
+    assert main([*argv, f"--eval_dataset={tmp_path / 'short'}", f"--output={run}"]) == 0
+    assert "eval/bits_per_byte" in (run / "metrics.jsonl").read_text()
+
+
+def test_parameters_of_other_tokens_are_refused(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["train", "--size=tiny", "--steps=1", "--batch_size=4", "--warmup_steps=2"]
+    assert main([*argv, f"--dataset={data / 'bytes'}", f"--output={tmp_path / 'one'}"]) == 0
+    argv += [f"--dataset={data / 'gzip'}", f"--output={tmp_path / 'two'}"]
+    assert main([*argv, f"--init_from={tmp_path / 'one'}"]) == 1
+    assert "was trained on tokens of 'bytes' that mean" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
         ("--batch_size=0", "--batch_size=0 must be at least 1"),
         ("--batches=-1", "--batches=-1 must be at least 0"),
     ],

@@ -76,6 +76,9 @@ def test_wrong_symbols(static_codecs):
         ("gzip", {"token_bits": 17}, r"token_bits=17 is outside 1\.\.16"),
         ("gzip", {"token_bits": 0}, r"token_bits=0 is outside 1\.\.16"),
         ("gzip", {"token_bits": 1.5}, "token_bits=1.5 is not an integer"),
+        ("gzip", {"token_bits": None}, "token_bits=None is not an integer"),
+        ("gzip", {"header": "false"}, "header='false' must be True or False"),
+        ("equal_info", {"plan": "unigram"}, "'unigram' is none of best_first, interval"),
         ("static_ac", {}, "'static_ac' needs option 'model'"),
         (
             "equal_info",

@@ -162,6 +162,29 @@ def test_text_that_is_scored_is_not_trained_on(files):
         Texts.load([str(files / "text.jsonl")], [str(files / "*.jsonl")])
 
 
+def test_text_that_is_split_is_limited(files):
+    texts = Texts.load([str(files / "train.jsonl")], max_bytes=1)
+    assert texts.scored == DOCUMENTS[9:10] and len(texts.train) == 36
+
+
+def test_ids_kept_in_part_are_made_again(files, tmp_path):
+    vocabulary = load(str(files / "a.eqi"))
+    texts = Texts([b"the fox"], [b"a dog sat"], "")
+    vocabulary.sha256 = "0" * 64  # as of one that is slow
+    first = evaluate(vocabulary, texts, tmp_path)
+    kept = sorted(tmp_path.iterdir())
+    assert len(kept) == 2
+    for path, size in zip(kept, (0, 100), strict=True):
+        path.write_bytes(path.read_bytes()[:size])
+    assert evaluate(vocabulary, texts, tmp_path) == first
+
+
+def test_files_that_are_not_there_are_named_by_their_option(files, capsys):
+    argv = ["evaluate", str(files / "a.eqi"), str(files / "text.jsonl"), "--train", "none.json"]
+    assert main(argv) == 1
+    assert "--train 'none.json' fits no file" in capsys.readouterr().err
+
+
 def test_text_is_limited(files):
     texts = Texts.load(
         [str(files / "text.jsonl")], [str(files / "train.jsonl")], max_bytes=1, train_bytes=60

@@ -33,6 +33,18 @@ def test_a_directory_without_metrics_is_an_error(tmp_path, capsys):
     assert "metrics.jsonl" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        (("--level", "a", "b"), "--level a b: 'b' is no number"),
+        (("--level", "a", "1", "--level", "a", "2"), "--level a is given twice"),
+    ],
+)
+def test_wrong_levels_are_named(tmp_path, capsys, levels, message):
+    assert main(["curve", str(tmp_path), "-o", str(tmp_path / "x.png"), *levels]) == 1
+    assert message in capsys.readouterr().err
+
+
 def test_every_level_is_drawn(tmp_path, monkeypatch):
     matplotlib = pytest.importorskip("matplotlib")
     monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")

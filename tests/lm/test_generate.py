@@ -95,8 +95,8 @@ def test_wrong_options(params, change: dict[str, object], message: str) -> None:
         _ids(params, **options)
 
 
-def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str], params) -> None:  # type: ignore[no-untyped-def]
-    """Its text is what the codec makes of its ids."""
+def _saved_run(tmp_path: Path, params) -> Path:  # type: ignore[no-untyped-def]
+    """A run that has saved these parameters."""
     from equalinfo.lm.checkpoint import Checkpoints
     from equalinfo.lm.optimizer import make_optimizer
     from equalinfo.lm.train import State
@@ -104,11 +104,17 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str], params) 
     config = TrainConfig(CONFIG, OptimizerConfig(), steps=1)
     run = tmp_path / "run"
     run.mkdir()
-    content = {"config": dataclasses.asdict(config), "data": "none"}
+    content = {"config": dataclasses.asdict(config), "data": {}}
     (run / "config.json").write_text(json.dumps(content))
     manager = Checkpoints(run / "checkpoints")
     manager.save(1, State(params, make_optimizer(config.optimizer).init(params)))
     manager.close()
+    return run
+
+
+def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str], params) -> None:  # type: ignore[no-untyped-def]
+    """Its text is what the codec makes of its ids."""
+    run = _saved_run(tmp_path, params)
     codec = codecs.create("bytes")
     codec.save(tmp_path / "codec")
     command = ["generate", "--run", str(run), "--codec", str(tmp_path / "codec"), "--tokens=25"]
@@ -123,3 +129,37 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str], params) 
     text = data.decode("utf-8", "replace")
     assert captured.out == f"Ünd {text}\n"
     assert "tokens/s" in captured.err and "bytes/s" in captured.err
+
+
+def test_text_goes_on_where_the_prompt_ends(  # type: ignore[no-untyped-def]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], params
+) -> None:
+    """Of SentencePiece's usual models a text that begins with a space has none: the seam has."""
+    sentencepiece = pytest.importorskip("sentencepiece")
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["the cat sat on the mat and ran off with a hat"] * 20),
+        model_prefix=str(tmp_path / "sp"),
+        vocab_size=40,
+        hard_vocab_limit=False,
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        minloglevel=2,
+    )
+    codec = codecs.create("sentencepiece", model=tmp_path / "sp.model")
+    assert not codec.lossless
+    codec.save(tmp_path / "codec")
+    command = ["generate", "--run", str(_saved_run(tmp_path, params)), "--tokens=8"]
+    command += ["--codec", str(tmp_path / "codec"), "--prompt", "the cat"]
+    (prompt,) = codec.encode_bytes([b"the cat"])
+    spaces = 0
+    for seed in range(6):
+        assert cli.main([*command, f"--seed={seed}", "--ids"]) == 0
+        ids = np.array(capfd.readouterr().out.removeprefix("the cat").split(), np.int32)
+        assert len(ids) == 8 and cli.main([*command, f"--seed={seed}"]) == 0
+        (whole,) = codec.decode([np.concatenate([prompt, ids])], allow_errors=True)
+        text = bytes(whole[whole != EOS].astype(np.uint8)).decode("utf-8", "replace")
+        assert capfd.readouterr().out.replace("\n\n", "") == f"{text}\n"
+        spaces += text.startswith("the cat ")
+    assert spaces, "no seed begins a word, nothing shown"

@@ -135,6 +135,13 @@ def test_another_config_in_the_same_directory_is_refused(tmp_path):
         checkpoint.check(tmp_path, four, {"batch_size": 16, "seed": 0}, partly=True)
 
 
+def test_a_run_that_saved_nothing_may_be_deleted(tmp_path):
+    """It may also be one that has just begun: it is not simply written over."""
+    checkpoint.claim(tmp_path, CONFIG, {})
+    with pytest.raises(ValueError, match=r"seed=1\. .* delete it, .* has no checkpoint"):
+        checkpoint.claim(tmp_path, dataclasses.replace(CONFIG, seed=1), {})
+
+
 @pytest.fixture
 def orbax_fails():
     """Orbax's threads outlive a restore that fails, and complain as they end: here, not later."""
@@ -330,10 +337,10 @@ def test_cooldown_longer_than_the_run_is_refused():
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     """Nothing that is not is saved, nor recommended."""
-    optimizer = OptimizerConfig(learning_rate=float("inf"), warmup_steps=1)
-    config = dataclasses.replace(CONFIG, optimizer=optimizer, checkpoint_every=1, log_every=4)
+    config = dataclasses.replace(CONFIG, checkpoint_every=1, log_every=4)
+    broken = jax.tree.map(lambda x: x * np.nan, init_params(Transformer(CONFIG.model), 0))
     with pytest.raises(FloatingPointError, match=r"at step 1\. .*no checkpoint.*Lower learning_r"):
-        train(config, RowBatches(text_rows(), 8), tmp_path, progress=False)
+        train(config, RowBatches(text_rows(), 8), tmp_path, progress=False, initial=broken)
     with pytest.raises(FileNotFoundError, match="no checkpoint yet"):
         load_params(tmp_path)
 

@@ -313,6 +313,24 @@ def test_equal_info(
     assert list(Dataset.open(out).restore("train")) == _all_texts(texts)
 
 
+def test_records_that_begin_inside_windows_are_said_to(
+    inputs: str,
+    static_model: Callable[[int], str],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """And --quiet draws no bar of the codec's either."""
+    flags = ["--method=equal_info", "--window_bits=12", "--token_bits=8", "--m1", static_model(16)]
+    _run(inputs, tmp_path / "a", *flags, "--sequence_length=30")
+    ours = [each for each in caplog.records if each.name == compress.__name__]
+    assert not ours and "%" not in capfd.readouterr().err
+    _run(inputs, tmp_path / "b", *flags, "--sequence_length=31")
+    (record,) = [each for each in caplog.records if each.name == compress.__name__]
+    assert "3 tokens belong together" in record.getMessage()
+    assert "--sequence_length=30 avoids it" in record.getMessage()
+
+
 def test_the_papers_windows_count_their_errors(
     inputs: str, static_model: Callable[[int], str], tmp_path: Path
 ) -> None:

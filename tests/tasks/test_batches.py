@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,10 @@ import jax.numpy as jnp
 from equalinfo.lm import metrics
 from equalinfo.lm.config import ModelConfig, OptimizerConfig, TrainConfig
 from equalinfo.lm.train import train
+from tasks import registration
 from tasks.baselines import register_bytes
 from tasks.batches import task_batches
+from tasks.registration import register
 from tasks.sources import text_files
 from tasks.text import register_text_task
 
@@ -67,8 +70,23 @@ def test_equal_arguments_give_equal_batches(task: str, text: Path) -> None:
     finally:
         seqio.MixtureRegistry.remove("mix")
     # Its vocabulary has no description but an address, another one in each process.
-    name = task_batches(register_bytes(text_files({"train": str(text)}, 4)), 32, 4).fingerprint
-    assert name == {"name": "task:bytes:train:ByteVocabulary(vocab_size=259):32:4:0"}
+    bytes_task = register_bytes(text_files({"train": str(text)}, 4))
+    name = task_batches(bytes_task, 32, 4).fingerprint["name"]
+    assert name.startswith("task:bytes:train:ByteVocabulary(vocab_size=259):32:4:0:")
+    with pytest.raises(ValueError, match=r"'bytes' has no split 'x', but \['train'\]"):
+        task_batches(bytes_task, 32, 4, split="x")
+
+
+def test_other_data_have_another_fingerprint(write_dataset: Callable[..., Path]) -> None:
+    """A run goes on with the same data only, wherever it lies."""
+    found = []
+    for place, text in (("a", b"It was."), ("b", b"It was."), ("c", b"It is.")):
+        directory = write_dataset("equal_info", {"train": [[text] * 9]}, directory=place)
+        name = register(directory, "one")
+        found.append(task_batches(name, 16, 1).fingerprint)
+        seqio.TaskRegistry.remove(name)
+        registration._registered.clear()
+    assert found[0] == found[1] != found[2]
 
 
 def test_m2_trains_straight_from_text(task: str, tmp_path: Path) -> None:

@@ -66,3 +66,17 @@ def test_a_long_prompt_is_an_error(tmp_path: Path, task: str) -> None:
 def test_wrong_numbers_are_errors(task: str) -> None:
     with pytest.raises(ValueError, match="samples=0 of each prompt"):
         register_prompts(task, samples=0)
+
+
+def test_a_prompt_whose_bits_are_padded_is_refused(tmp_path: Path, write_dataset: Write) -> None:
+    """Windows of 12 bits in tokens of 8: behind an odd number of windows nothing can follow."""
+    task = register(write_dataset("equal_info_n8", {"validation": [[b"It was the best."]]}))
+    taken = []
+    for size in range(1, 30):
+        (tmp_path / "prompts.txt").write_text("It was the best of times, it was"[:size])
+        try:
+            examples(register_prompts(task, str(tmp_path / "prompts.txt")), length=64)
+            taken.append(size)
+        except tf.errors.InvalidArgumentError as error:
+            assert "tokens are padding" in str(error)
+    assert 0 < len(taken) < 29

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,6 +123,16 @@ def test_the_default_codebook(source: seqio.DataSource) -> None:
     vocabulary = seqio.get_mixture_or_task(name).output_features["targets"].vocabulary
     assert vocabulary == TokenizerVocabulary(extra_ids=7)
     assert len(read(name)) > 0
+
+
+def test_a_codebook_of_the_package_by_its_name(source: seqio.DataSource) -> None:
+    name = register_text_task("text", source, "english-8192-v2")
+    vocabulary = seqio.get_mixture_or_task(name).output_features["targets"].vocabulary
+    assert vocabulary.vocab_size == 8195 and len(read(name)) > 0
+    assert vocabulary == TokenizerVocabulary("english-8192-v2.eqi")
+    assert pickle.loads(pickle.dumps(vocabulary)).encode("a") == vocabulary.encode("a")
+    with pytest.raises(FileNotFoundError):
+        register_text_task("other", source, "english-8193-v2")
 
 
 def test_a_model_takes_what_it_needs_from_the_task(

@@ -77,6 +77,8 @@ def train_on_documents(
     Raises:
       ValueError: a size, limit or number out of range, or no document.
     """
+    if not sizes:
+        raise ValueError("sizes is empty: name at least one number of codes.")
     for size in sizes:
         check_num_codes(UNIGRAM, size)
     for name, value in (("max_words", max_words), ("threads", threads)):
