@@ -3,8 +3,9 @@
     python -m benchmarks.m1_round_trips --text 'validation/*.json.gz' --bytes 1000000
 
 For each method: text is coded by the CPU engine (fastest kernel, all threads, many lanes) and read
-back by other steps: one thread, other lanes, no memo, and another kernel (`--decoder kernel`), the
-same kernel (`threads`, faster) or JAX (`jax`); counts alone have no kernels to choose from.
+back by other steps: one thread of the network, other lanes, no memo, and another kernel
+(`--decoder kernel`), the same kernel (`threads`, faster) or JAX (`jax`); counts alone have no
+kernels to choose from.
 "information" is -log2 of the frequencies the coder was given; "gap" is what the code adds to it;
 `--no_information` leaves that third pass out.
 """

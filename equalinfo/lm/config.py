@@ -159,7 +159,7 @@ class OptimizerConfig:
         choices=OPTIMIZERS,
         help="adafactor: as in the paper; muon: for short runs",
     )
-    adam_learning_rate: float = flag(0.003, help="muon: rate of embedding, logits and norms")
+    adam_learning_rate: float = flag(0.02, help="muon: rate of embedding, logits and norms")
     bias_learning_rate: float = flag(0.03, help="muon: rate of attention's biases")
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, ClassVar
 
-from equalinfo.lm.config import ModelConfig, padded_vocab_size
+from equalinfo.lm.config import ModelConfig, OptimizerConfig, padded_vocab_size
 from experiments import config
 
 KINDS = ("bytes", "sentencepiece", "bpe", "superbpe", "codebook", "equal_info", "codec")
@@ -69,8 +69,8 @@ class Training:
     batch_rows: int
     optimizer: str = "muon"
     warmup_steps: int = 100
-    adam_learning_rate: float = 0.003
-    bias_learning_rate: float = 0.03
+    adam_learning_rate: float = OptimizerConfig.adam_learning_rate
+    bias_learning_rate: float = OptimizerConfig.bias_learning_rate
     cooldown: float = 0.4
     evaluations: int = 12
     evaluated_rows: int = 4
