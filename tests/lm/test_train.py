@@ -205,7 +205,8 @@ def test_accumulated_gradients_are_those_of_the_whole_batch():
 
 def test_muon_moves_attentions_biases_at_their_own_rate():
     """Adam's first step is as long for every gradient: times its rate."""
-    optimizer = make_optimizer(OptimizerConfig(name="muon", warmup_steps=1))
+    rates = {"adam_learning_rate": 0.003, "bias_learning_rate": 0.03}
+    optimizer = make_optimizer(OptimizerConfig(name="muon", warmup_steps=1, **rates))
     params = init_params(Transformer(MODEL), 0)
     updates, _ = optimizer.update(params, optimizer.init(params), params)
     decoder = updates["decoder"]
