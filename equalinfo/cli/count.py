@@ -174,6 +174,8 @@ def _count(arguments: argparse.Namespace) -> None:
         _, found = files.read(arguments.counts)
         if found is None:
             raise ValueError(f"--counts={arguments.counts} holds a network and no counts.")
+        told = container.read_header(arguments.counts, "frozen M1").get("made_from", {})
+        made_from |= {name: told[name] for name in ("counted_symbols",) if name in told}
         counts, uses = found, [use for use in USES if use.startswith("mixed")]
     for use in uses:
         learned_from = texts if use.endswith("text") else _windows(counts, texts)

@@ -200,6 +200,11 @@ class Dataset:
         more = False
         for data in read_shard(path):
             record = parse(data, f"{path}: record {number}")
+            if len(record.targets) > self.manifest.sequence_length:
+                raise DamagedRecordsError(
+                    f"{path}: record {number} has {len(record.targets)} tokens, the manifest says "
+                    f"sequence_length={self.manifest.sequence_length} at most."
+                )
             number += 1
             tokens += len(record.targets)
             if more := number > shard.records or tokens > shard.tokens:

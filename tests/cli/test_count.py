@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from equalinfo import codecs
+from equalinfo import codecs, container
 from equalinfo.alphabet import join
 from equalinfo.cli import main
 from equalinfo.m1.frozen import file
@@ -69,6 +69,8 @@ def test_weights_are_learned_anew_for_another_network(texts: list[str], tmp_path
     for use, mixer in whole[1].mixers.items():
         same = all(map(np.array_equal, mixer, alone.mixers[use]))
         assert same is use.startswith("alone"), use
+    told = container.read_header(tmp_path / "small.eqm", "frozen M1")["made_from"]
+    assert told["counted_symbols"] > 1000
     sizes = [(tmp_path / f"{name}.eqm").stat().st_size for name in ("counts", "whole", "small")]
     assert sizes[2] < sizes[1]
 

@@ -41,3 +41,13 @@ def test_no_more_is_read_than_the_manifest_counts(data):
     next(records)
     with pytest.raises(DamagedRecordsError, match=r"at least 2 records .*the manifest says 1 with"):
         next(records)
+
+
+def test_records_longer_than_the_manifest_says_are_named(data):
+    """Rows of that length are made room for."""
+    path = data / "manifest.json"
+    content = json.loads(path.read_text())
+    content["sequence_length"] = 3
+    path.write_text(json.dumps(content))
+    with pytest.raises(DamagedRecordsError, match=r"record 0 has \d+ tokens, .*sequence_length=3"):
+        next(Dataset.open(data).read("train"))
