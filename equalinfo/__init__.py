@@ -6,7 +6,7 @@ Where things are, in the order of the flow:
   m1            M1 at run time: integer frequencies of the next symbol
   frequencies   the one border between floats and integers
   coding        arithmetic coding, the exact Equal-Info code, the paper's windows
-  codebook      M1 compiled into a table of texts: the tokenizer's data
+  codebook      a set of texts, one a token, chosen from text or compiled from an M1
   tokenizer     text -> token ids and back through a codebook: all that many users need
   data          files where they lie, text from them, and what a data set is on disk
   evaluation    tokenizers of any make, compared

@@ -13,7 +13,7 @@
     equalinfo curve RUN -o curve.png
     equalinfo generate --run RUN --dataset DIR --prompt "Once upon a time"
 
-In a checkout there are `python -m pipelines.compress`, the Beam job, and `python -m
+In a checkout there are `python -m pipelines.compress`, text to data sets of tokens, and `python -m
 experiments.report`, the paper's tables and figures; each has --help.
 """
 

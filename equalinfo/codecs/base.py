@@ -33,7 +33,8 @@ M1_ASSET = "m1.safetensors"
 # Of options that several methods have.
 TOKEN_BITS_HELP = "N, bits of a token: 1..16 (default: 16)"
 M1_HELP = (
-    "frozen M1: an .eqm file, or one of the package: english-3m-v3 (default), -v2, -v1, counts"
+    "frozen M1: an .eqm file, or one of the package: english-3m-v3 (default), english-3m-v2, "
+    "english-3m-v1, counts"
 )
 M1_CONTEXT_HELP = (
     "symbols of left context that M1 sees (default: 4 W where it restarts at each window, else as "
