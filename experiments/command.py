@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import fcntl
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 from equalinfo.cli.command import exit_code
 from equalinfo.console import print_any_text
+from equalinfo.data import storage
 
 # glibc gives large arrays back to the system after every step, and faults their pages in again.
 _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "10000000000", "MALLOC_TRIM_THRESHOLD_": "20000000000"}
@@ -96,11 +96,9 @@ def alone(out: Path) -> Iterator[None]:
       ValueError: another does.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"another process runs in {out}. Wait for it, or end it.") from None
+    with storage.alone(str(out / ".lock")) as ours:
+        if not ours:
+            raise ValueError(f"another process runs in {out}. Wait for it, or end it.")
         yield
 
 

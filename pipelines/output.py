@@ -203,40 +203,17 @@ def making(directory: str, split: str) -> Iterator[None]:
         return
     storage.make_directory(directory)
     path = storage.join(directory, f"{storage.TEMPORARY_PREFIX}lock-{split}")
-    descriptor = _lock(path)
-    if descriptor is None:
-        raise OutputError(
-            f"another job makes split {split!r} in {directory}. Wait for it, or stop it."
-        )
-    try:
+    with storage.alone(path) as ours:
+        if not ours:
+            raise OutputError(
+                f"another job makes split {split!r} in {directory}. Wait for it, or stop it."
+            )
         yield
-    finally:
-        with suppress(OSError):
-            os.unlink(path)
-        os.close(descriptor)
 
 
 def _is_read_only(directory: str) -> bool:
     """Then there may be nothing to do; else what is written first tells."""
     return os.path.isdir(directory) and not os.access(directory, os.W_OK)
-
-
-def _lock(path: str) -> int | None:
-    """The descriptor of a file that is locked now, where there are locks; None: another has it."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-                return descriptor
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        except FileNotFoundError:  # the job that had it deleted it in between
-            pass
-        except OSError:
-            return descriptor
-        os.close(descriptor)
 
 
 @contextmanager
@@ -284,11 +261,12 @@ def prepare(
     limit = sum(task.file.limit or 0 for task in tasks)
     sha256 = storage.sha256(storage.join(codec, CODEC_FILE))
     job = Job(directory, layout, limits, head, sha256, len(tasks), limit)
-    kept = _take_out_split(job)
+    # In one: a job that finished in between would find its codec replaced.
+    with _locked(directory):
+        if not _take_out_split(job):
+            _replace_codec(codec, job.codec_directory)
     if alone:
         _sweep(job, tasks)
-    if not kept:
-        _replace_codec(codec, job.codec_directory)
     return job
 
 
@@ -327,6 +305,12 @@ def _sweep(job: Job, tasks: Sequence[ShardTask]) -> None:
     storage.delete([path for path in left if storage.base_name(path) not in parts])
 
 
+def _has_assets(directory: str, assets: Mapping[str, str]) -> bool:
+    """Whether a codec's files are those whose sha256 it names."""
+    paths = {storage.join(directory, name): sha256 for name, sha256 in assets.items()}
+    return all(storage.exists(x) and storage.sha256(x) == sha256 for x, sha256 in paths.items())
+
+
 def _replace_codec(saved: str, directory: str) -> None:
     """Put the codec in place, each file in one move: a job that reads the same one never waits."""
 
@@ -344,20 +328,19 @@ def _replace_codec(saved: str, directory: str) -> None:
 
 def _take_out_split(job: Job) -> bool:
     """Take the job's split out of the manifest; True where other splits stay in it."""
-    with _locked(job.directory):
-        manifest = read_manifest(job.directory)
-        splits = {} if manifest is None else manifest.splits
-        others = {name: split for name, split in splits.items() if name != job.layout.split}
-        if manifest is not None and (reason := _difference(job, manifest, others)):
-            raise OutputError(reason)
-        if manifest is not None and others:
-            if len(others) < len(splits):
-                _complete(job.directory, replace(manifest, splits=others))
-        else:
-            storage.delete(
-                storage.join(job.directory, name) for name in (COMPLETED_FILE, MANIFEST_FILE)
-            )
-        return bool(others)
+    manifest = read_manifest(job.directory)
+    splits = {} if manifest is None else manifest.splits
+    others = {name: split for name, split in splits.items() if name != job.layout.split}
+    if manifest is not None and (reason := _difference(job, manifest, others)):
+        raise OutputError(reason)
+    if manifest is not None and others:
+        if len(others) < len(splits):
+            _complete(job.directory, replace(manifest, splits=others))
+    else:
+        storage.delete(
+            storage.join(job.directory, name) for name in (COMPLETED_FILE, MANIFEST_FILE)
+        )
+    return bool(others)
 
 
 def _complete(directory: str, manifest: Manifest) -> None:
@@ -465,7 +448,8 @@ def _other_splits(job: Job, reports: Sequence[ShardReport]) -> dict[str, Split]:
     if existing is not None and (reason := _difference(job, existing, others)):
         raise JobFailedError(f"{reason} {again}")
     codec = storage.read_text(_codec_file(job.directory))
-    if hashlib.sha256(codec.encode("utf-8")).hexdigest() != job.codec_sha256:
+    other = hashlib.sha256(codec.encode("utf-8")).hexdigest() != job.codec_sha256
+    if other or not _has_assets(job.codec_directory, json.loads(codec)["assets"]):
         raise JobFailedError(f"{job.codec_directory} holds another codec now. {again}")
     present = {storage.base_name(path) for path in _files_of(job.directory, job.layout.split)}
     with ThreadPoolExecutor(_AT_ONCE) as threads:
@@ -560,7 +544,8 @@ def checksums(directory: str, manifest: Manifest) -> str:
     for split in sorted(manifest.splits):
         names += [info_name(split), rejects_name(split)]
     codec = storage.list_directory(storage.join(directory, CODEC_DIRECTORY), "")
-    names += [f"{CODEC_DIRECTORY}/{storage.base_name(path)}" for path in codec]
+    files = [storage.base_name(path) for path in codec]
+    names += [f"{CODEC_DIRECTORY}/{x}" for x in files if not x.startswith(storage.TEMPORARY_PREFIX)]
     paths = {name: storage.join(directory, name) for name in names}
     return "".join(
         f"{storage.sha256(path)}  {name}\n" for name, path in paths.items() if storage.exists(path)

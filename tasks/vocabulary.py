@@ -160,10 +160,10 @@ class CodecVocabulary(seqio.Vocabulary):
         if lowest == EOS_ID or codec.tokens_per_unit != 1:
             ends = ends[:0]
         pieces = [
-            codec.whole(piece[(piece >= lowest) & (piece != UNK_ID) & (piece < codec.vocab_size)])
+            codec.whole(_that_stand_for_text(piece, lowest, codec))
             for piece in np.split(array.astype(np.int64), ends)
         ]
-        decoded = codec.decode([piece.astype(np.int32) for piece in pieces], allow_errors=True)
+        decoded = codec.decode(pieces, allow_errors=True)
         eos = np.array([alphabet.EOS], np.uint16)
         joined = [part for piece in decoded for part in (eos, piece)]
         return alphabet.split(np.concatenate(joined[1:]))
@@ -327,6 +327,19 @@ class TokenizerVocabulary(CodecVocabulary):
         if name := named(self._directory or DEFAULT_CODEBOOK):
             return shipped_file(name)
         return storage.local_copy(self._directory)
+
+
+def _that_stand_for_text(ids: npt.NDArray[np.int64], lowest: int, codec: Codec) -> Ids:
+    """Without pad, unk and ids out of range; the tokens that belong to such a one go with it."""
+    wrong = (ids < lowest) | (ids == UNK_ID) | (ids >= codec.vocab_size)
+    unit = codec.tokens_per_unit or 1
+    sound = np.flatnonzero(~wrong)
+    if unit > 1 and len(sound) < len(ids):
+        end = sound[-1] + 1 if len(sound) else 0  # behind it there is padding
+        ids, starts = ids[:end], np.arange(0, end, unit)
+        in_unit = np.logical_or.reduceat(wrong[:end], starts) if end else wrong[:0]
+        sound = np.flatnonzero(~np.repeat(in_unit, unit)[:end])
+    return ids[sound].astype(np.int32)
 
 
 def vocabulary_of(task: str, module: str | None = None) -> seqio.Vocabulary:

@@ -2,8 +2,9 @@
 
 Usage: python demo/text/build.py 'DIRECTORY/*.json.gz'
 
-The files beside this script were made by it, from shards that are not in this repository. It decides
-by hashes of the url and the text, never by the order of its input, and writes deterministic gzip.
+The files beside this script were made by it, from shards that are not in this repository.
+It decides by hashes of the url and the text, never by the order of its input, and writes
+deterministic gzip.
 """
 
 import glob

@@ -171,7 +171,7 @@ class Dataset:
                 [record.part for record in records] != list(range(len(records)))
                 or any(size != manifest.sequence_length for size in sizes[:-1])
                 or not 0 < sizes[-1] <= manifest.sequence_length
-                or not 0 < symbols <= manifest.example_bytes
+                or not (manifest.trim == "none") <= symbols <= manifest.example_bytes
                 or min(min(record.num_bytes, record.num_documents) for record in records) < 0
             ):
                 raise DamagedRecordsError(

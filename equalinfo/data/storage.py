@@ -23,6 +23,11 @@ from functools import lru_cache
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any, BinaryIO, cast
 
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None  # type: ignore[assignment]
+
 TEMPORARY_PREFIX = ".tmp-"
 _BUFFER_BYTES = 1 << 20
 _REMOTE_BLOCK_BYTES = 8 << 20
@@ -169,6 +174,42 @@ class _Remote(io.RawIOBase):
         if not self.closed:
             self._file.close()
         super().close()
+
+
+@contextmanager
+def alone(path: str) -> Iterator[bool]:
+    """Hold the lock that a file on this machine stands for; it is deleted afterwards.
+
+    Yields:
+      True; False where another process has it. Where there are no locks, all get it.
+    """
+    descriptor = _lock(path)
+    try:
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            with suppress(OSError):
+                os.unlink(path)
+            os.close(descriptor)
+
+
+def _lock(path: str) -> int | None:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        if fcntl is None:
+            return descriptor
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except FileNotFoundError:  # the process that had it deleted it in between
+            pass
+        except OSError:
+            return descriptor
+        os.close(descriptor)
 
 
 @contextmanager

@@ -149,7 +149,8 @@ def read_lines(stream: BinaryIO, name: str, vocab_size: int) -> Iterator[Ids]:
         if len(rest) > _LONGEST_WORD or block.translate(None, _DIGITS + b"".join(_SPACES)):
             raise _no_id(block + rest, number, name, vocab_size)
         # -1 cannot be in the text; numbers above 63 bits become the largest.
-        ids = np.fromstring(block.replace(b"\n", b" -1 "), np.int64, sep=" ")
+        words = block.replace(b"\n", b" -1 ").strip()
+        ids = np.fromstring(words, np.int64, sep=" ") if words else np.empty(0, np.int64)
         ends = ids < 0
         if ids.size and ids.max() >= vocab_size:
             raise _no_id(block, number, name, vocab_size)

@@ -47,4 +47,5 @@ def read(directory: Path) -> list[dict[str, float]]:
     path = Path(directory) / "metrics.jsonl"
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist: {directory} is no run of equalinfo train.")
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    lines = path.read_text().splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]  # half of one: killed

@@ -22,6 +22,7 @@ import numpy.typing as npt
 import optax
 from tqdm import tqdm
 
+from equalinfo.data import storage
 from equalinfo.lm import checkpoint, cores
 from equalinfo.lm.config import ModelConfig, OptimizerConfig, TrainConfig
 from equalinfo.lm.data import Batch, Batches
@@ -368,11 +369,28 @@ def train(
       The parameters.
 
     Raises:
-      ValueError: the directory holds a run of another config or other data.
+      ValueError: the directory holds a run of another config or other data, or another process
+        trains in it.
       FloatingPointError: the loss or the state is not finite; such a state is never saved.
     """
     directory = Path(directory)
-    checkpoint.claim(directory, config, batches.fingerprint, codec)
+    directory.mkdir(parents=True, exist_ok=True)
+    with storage.alone(str(directory / ".lock")) as ours:
+        if not ours:
+            raise ValueError(f"another process trains in {directory}. Wait for it, or end it.")
+        checkpoint.claim(directory, config, batches.fingerprint, codec)
+        return _train(config, batches, directory, eval_batches, progress, initial)
+
+
+def _train(
+    config: TrainConfig,
+    batches: Batches,
+    directory: Path,
+    eval_batches: Batches | None,
+    progress: bool,
+    initial: PyTree | None,
+) -> PyTree:
+    """See `train`."""
     model = Transformer(config.model)
     params = init_params(model, config.seed) if initial is None else initial
     state = State(params, make_optimizer(config.optimizer).init(params))

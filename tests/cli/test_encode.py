@@ -100,6 +100,12 @@ def test_blocks_may_be_cut_anywhere(tokenizer, text, size):
         assert b"".join(token_files.decode_stream(tokenizer, read)) == text
 
 
+@pytest.mark.parametrize("blanks", [b"", b" ", b"  \t"])
+def test_blanks_are_no_text(tokenizer, blanks):
+    ids = token_files.read_lines(io.BytesIO(blanks), "ids", tokenizer.vocab_size)
+    assert list(token_files.decode_texts(tokenizer, ids)) == []
+
+
 def test_documents_of_files(command, tmp_path, tokenizer):
     """Of all formats that compress takes; a text that a file leaves open ends with it."""
     texts = ["the\nfox", "", "é"]

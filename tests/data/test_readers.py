@@ -173,6 +173,29 @@ def test_parquet(tmp_path: Path) -> None:
     ]
 
 
+def test_numbers_of_parquet_are_not_taken_for_letters(tmp_path: Path) -> None:
+    """Small ones of 32 bits look like UTF-32."""
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "a.parquet"
+    labels = pa.array([1 + i % 200 for i in range(3000)], pa.int32())
+    table = pa.table({"label": labels, "text": ["some text"] * 3000})
+    parquet.write_table(table, path, use_dictionary=False, compression="none")
+    assert _texts(find([str(path)])[0]) == [b"some text"] * 3000
+
+
+@pytest.mark.parametrize("names", [("a", "a.b"), ("a.b", "a")])
+def test_a_column_with_the_name_of_a_field(tmp_path: Path, names: tuple[str, str]) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    columns = {"a": pa.array([{"b": "inner"}] * 2), "a.b": pa.array(["outer"] * 2)}
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({name: columns[name] for name in names}), path)
+    assert _texts(find([str(path)], "a.b")[0]) == [b"outer"] * 2
+
+
 def test_text_may_begin_as_parquet_does(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"PAR10 is no par.\nPAR\n")

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from equalinfo.data import storage
 from equalinfo.ids import symbols_to_ids
 from equalinfo.lm import checkpoint, metrics
 from equalinfo.lm.config import ModelConfig, OptimizerConfig, TrainConfig
@@ -346,11 +347,26 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
         load_params(tmp_path)
 
 
+def test_two_do_not_train_in_one_directory(tmp_path):
+    """Each would write over the other's checkpoints and metrics."""
+    with (
+        storage.alone(str(tmp_path / ".lock")) as ours,
+        pytest.raises(ValueError, match="another process trains in"),
+    ):
+        assert ours
+        train(CONFIG, RowBatches(text_rows(), 8), tmp_path, progress=False)
+    train(
+        dataclasses.replace(CONFIG, steps=1), RowBatches(text_rows(), 8), tmp_path, progress=False
+    )
+    assert not (tmp_path / ".lock").exists()
+
+
 def test_a_half_written_line_of_metrics_does_not_hurt(tmp_path):
     batches = RowBatches(text_rows(), 8)
     train(dataclasses.replace(CONFIG, max_seconds=1e-9), batches, tmp_path, progress=False)
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 2, "train/lo')
+    assert all(line["step"] < 2 for line in metrics.read(tmp_path))
     train(CONFIG, batches, tmp_path, progress=False)
     steps = [line["step"] for line in metrics.read(tmp_path)]
     assert steps == sorted(steps) and steps[-1] == CONFIG.steps

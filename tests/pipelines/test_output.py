@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -207,6 +208,44 @@ def test_splits_made_at_once_are_all_there(tasks: list[ShardTask], tmp_path: Pat
             list(threads.map(make, splits))
         assert sorted(Manifest.load(out).splits) == splits
         assert differences(out) == []
+
+
+def test_no_codec_is_replaced_under_a_finished_split(
+    tasks: list[ShardTask], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that looked before the other finished is not yet done with looking."""
+    replace_codec, looked = output._replace_codec, threading.Event()
+
+    def slow(saved: str, directory: str) -> None:
+        if not looked.is_set():
+            looked.set()
+            time.sleep(0.5)
+        replace_codec(saved, directory)
+
+    def make(split: str, method: str) -> str:
+        try:
+            job = _prepare(tmp_path, tasks, split, method)
+            output.finish(job, _work(job, tasks))
+        except (output.OutputError, JobFailedError, FileNotFoundError, ValueError) as error:
+            return str(error)
+        return ""
+
+    monkeypatch.setattr(output, "_replace_codec", slow)
+    with ThreadPoolExecutor(2) as threads:
+        second = threads.submit(make, "validation", "gzip")
+        assert looked.wait(60)
+        errors = [make("train", "bytes"), second.result()]
+    (split,) = Manifest.load(tmp_path).splits
+    assert [bool(error) for error in errors] == [split != "train", split == "train"]
+    assert len(list(Dataset.open(tmp_path).restore(split))) == 40
+
+
+def test_a_damaged_asset_of_the_codec_is_noticed(tasks: list[ShardTask], tmp_path: Path) -> None:
+    job = _prepare(tmp_path, tasks, "train", "codebook")
+    reports = _work(job, tasks)
+    (tmp_path / "codec" / "codebook.eqi").write_bytes(b"half")
+    with pytest.raises(JobFailedError, match="holds another codec now"):
+        output.finish(job, reports)
 
 
 def test_rejects_of_many_shards_are_in_their_order(tasks: list[ShardTask], tmp_path: Path) -> None:

@@ -64,6 +64,17 @@ def test_honest_data_passes_with_a_true_account(
         assert any(left_out in line for line in lines) == (trim == "paper")
 
 
+def test_trimmed_records_may_end_before_a_symbol(inputs: list[Path], tmp_path: Path) -> None:
+    """The first byte of a gzip stream stands for no text yet."""
+    size = {"sequence_length": 1, "example_bytes": 1000, "documents_per_sequence": 128}
+    out = make_dataset(inputs, tmp_path / "out", make_codec("gzip"), trim="paper", **size)
+    totals = Manifest.load(out).split("train").totals
+    assert totals["trimmed_bytes"] > totals["bytes"] > 0 or totals["trimmed_bytes"] > 0
+    assert any(
+        "bytes verified against the stored checksums" in x for x in verified(out, []).lines()
+    )
+
+
 def test_what_is_known_of_window_errors(inputs: list[Path], tmp_path: Path) -> None:
     codec = make_codec("greedy")
     said = verified(make_dataset(inputs, tmp_path / "out", codec)).lines()

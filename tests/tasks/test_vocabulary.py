@@ -102,6 +102,21 @@ def test_any_ids_decode_alike(
     assert vocabulary.decode_tf(tf.constant(ids, tf.int32)).numpy().decode() == text
 
 
+@pytest.mark.parametrize("wrong", [0, 2, 5000])
+def test_an_id_without_text_takes_its_windows_along_and_no_others(
+    vocabularies: dict[str, CodecVocabulary], text: str, wrong: int
+) -> None:
+    """Of 12 bits in tokens of 8, three tokens are two windows: what follows keeps its place."""
+    vocabulary = vocabularies["equal_info_n8"]
+    ids = vocabulary.encode(text)
+    ids = ids[: len(ids) // 3 * 3]
+    for place in (0, 7, 11):
+        of_unit = slice(place // 3 * 3, place // 3 * 3 + 3)
+        without = [*ids[: of_unit.start], *ids[of_unit.stop :]]
+        spoilt = [*ids[:place], wrong, *ids[place + 1 :], 0, 0, 0, 0]
+        assert vocabulary.documents(spoilt) == vocabulary.documents(without)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_padded_batch_decodes_row_by_row(
     vocabularies: dict[str, CodecVocabulary], method: str

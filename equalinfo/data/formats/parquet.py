@@ -65,7 +65,7 @@ def column(file: InputFile, raw: BinaryIO, name: str) -> Iterator[list[bytes | N
             # One row group at a time: a damaged one must not take those before it along.
             for group, end in enumerate(accumulate(rows)):
                 for batch in table.iter_batches(_ROWS, [group], columns=[name], use_threads=False):
-                    found = batch.column(0)
+                    found = batch.column(parts[0])  # columns "a" and "a.b" are both read
                     for part in parts[1:]:
                         found = compute.struct_field(found, part)
                     if pa.types.is_dictionary(found.type):
