@@ -3,6 +3,7 @@
 
 # Sets DRY_RUN, and `arguments` to what goes to t5x.train; `usage` and ROOT are the script's.
 read_arguments() {
+  DRY_RUN=
   arguments=()
   local argument file files=0
   for argument in "$@"; do
@@ -31,5 +32,7 @@ read_arguments() {
     echo "launch.sh: no --gin_file"$'\n'"$usage" >&2
     exit 2
   fi
-  : "${DATASET:?set DATASET to a directory that pipelines.compress wrote}"
+  if [[ " ${arguments[*]} " != *" --gin_file=gin/runs/seq2seq_codec.gin "* ]]; then # it reads text
+    : "${DATASET:?set DATASET to a directory that pipelines.compress wrote}"
+  fi
 }

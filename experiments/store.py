@@ -81,6 +81,7 @@ class Store:
 
         Raises:
           NotRunError: it was not, and the store is a `read_only` one.
+          RuntimeError: it was known, and gives another result here.
         """
         path = self.path(kind, label, inputs)
         if is_done(path) and not (files and _read(path).get("known")):
@@ -94,6 +95,12 @@ class Store:
         path.mkdir(parents=True, exist_ok=True)
         start = time.monotonic()
         result = make(path)
+        if known and result != known["result"]:
+            raise RuntimeError(
+                f"{path.name} was {known['result']} where its results were found, and is {result} "
+                "here: another version of a library makes something else of the same text. Use "
+                "the versions of constraints.txt, or leave the known results out."
+            )
         seconds = round(time.monotonic() - start, 1)
         step = {"kind": kind, "label": label, "inputs": inputs, "seconds": seconds}
         _write(path, {**step, "result": result})

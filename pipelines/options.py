@@ -211,7 +211,7 @@ def executor_of(
     executor = chosen[0] if chosen else arguments.executors[0]
     try:
         return executor(**flags_of(executor, arguments)).checked(more, paths)
-    except ValueError as error:
+    except (ValueError, OSError, ImportError) as error:
         parser.error(str(error))
 
 

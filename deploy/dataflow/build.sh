@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Build the image, push it, and write the Flex Template: see ../README.md.
 set -euo pipefail
+DRY_RUN=
 usage="usage: PROJECT=... BUCKET=... [REGION=...] [REPOSITORY=...] [VARIANT=cpu|gpu] [TAG=...]
        build.sh [--docker] [--dry-run]
   --docker   build with the docker of this machine, not with Cloud Build
@@ -20,6 +21,7 @@ done
 # shellcheck source=settings.sh
 source "$here/settings.sh"
 
+check_tag
 run cd "$ROOT"
 if [[ -n "$docker" ]]; then
   run env DOCKER_BUILDKIT=1 docker build --platform=linux/amd64 --file=deploy/dataflow/Dockerfile \

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Start a job from the Flex Template that build.sh wrote: see ../README.md.
 set -euo pipefail
+DRY_RUN=
 usage="usage: PROJECT=... BUCKET=... [REGION=...] [REPOSITORY=...] [VARIANT=cpu|gpu] [TAG=...]
        [JOB=...] [MACHINE_TYPE=...] [MAX_WORKERS=...] [LABELS=key=value,...]
        launch.sh [--dry-run] NAME=VALUE... [-- FLAG...]

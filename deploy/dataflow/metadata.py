@@ -55,6 +55,9 @@ _OF_TYPE = {
     positive: "^[1-9][0-9]*$",
     fraction: "^(0(\\.[0-9]+)?|1(\\.0*)?)$",
 }
+_NAMED = ("m1", "codebook")
+"""Also those of the package, by their names."""
+_PLACE_OR_NAME = "^(gs://[^*?\\[\\]]+|[a-z0-9]+(-[a-z0-9]+)*)$"
 _FOLDERS = {"output": "GCS_WRITE_FOLDER", "codec": "GCS_READ_FOLDER"}
 
 
@@ -78,6 +81,8 @@ def _parameter(action: argparse.Action) -> dict[str, Any]:
     choices = action.choices
     if switch and action.default is None:  # left to the codec: three values
         choices = ("true", "false")
+    elif name in _NAMED:
+        pattern = _PLACE_OR_NAME
     elif action.metavar == "FILE":
         kind, pattern = "GCS_READ_FILE", _PLACE
     elif name in _FOLDERS:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Build the image of T5X for TPUs and push it: see ../README.md.
 set -euo pipefail
+DRY_RUN=
 usage="usage: PROJECT=... BUCKET=... ZONE=... [REGION=...] [REPOSITORY=...] [TAG=...]
        build.sh [--docker] [--dry-run]
   --docker   build with the docker of this machine, not with Cloud Build
@@ -20,6 +21,7 @@ done
 # shellcheck source=settings.sh
 source "$here/settings.sh"
 
+check_tag
 run cd "$ROOT"
 if [[ -n "$docker" ]]; then
   run env DOCKER_BUILDKIT=1 docker build --platform=linux/amd64 --file=deploy/tpu/Dockerfile \

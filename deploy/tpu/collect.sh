@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Bring a run here: checkpoints, metrics, and the workers' logs: see ../README.md.
 set -euo pipefail
+DRY_RUN=
 usage="usage: PROJECT=... BUCKET=... ZONE=... RUN=... [NAME=...] [OUT=runs/RUN]
        collect.sh [--no-logs] [--dry-run]
   --no-logs  the slice is gone: take what is in the bucket

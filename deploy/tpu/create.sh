@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Ask for a TPU slice: see ../README.md. It costs money from the moment it is ACTIVE.
 set -euo pipefail
+DRY_RUN=
 usage="usage: PROJECT=... BUCKET=... ZONE=... ACCELERATOR=... [NAME=...] [RUNTIME=...]
        create.sh [--dry-run] [-- FLAG...]
   ACCELERATOR  such as v5litepod-8, v6e-4, v5p-8, v4-16: see docs/t5x.md

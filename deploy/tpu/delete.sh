@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Give a slice back; nothing else ends its costs. Checkpoints stay in the bucket: see ../README.md.
 set -euo pipefail
+DRY_RUN=
 usage="usage: PROJECT=... BUCKET=... ZONE=... [NAME=...]
        delete.sh [--dry-run]
   --dry-run  print the command, run nothing"

@@ -19,8 +19,9 @@ read_arguments "$@"
 # shellcheck source=settings.sh
 source "$here/settings.sh"
 : "${RUN:?set RUN to a name for the run}"
+DATASET="${DATASET:-}"
 case "$DATASET" in
-  gs://* | *=gs://*) ;;
+  "" | gs://* | *=gs://*) ;;
   *) echo "launch.sh: DATASET=$DATASET is not on gs://, where all workers can read it." >&2; exit 2 ;;
 esac
 

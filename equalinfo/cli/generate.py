@@ -86,7 +86,7 @@ def _generate(arguments: argparse.Namespace) -> None:
     stream = StreamDecoder(to_bytes)
     decoder = f"; decoded with M1 on {codec.engine}" if codec.engine else ""
     print(f"model of step {step:,}; prompt of {len(prompt)} tokens{decoder}", file=sys.stderr)
-    print(arguments.prompt, end="", flush=True)
+    print("" if arguments.ids else arguments.prompt, end="", flush=True)
     waiting: list[int] = []
     start, timed = time.monotonic(), 0
     for count, (token,) in enumerate(tokens):
@@ -103,7 +103,8 @@ def _generate(arguments: argparse.Namespace) -> None:
     if waiting and unit is None:
         print(stream.feed(waiting), end="")
     seconds = max(time.monotonic() - start, 1e-9)
-    print(stream.finish() if not arguments.ids else "", flush=True)
+    if not arguments.ids:
+        print(stream.finish(), flush=True)
     speed = f"{timed / seconds:,.1f} tokens/s"
     if num_bytes:
         speed += f", {num_bytes / seconds:,.1f} bytes/s"

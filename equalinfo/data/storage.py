@@ -302,7 +302,8 @@ def impersonate(accounts: str) -> None:
     from fsspec.config import conf
 
     _options.cache_clear()
-    conf.get("gcs", {}).pop("token", None)
+    if accounts or not isinstance(conf.get("gcs", {}).get("token"), str):  # FSSPEC_GCS_TOKEN
+        conf.get("gcs", {}).pop("token", None)
     if accounts:
         from google.auth.impersonated_credentials import Credentials
 

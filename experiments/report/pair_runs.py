@@ -15,6 +15,8 @@ from experiments.report import runs
 from experiments.report.config import Config, Method, Pairs
 from experiments.store import Store, key_of
 
+_VERSION = 1  # of what `_train` finds: another number, and all is trained again
+
 
 def pair_run(store: Store, config: Config, text: Path, method: Method, task: str) -> Path:
     """A model of a task (a direction of `codec_pairs`), trained and scored."""
@@ -29,9 +31,20 @@ def pair_run(store: Store, config: Config, text: Path, method: Method, task: str
     return store.run(
         "pairs",
         f"{method.name} {task}",
-        {"data": key_of(data), "task": task, **values},
+        {
+            "version": _VERSION,
+            "data": key_of(data),
+            "task": task,
+            "optimizer": dataclasses.asdict(_optimizer(options)),
+            **values,
+        },
         lambda folder: _train(options, text, data / CODEC_DIRECTORY, task, folder / "run"),
     )
+
+
+def _optimizer(options: Pairs) -> OptimizerConfig:
+    steps = options.steps
+    return OptimizerConfig(name="muon", total_steps=steps, cooldown_steps=steps // 4)
 
 
 def _train(options: Pairs, text: Path, codec_folder: Path, task: str, run: Path) -> dict[str, Any]:
@@ -47,9 +60,7 @@ def _train(options: Pairs, text: Path, codec_folder: Path, task: str, run: Path)
     rows = {split: pairs.pair_rows(found[split], input_vocab, length) for split in found}
     config = TrainConfig(
         model=model_config(options.size, input_vocab + target_vocab, "auto"),
-        optimizer=OptimizerConfig(
-            name="muon", total_steps=options.steps, cooldown_steps=options.steps // 4
-        ),
+        optimizer=_optimizer(options),
         steps=options.steps,
         checkpoint_every=options.steps,
         eval_every=max(1, options.steps // 5),

@@ -21,6 +21,7 @@ from equalinfo.data import storage
 from equalinfo.data.manifest import MANIFEST_FILE, Manifest
 from equalinfo.data.options import TextOptions
 from equalinfo.lm import metrics
+from equalinfo.lm.config import OPTIMIZERS, OptimizerConfig
 from equalinfo.lm.evaluate import evaluate_dataset
 from experiments.report.config import Config, Method
 from experiments.store import Store, key_of
@@ -28,7 +29,7 @@ from pipelines.compress import main as compress
 from pipelines.count import main as count
 
 SPLITS = ("train", "validation")
-_VERSION = 2  # of what `model` finds: another number, and all is trained again
+_VERSION = 3  # of what `model` finds: another number, and all is trained again
 _PARTS = {"train": 4, "validation": 1}
 
 
@@ -205,6 +206,7 @@ def model(store: Store, config: Config, data: Path, method: Method, size: str, s
         "evaluations": training.evaluations,
         "eval_batches": training.eval_batches,
         "options": [*training.options, *method.train_options],
+        "defaults": [dataclasses.asdict(OptimizerConfig(name=name)) for name in OPTIMIZERS],
     }
 
     def make(folder: Path) -> Any:

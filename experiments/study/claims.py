@@ -86,8 +86,8 @@ def at_flops(
         if other is None or not points:
             continue
         x, y = (np.array(values) for values in zip(*points, strict=True))
-        spread = results.paired_spread if shared else results.spread
-        error = spread.error(len(runs) if shared else 1, len(runs))
+        # Not that of pairs: what a seed does to one size it does not do to another.
+        error = results.spread.error(len(runs) if shared else 1, len(runs))
         if x[0] <= other[0] <= x[-1]:
             found.append(Difference(float(np.interp(other[0], x, y)) - other[1], error))
             continue
@@ -111,7 +111,11 @@ def all_claims(results: Results) -> list[Finding]:
         *(learned(results, name, True) for name in names.windows[:1]),
         *(learned(results, name, False) for name in names.arithmetic),
         *(learned(results, name, None) for name in names.windows[1:]),
-        better(results, names.one_token, names.two_tokens, "one token a window beats two"),
+        past_bigrams(
+            results,
+            names.two_tokens,
+            better(results, names.one_token, names.two_tokens, "one token a window beats two"),
+        ),
         longer_windows(results, names.windows),
         *(
             past_bigrams(results, names.bytes, finding)
@@ -239,19 +243,19 @@ def fewer_flops(
     return Finding(claim, source, worst.better, f"at the worst {worst} bits/byte", reason)
 
 
-def past_bigrams(results: Results, bytes_name: str, finding: Finding) -> Finding:
-    """Undecided while the models of bytes know no more than pairs: they are not trained enough.
+def past_bigrams(results: Results, name: str, finding: Finding) -> Finding:
+    """Undecided while models of few ids know no more than pairs: they are not trained enough.
 
     A table of 65,536 pairs is nothing that a model of their size may be content with.
     """
-    known = results.tokenizers.get(bytes_name)
-    size = _largest(results, bytes_name)
+    known = results.tokenizers.get(name)
+    size = _largest(results, name)
     if finding.holds is None or known is None or size is None or len(known.ngrams) < 2:
         return finding
-    bits, pairs = mean(results.of(bytes_name, size)), known.ngrams[1]
+    bits, pairs = mean(results.of(name, size)), known.ngrams[1]
     if bits < (1 - _NOT_LEARNED) * pairs:
         return finding
-    reason = f"{bytes_name} {size} has {bits:.4f} bits/byte, pairs {pairs:.4f}: not trained enough"
+    reason = f"{name} {size} has {bits:.4f} bits/byte, pairs {pairs:.4f}: not trained enough"
     return Finding(finding.claim, finding.source, None, finding.evidence, reason)
 
 
@@ -297,12 +301,20 @@ def gap_closes(results: Results, ours: str, theirs: str) -> Finding:
 
 
 def ngrams_predict(results: Results) -> Finding:
-    """Whether the order of Kneser-Ney models of tokens is the order of the models (Spearman)."""
+    """Whether the order of Kneser-Ney models of tokens is the order of the models (Spearman).
+
+    Not over codecs: their tokens' bits are an M1's, and order themselves.
+    """
     claim = "n-gram bits/byte predict the order of the models"
+    kinds = {name: one.kind for name, one in results.study.tokenizers.items()}
     source = "rank correlation over tokenizers, p by permutation"
     found = []
     for size in results.sizes:
-        names = [name for name in results.tokenizers if results.of(name, size)]
+        names = [
+            name
+            for name in results.tokenizers
+            if results.of(name, size) and kinds.get(name) != "codec"
+        ]
         if len(names) < _FEWEST:
             continue
         ngrams = [min(results.tokenizers[name].ngrams) for name in names]

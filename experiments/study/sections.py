@@ -52,7 +52,8 @@ def protocol(results: Results) -> str:
         f"Each text is seen once. An example holds {of_all.context_bytes:,} bytes on average, a "
         f"step {of_all.batch_rows} of them. Tokenizers and n-grams are trained on the first "
         f"{study.tokenizer_bytes:,} bytes of the training text. Optimizer {of_all.optimizer}, "
-        f"constant, then falling to 0 over the last {of_all.cooldown:.0%}; its rate is chosen for "
+        f"rising over {of_all.warmup_steps} steps, constant, then falling to 0 over the last "
+        f"{of_all.cooldown:.0%}; its rate is chosen for "
         f"each size on {chosen.tokenizer}, {chosen.train_bytes:,} bytes"
         f"{f' ({rates})' if rates else ''}, then the same for all. Scored on the whole validation "
         f"text, curves on one in {of_all.evaluated_rows} of its examples. {error}"
@@ -94,7 +95,7 @@ def models(results: Results) -> Table:
 
 
 def best_codes(results: Results) -> Table:
-    """Of tokenizers that differ in V only: which is best for each size."""
+    """Of tokenizers that differ in V only: which of those run is best for each size."""
     families: dict[str, list[Tokenizer]] = {}
     for one in results.study.tokenizers.values():
         if one.codes:
@@ -103,15 +104,18 @@ def best_codes(results: Results) -> Table:
     rows = []
     for family in families.values():
         for size in results.sizes if len(family) > 1 else ():
-            found = {
-                one.codes: mean(runs) for one in family if (runs := results.of(one.name, size))
-            }
+            found = {one.codes: runs for one in family if (runs := results.of(one.name, size))}
             if len(found) > 1:
-                each = ", ".join(f"{codes:,}: {bits:.4f}" for codes, bits in sorted(found.items()))
-                best = min(found, key=lambda codes: found[codes])
-                rows.append((family[0].kind, size, best, each))
-    columns = ("tokenizer", "size", "best V", "bits/byte by V")
-    return Table("best_codes", "The best V of each size", columns, list(rows))
+                each = ", ".join(
+                    f"{codes:,}: {mean(runs):.4f} ({runs[0].flops_per_byte / 1e6:.2f})"
+                    for codes, runs in sorted(found.items())
+                )
+                best, second = sorted(found, key=lambda codes: mean(found[codes]))[:2]
+                apart = claims.difference(results, found[best], found[second]).better
+                rows.append((family[0].kind, size, best if apart else "undecided", each))
+    columns = ("tokenizer", "size", "best V", "bits/byte by V (MFLOPs/byte)")
+    note = "Of those that were run, at equal parameters; logits make a larger V dearer."
+    return Table("best_codes", "The best V of each size", columns, list(rows), note)
 
 
 def tokenizers(results: Results) -> Table:

@@ -45,6 +45,8 @@ class Beam(Executor):
 
         Raises:
           ValueError: a runner, or an option of one, that cannot be used; says what to do.
+          ImportError: Beam is not installed.
+          StorageError: nobody is logged in who could act as another account.
         """
         runner = self.runner or ""
         if runner.lower() in ("daskrunner", "dask"):
@@ -53,7 +55,12 @@ class Beam(Executor):
                 "outputs (measured, apache-beam 2.77). Use --dask ADDRESS, which works without "
                 "Beam, or --workers=N."
             )
-        known, unknown = _parse(more)
+        try:
+            known, unknown = _parse(more)
+        except ImportError as error:
+            raise ImportError(
+                f"--runner needs Apache Beam ({error}): pip install 'equalinfo[beam]'."
+            ) from error
         if unknown:
             raise ValueError(f"unknown option {unknown[0]}: neither ours nor Beam's.")
         if "multi_threading" in (known["direct_running_mode"] or ""):
@@ -106,7 +113,9 @@ class Beam(Executor):
             # What a worker process raised comes as the text of its whole stack, the cause last.
             cause = str(error).rstrip().rpartition("\n")[2]
             reason = f"the runner: {type(error).__name__}: {cause}"
-            raise JobFailedError(_outcome(work).get("error", reason)) from error
+            reason = _outcome(work).get("error", reason)
+            storage.delete([work.outcome])
+            raise JobFailedError(reason) from error
         outcome = _outcome(work)
         storage.delete([work.outcome])
         if "error" in outcome:

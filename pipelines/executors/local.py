@@ -36,6 +36,12 @@ class Local(Executor):
 
     workers: int = flag(1, type=positive, help="processes of this machine")
 
+    def checked(self, more: Sequence[str], paths: Sequence[str]) -> Executor:
+        """See `Executor.checked`."""
+        if self.workers > 1:
+            num_threads()  # each gets a share of them: a number that is none is told now
+        return super().checked(more, paths)
+
     @property
     def spreads_models(self) -> bool:
         """A file is hours of work for an M1, and there may be fewer files than workers."""

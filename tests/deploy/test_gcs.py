@@ -170,6 +170,16 @@ def test_missing_credentials_are_named_at_once(monkeypatch: pytest.MonkeyPatch) 
         storage.match("gs://bucket/*")
 
 
+def test_a_token_of_the_environment_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FSSPEC_GCS_TOKEN, which fsspec reads into its configuration as it is imported."""
+    from fsspec.config import conf
+
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.setitem(conf, "gcs", {"token": "anon"})
+    storage.impersonate("")
+    assert storage._google_credentials() == "anon"
+
+
 def test_an_unknown_scheme_is_named() -> None:
     with pytest.raises(storage.StorageError, match="gz:// is unknown"):
         storage.exists("gz://bucket/file")

@@ -151,6 +151,37 @@ def test_local_directories_are_mounted_and_buckets_are_not(scripts: Scripts) -> 
     assert {word for word in train if word.startswith("--volume")} == mounted
     [train] = scripts.commands("gpu/launch.sh", *GIN, IMAGE="other", MODEL_DIR="gs://b/one")
     assert not [word for word in train if word.startswith("--volume")]  # both are on gs://
+    more = {"MOUNTS": "/ckpt:/words.txt", "DATASET": "/data/run=1/c4", "MODEL_DIR": "/runs/one"}
+    [train] = scripts.commands("gpu/launch.sh", *GIN, IMAGE="other", **more)
+    mounted = {f"--volume={x}:{x}:ro" for x in ("/ckpt", "/words.txt", "/data/run=1/c4")}
+    assert mounted <= set(train)
+
+
+def test_who_is_logged_in_here_is_so_inside(scripts: Scripts, tmp_path: Path) -> None:
+    login = tmp_path / "login.json"
+    login.write_text("{}")
+    known = {"IMAGE": "other", "GOOGLE_APPLICATION_CREDENTIALS": str(login)}
+    [train] = scripts.commands("gpu/launch.sh", *GIN, MODEL_DIR="gs://b/one", **known)
+    assert f"--volume={login}:/credentials.json:ro" in train
+    assert "--env=GOOGLE_APPLICATION_CREDENTIALS=/credentials.json" in train
+    [train] = scripts.commands("gpu/launch.sh", *GIN, **known, **GPU)
+    assert not any("credentials.json" in word for word in train)
+
+
+def test_codecs_as_pairs_need_no_data_set(scripts: Scripts) -> None:
+    pairs = ["--gin_file=gin/runs/seq2seq_codec.gin", "--gin_file=gin/models/sizes/25m.gin"]
+    settings = {"IMAGE": "other", "MODEL_DIR": "/runs/one", "DATASET": ""}
+    [train] = scripts.commands("gpu/launch.sh", *pairs, **settings)
+    assert "EQUALINFO_DATASETS=" in train
+    refused = scripts.run("gpu/launch.sh", *GIN, **settings)
+    assert refused.returncode != 0 and "set DATASET" in refused.stderr
+
+
+@pytest.mark.parametrize("script", ["tpu/delete.sh", "tpu/create.sh"])
+def test_only_the_option_makes_a_dry_run(scripts: Scripts, script: str) -> None:
+    """The variable may be another program's; a slice that is not deleted costs money."""
+    scripts.run(script, DRY_RUN="false")
+    assert [call for call in scripts.calls() if call[0] == "gcloud"]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ def test_patterns_take_what_is_right_and_only_that(parameters: dict[str, dict[st
         "resource_hints": ["min_ram=8GB,accelerator=type:nvidia-l4;count:1;install-nvidia-driver"],
         "max_reject_fraction": ["0", "0.001", "1"],
         "m1_reset": ["0", "12"],
+        "m1": ["gs://b/m1.eqm", "english-3m-v1", "counts"],
+        "codebook": ["gs://b/mine.eqi", "english-16384-words-v2"],
     }
     wrong = {
         "input": ["", "c4/*.json.gz", "gs://b/a gs://b/b", "gs://b/a,", "gs://b/a,local"],
@@ -61,6 +63,7 @@ def test_patterns_take_what_is_right_and_only_that(parameters: dict[str, dict[st
         "sequence_length": ["-1", "512.0", "many"],
         "max_reject_fraction": ["2", "-1", "1%"],
         "split": ["a-b", ""],
+        "m1": ["m1.eqm", "/models/m1.eqm", "gs://b/*.eqm"],
     }
     for name, parameter in parameters.items():
         patterns = parameter.get("regexes", [])

@@ -62,3 +62,14 @@ def test_what_another_store_found_is_not_run_where_nobody_wants_files(tmp_path):
     assert (path / "file").exists()
     two.save(tmp_path / "again", {"kind"})
     assert len((tmp_path / "again").read_text().splitlines()) == 1
+
+
+def test_what_is_made_again_is_what_was_known(tmp_path):
+    """Models that are known were trained on it."""
+    one = Store(tmp_path / "one")
+    one.run("kind", "A", {"x": 1}, lambda folder: {"tokens": 100})
+    one.save(tmp_path / "known", {"kind"})
+    two = Store(tmp_path / "two", tmp_path / "known")
+    with pytest.raises(RuntimeError, match=r"was {'tokens': 100} .* and is {'tokens': 97} here"):
+        two.run("kind", "A", {"x": 1}, lambda folder: {"tokens": 97})
+    assert result(two.run("kind", "A", {"x": 1}, lambda folder: {"tokens": 100})) == {"tokens": 100}

@@ -120,7 +120,7 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str], params) 
     command = ["generate", "--run", str(run), "--codec", str(tmp_path / "codec"), "--tokens=25"]
     command += ["--prompt", "Ünd ", "--seed=4"]
     assert cli.main([*command, "--ids"]) == 0
-    ids = np.array(capfd.readouterr().out.split()[1:], np.int32)
+    ids = np.array(capfd.readouterr().out.splitlines(), np.int32)
     assert len(ids) == 25
     assert cli.main(command) == 0
     captured = capfd.readouterr()
@@ -156,7 +156,7 @@ def test_text_goes_on_where_the_prompt_ends(  # type: ignore[no-untyped-def]
     spaces = 0
     for seed in range(6):
         assert cli.main([*command, f"--seed={seed}", "--ids"]) == 0
-        ids = np.array(capfd.readouterr().out.removeprefix("the cat").split(), np.int32)
+        ids = np.array(capfd.readouterr().out.splitlines(), np.int32)
         assert len(ids) == 8 and cli.main([*command, f"--seed={seed}"]) == 0
         (whole,) = codec.decode([np.concatenate([prompt, ids])], allow_errors=True)
         text = bytes(whole[whole != EOS].astype(np.uint8)).decode("utf-8", "replace")

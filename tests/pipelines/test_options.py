@@ -1,6 +1,7 @@
 """Command lines: what is mistyped or does not fit together is an error, never ignored."""
 
 import re
+import sys
 from typing import Any
 
 import pytest
@@ -147,3 +148,21 @@ def test_count_refuses_a_precision_before_it_counts(
         parse_count([*BASE, "--precision", precision])
     assert caught.value.code == 2
     assert f"error: --precision={precision} is outside 9..20" in capsys.readouterr().err
+
+
+def test_what_beam_needs_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "apache_beam.options.pipeline_options", None)
+    with pytest.raises(SystemExit):
+        parse_compress(["--input=a", "--output=b", "--runner=DirectRunner"])
+    assert "--runner needs Apache Beam" in capsys.readouterr().err
+
+
+def test_a_number_of_threads_that_is_none_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EQUALINFO_THREADS", "abc")
+    with pytest.raises(SystemExit):
+        parse_compress(["--input=a", "--output=b", "--workers=2", "--method=bytes"])
+    assert "EQUALINFO_THREADS='abc' is not a number of threads" in capsys.readouterr().err

@@ -41,8 +41,13 @@ def column(file: InputFile, raw: BinaryIO, name: str) -> Iterator[list[bytes | N
       InputError: there is no such column, or it holds neither text nor bytes.
       DamagedInputError: the file breaks off; the rows before have been given.
     """
-    import pyarrow as pa
-    from pyarrow import compute, parquet
+    try:
+        import pyarrow as pa
+        from pyarrow import compute, parquet
+    except ImportError as error:
+        raise InputError(
+            f"{file.path} is Parquet, which needs pyarrow ({error}): pip install pyarrow."
+        ) from error
 
     nature.check(raw.read(nature.HEAD_BYTES), file)
     raw.seek(0)

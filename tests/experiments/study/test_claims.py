@@ -193,6 +193,10 @@ def test_ngrams_predict(order: tuple[int, ...], holds: bool) -> None:
     ngrams = dict(zip(names, map(float, order), strict=True))
     assert claims.ngrams_predict(results(*runs, ngrams=ngrams)).holds is holds
     assert claims.ngrams_predict(results(*runs[:4])).holds is None
+    found = results(*runs, ngrams=ngrams)
+    codec = dataclasses.replace(found.study.tokenizers["Bytes"], name="E", kind="codec")
+    study = dataclasses.replace(found.study, tokenizers={"E": codec})
+    assert claims.ngrams_predict(dataclasses.replace(found, study=study)).holds is None  # four
 
 
 def test_the_page_names_what_is_missing(tmp_path) -> None:
@@ -215,7 +219,11 @@ def test_the_best_v_of_a_size() -> None:
     study = dataclasses.replace(found.study, tokenizers=tokenizers)
     runs = (*found.runs, run("BPE 2k", "small", 1.9))
     [row] = sections.best_codes(dataclasses.replace(found, study=study, runs=runs)).rows
-    assert row == ("bpe", "small", 2048, "1,024: 2.0000, 2,048: 1.9000")
+    each = "1,024: 2.0000 (0.05), 2,048: 1.9000 (0.05)"
+    assert row == ("bpe", "small", "undecided", each)  # one seed: no error is known
+    runs = (*runs, run("BPE 1k", "small", 2.001, 1), run("BPE 2k", "small", 1.901, 1))
+    [row] = sections.best_codes(dataclasses.replace(found, study=study, runs=runs)).rows
+    assert row[2] == 2048
 
 
 @pytest.mark.parametrize(("bits", "holds"), [(3.69, None), (3.0, True)])
