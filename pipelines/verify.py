@@ -47,7 +47,9 @@ class VerifyOptions:
     split: tuple[str, ...] = flag((), nargs="+", metavar="NAME", help="only these splits")
     show: int = flag(10, type=int, help="differences shown of a shard")
     results: str | None = flag(
-        None, metavar="FILE", help="where the workers of a cluster leave what they found"
+        None,
+        metavar="FILE",
+        help="where the workers of a cluster leave what they found; deleted when it was read",
     )
 
 

@@ -79,8 +79,10 @@ def _figure(
     for number, run in enumerate(sorted(above, key=of_run)):
         note = f"{run.tokenizer} {run.size}: {run.bits_per_byte:.2f} ↑"
         place = (0, -10 - 10 * number)
+        across = axes.transAxes.inverted().transform(axes.transData.transform((of_run(run), top)))
+        side = "left" if across[0] < 0.3 else "right" if across[0] > 0.7 else "center"
         axes.annotate(
-            note, (of_run(run), top), place, textcoords="offset points", ha="center", fontsize=8
+            note, (of_run(run), top), place, textcoords="offset points", ha=side, fontsize=8
         )
     axes.set_xlabel(f"{label} (all products of matrices)")
     axes.set_ylabel("bits/byte, validation")
