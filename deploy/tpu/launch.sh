@@ -32,11 +32,17 @@ train=(sudo docker run --detach --name "$NAME" --privileged --net=host
   "--gin.MODEL_DIR='gs://$BUCKET/runs/$RUN'" --gin.NUM_PARTITIONS=None
   "--gin.MODEL_PARALLEL_SUBMESH=(${SUBMESH:-1,1,1,1})"
   "--gin.NUM_MICROBATCHES=${MICROBATCHES:-1}")
-# `docker rm` without --force: it leaves a running container alone, and `docker run` then fails.
+# `docker rm` without --force: it leaves a running container alone, and `docker run` then fails. Of one
+# that ended, its log says why: it is kept before.
+container="$(printf '%q' "$NAME")"
+log="$(printf '%q' "gs://$BUCKET/runs/$RUN/logs")/\$(hostname)-\$(date -u +%Y%m%dT%H%M%SZ).txt"
 commands="set -e
 gcloud auth print-access-token | sudo docker login --username oauth2accesstoken --password-stdin https://$REGISTRY
 sudo docker pull --quiet $(printf '%q' "$IMAGE")
-sudo docker rm $(printf '%q' "$NAME") 2>/dev/null || true
+if [ \"\$(sudo docker inspect --format '{{.State.Running}}' $container 2>/dev/null)\" = false ]; then
+  sudo docker logs $container 2>&1 | gcloud storage cp - $log || echo 'its log is lost' >&2
+fi
+sudo docker rm $container 2>/dev/null || true
 $(printf '%q ' "${train[@]}")"
 run gcloud compute tpus tpu-vm ssh "$NAME" --project="$PROJECT" --zone="$ZONE" --worker=all \
   --command="$commands"

@@ -232,3 +232,28 @@ def test_every_file_they_name_exists(repository: Path) -> None:
             named.add((file.parent / name).resolve().relative_to(repository).as_posix())
     assert {"deploy/tpu/cloudbuild.yaml", "gin/runs/train_m2.gin", "docs/t5x.md"} <= named
     assert not [name for name in sorted(named) if not (repository / name).is_file()]
+
+
+def test_the_log_of_a_run_that_ended_is_kept_before_it_goes_on(
+    scripts: Scripts, tmp_path: Path
+) -> None:
+    """The command for the workers, run with programs that note how they were called."""
+    [line] = scripts.commands("tpu/launch.sh", *GIN)
+    [command] = [word for word in line if word.startswith("--command=")]
+    sudo = tmp_path / "bin" / "sudo"
+    sudo.write_text('#!/bin/sh\ncase "$2" in inspect) echo false ;; esac\nexec "$@"\n')
+    sudo.chmod(0o755)
+    path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [str(BASH), "-c", command.removeprefix("--command=")],
+        env={"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 0, done.stderr
+    calls = [call[:3] for call in scripts.calls()]
+    names = [call[1] for call in calls if call[0] == "docker"]
+    assert names == ["login", "pull", "inspect", "logs", "rm", "run"]
+    [kept] = [call for call in scripts.calls() if call[:2] == ["gcloud", "storage"]]
+    assert re.fullmatch(r"gs://my-bucket/runs/my-run/logs/\S+-\d{8}T\d{6}Z\.txt", kept[-1])
