@@ -3,6 +3,7 @@
 A batch may take M1 minutes, and is often on another process than the bar.
 """
 
+import copy
 import os
 import threading
 import time
@@ -18,14 +19,17 @@ _SECONDS = 0.5
 
 
 @contextmanager
-def counting(codec: Codec, directory: str, shard: str, batch: int) -> Iterator[None]:
-    """While `codec` encodes a batch of a shard, keep the number of symbols coded in a file.
+def counting(codec: Codec, directory: str, shard: str, batch: int) -> Iterator[Codec]:
+    """While a codec encodes a batch of a shard, keep the number of symbols coded in a file.
+
+    Yields:
+      the codec to encode with: other threads may count another batch with theirs.
 
     A finished split has no use for such files, and they are deleted with its other ones. Only on
     this machine, and only where M1 runs: all else is over in a moment.
     """
     if not codec.runs_model or not storage.is_local(directory):
-        yield
+        yield codec
         return
     path = Path(directory, f"{storage.TEMPORARY_PREFIX}{shard}{_MARK}{batch}")
     lock, coded, written = threading.Lock(), 0, time.monotonic()
@@ -42,11 +46,11 @@ def counting(codec: Codec, directory: str, shard: str, batch: int) -> Iterator[N
                 write()
                 written = time.monotonic()
 
-    codec.progress = add
+    own = copy.copy(codec)
+    own.progress = add
     try:
-        yield
+        yield own
     finally:
-        codec.progress = None
         write()
 
 

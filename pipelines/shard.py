@@ -173,8 +173,8 @@ def compress_shard(task: ShardTask, layout: Layout, codec: Codec, directory: str
 
     def encoded() -> Iterator[EncodedBatch]:
         for batch in read_batches(task, layout, runs_model=codec.runs_model):
-            with coded.counting(codec, directory, name, batch.number):
-                one = encode_batch(batch, layout, codec)
+            with coded.counting(codec, directory, name, batch.number) as counted:
+                one = encode_batch(batch, layout, counted)
             yield one
 
     return write_shard(task, layout, directory, encoded())

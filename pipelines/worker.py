@@ -94,9 +94,9 @@ class Compress(SpreadWork[ShardTask, ShardReport]):
         name = part.task.output_name(layout)
         with (
             naming(part.task.file.name),
-            coded.counting(codec, self.job.directory, name, part.batch.number),
+            coded.counting(codec, self.job.directory, name, part.batch.number) as counted,
         ):
-            return replace(part, batch=encode_batch(part.batch, layout, codec))
+            return replace(part, batch=encode_batch(part.batch, layout, counted))
 
     def gather(self, parts: Iterable[Part]) -> ShardReport:
         """Write a shard."""

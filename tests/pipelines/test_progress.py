@@ -102,9 +102,9 @@ def test_what_an_interrupted_job_counted_is_forgotten(
     codec: Codec, task: ShardTask, tmp_path: Path
 ) -> None:
     name = task.output_name(LAYOUT)
-    with coded.counting(codec, str(tmp_path), name, 7):
-        assert codec.progress is not None
-        codec.progress(500)
+    with coded.counting(codec, str(tmp_path), name, 7) as own:
+        assert own.progress is not None
+        own.progress(500)
     other = tmp_path / ".tmp-train.tfrecord-00001-of-00002-symbols-0"
     other.write_text("3")
     assert _bar(tmp_path, task)[0] == 1020 * 500 // 1000
@@ -118,14 +118,30 @@ def test_a_number_that_is_being_written_or_a_full_disk_is_no_error(
 ) -> None:
     (tmp_path / f".tmp-{task.output_name(LAYOUT)}-symbols-0").write_text("")
     assert _bar(tmp_path, task)[0] == 0
-    with coded.counting(codec, str(tmp_path / "missing"), "name", 0):
-        codec.encode([np.zeros(30, np.uint16)])
+    with coded.counting(codec, str(tmp_path / "missing"), "name", 0) as own:
+        own.encode([np.zeros(30, np.uint16)])
+
+
+def test_two_threads_of_one_process_count_their_own(
+    codec: Codec, task: ShardTask, tmp_path: Path
+) -> None:
+    """Workers of Dask share a codec."""
+    name = task.output_name(LAYOUT)
+    with (
+        coded.counting(codec, str(tmp_path), name, 0) as one,
+        coded.counting(codec, str(tmp_path), name, 1) as two,
+    ):
+        one.encode([np.zeros(30, np.uint16)])
+        two.encode([np.zeros(50, np.uint16)])
+    assert codec.progress is None
+    counts = [int((tmp_path / f".tmp-{name}-symbols-{batch}").read_text()) for batch in (0, 1)]
+    assert counts == [30, 50]
 
 
 def test_where_no_m1_runs_nothing_is_counted(task: ShardTask, tmp_path: Path) -> None:
     codec = codecs.create("bytes")
-    with coded.counting(codec, str(tmp_path), "name", 0):
-        found: list[Encoded] = codec.encode([np.zeros(3, np.uint16)])
+    with coded.counting(codec, str(tmp_path), "name", 0) as own:
+        found: list[Encoded] = own.encode([np.zeros(3, np.uint16)])
     assert len(found) == 1
     assert codec.progress is None
     assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
