@@ -16,6 +16,8 @@ from pipelines.options import BATCHES, FILES
 
 WORKERS = 2
 
+_ORPHAN_SECONDS = 10
+
 
 def cases(inputs: Path, work: Path, kills: int, seed: int) -> Iterator[Tally]:
     """Kill workers, then launchers, each so many times."""
@@ -67,7 +69,8 @@ def _kill(case: str, job: Job, tally: Tally, expected: str, moment: float, which
         ended = Ended(0, "")
         tally.more["done_before"] = tally.more.get("done_before", 0) + 1
     tally.must_succeed(ended, job.output, expected)
-    if alive := [worker.pid for worker in workers if worker.is_running()]:
+    # One that was still starting looks for its launcher only then: later than a short job ends.
+    if alive := psutil.wait_procs(workers, timeout=_ORPHAN_SECONDS)[1]:
         tally.wrong.append(f"try {tally.tries}: workers {alive} of the killed job are alive")
 
 

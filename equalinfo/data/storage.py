@@ -320,8 +320,14 @@ def read_text(path: str) -> str:
 
 def make_directory(directory: str) -> None:
     """Make a directory, and those above it; object stores have none to make."""
-    if is_local(directory):
+    if not is_local(directory):
+        return
+    try:
         os.makedirs(directory, exist_ok=True)
+    except FileExistsError as error:  # which says that it exists, and not what is wrong with that
+        raise NotADirectoryError(
+            errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename or directory
+        ) from error
 
 
 def delete(paths: Iterable[str]) -> None:

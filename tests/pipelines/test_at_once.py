@@ -157,3 +157,11 @@ def test_one_job_at_a_time_makes_a_split(say: Say, tmp_path: Path) -> None:
         assert say("--split=validation")[0] == 0  # others may be made meanwhile
     assert say()[0] == 0
     assert not list((tmp_path / "out").glob(".tmp-*"))
+
+
+def test_an_output_that_is_a_file(say: Say, tmp_path: Path) -> None:
+    (tmp_path / "in" / "a.txt").write_text("One.\n")
+    (tmp_path / "out").write_text("mine")
+    status, said = say()
+    assert status == 1 and "Not a directory" in said and str(tmp_path / "out") in said
+    assert (tmp_path / "out").read_text() == "mine"
