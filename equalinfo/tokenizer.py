@@ -206,14 +206,16 @@ class Tokenizer:
             ]
 
         listed = _listed(batch)
-        for index, ids in enumerate(listed):
-            if not hasattr(ids, "__len__"):
-                raise ValueError(
-                    f"text {index} is {type(ids).__name__}, expected integers[tokens]. Use "
-                    "`decode` for one text."
-                )
         try:
             return _in_groups(decode, listed, _GROUP_TOKENS, num_threads)
+        except TypeError:
+            for index, ids in enumerate(listed):
+                if not hasattr(ids, "__len__"):
+                    raise ValueError(
+                        f"text {index} is {type(ids).__name__}, expected integers[tokens]. Use "
+                        "`decode` for one text."
+                    ) from None
+            raise
         except ValueError:
             for index, ids in enumerate(listed):
                 try:

@@ -175,7 +175,8 @@ def _count(arguments: argparse.Namespace) -> None:
         if found is None:
             raise ValueError(f"--counts={arguments.counts} holds a network and no counts.")
         told = container.read_header(arguments.counts, "frozen M1").get("made_from", {})
-        made_from |= {name: told[name] for name in ("counted_symbols",) if name in told}
+        if "counted_symbols" in told:
+            made_from["counted_symbols"] = told["counted_symbols"]
         counts, uses = found, [use for use in USES if use.startswith("mixed")]
     for use in uses:
         learned_from = texts if use.endswith("text") else _windows(counts, texts)

@@ -86,7 +86,8 @@ def _generate(arguments: argparse.Namespace) -> None:
     stream = StreamDecoder(to_bytes)
     decoder = f"; decoded with M1 on {codec.engine}" if codec.engine else ""
     print(f"model of step {step:,}; prompt of {len(prompt)} tokens{decoder}", file=sys.stderr)
-    print("" if arguments.ids else arguments.prompt, end="", flush=True)
+    if not arguments.ids:
+        print(arguments.prompt, end="", flush=True)
     waiting: list[int] = []
     start, timed = time.monotonic(), 0
     for count, (token,) in enumerate(tokens):

@@ -13,6 +13,7 @@ takes seconds to import, so that happens where a runner is named.
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -114,7 +115,8 @@ class Beam(Executor):
             cause = str(error).rstrip().rpartition("\n")[2]
             reason = f"the runner: {type(error).__name__}: {cause}"
             reason = _outcome(work).get("error", reason)
-            storage.delete([work.outcome])
+            with suppress(OSError):  # the job's reason is what matters
+                storage.delete([work.outcome])
             raise JobFailedError(reason) from error
         outcome = _outcome(work)
         storage.delete([work.outcome])

@@ -173,6 +173,8 @@ def test_codecs_as_pairs_need_no_data_set(scripts: Scripts) -> None:
     settings = {"IMAGE": "other", "MODEL_DIR": "/runs/one", "DATASET": ""}
     [train] = scripts.commands("gpu/launch.sh", *pairs, **settings)
     assert "EQUALINFO_DATASETS=" in train
+    [train] = scripts.commands("tpu/launch.sh", *pairs, DATASET="")
+    assert "EQUALINFO_DATASETS= " in train[-1]
     refused = scripts.run("gpu/launch.sh", *GIN, **settings)
     assert refused.returncode != 0 and "set DATASET" in refused.stderr
 
@@ -257,3 +259,18 @@ def test_the_log_of_a_run_that_ended_is_kept_before_it_goes_on(
     assert names == ["login", "pull", "inspect", "logs", "rm", "run"]
     [kept] = [call for call in scripts.calls() if call[:2] == ["gcloud", "storage"]]
     assert re.fullmatch(r"gs://my-bucket/runs/my-run/logs/\S+-\d{8}T\d{6}Z\.txt", kept[-1])
+
+
+def test_a_tag_names_one_build(tmp_path: Path, repository: Path) -> None:
+    """A checkout with changes has the tag of its next change, too."""
+    shutil.copytree(repository / "deploy", tmp_path / "copy" / "deploy")
+    for command in ("init -q", "add .", "-c user.name=a -c user.email=a@b.c commit -qm a"):
+        subprocess.run(["git", "-C", tmp_path / "copy", *command.split()], check=True)
+    (tmp_path / "calls").mkdir()
+    scripts = Scripts(tmp_path / "calls", tmp_path / "copy")
+    assert scripts.run("dataflow/build.sh", TAG="").returncode == 0 and scripts.calls()
+    (tmp_path / "copy" / "new.py").write_text("")
+    refused = scripts.run("tpu/build.sh", TAG="")
+    assert refused.returncode == 2 and "commit them, or set TAG" in refused.stderr
+    assert scripts.run("tpu/build.sh", TAG="mine").returncode == 0
+    assert scripts.run("tpu/build.sh", "--dry-run", TAG="").returncode == 0

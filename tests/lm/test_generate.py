@@ -14,6 +14,7 @@ from equalinfo.alphabet import EOS
 from equalinfo.lm.config import ModelConfig, OptimizerConfig, Sampling, TrainConfig
 from equalinfo.lm.generate import generate
 from equalinfo.lm.model import Transformer
+from sentencepiece_models import train_usual
 
 CONFIG = ModelConfig(384, 16, 2, 1, 8, 32, dtype=jnp.float32)
 EMPTY = np.empty(0, np.int32)
@@ -135,19 +136,9 @@ def test_text_goes_on_where_the_prompt_ends(  # type: ignore[no-untyped-def]
     tmp_path: Path, capfd: pytest.CaptureFixture[str], params
 ) -> None:
     """Of SentencePiece's usual models a text that begins with a space has none: the seam has."""
-    sentencepiece = pytest.importorskip("sentencepiece")
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(["the cat sat on the mat and ran off with a hat"] * 20),
-        model_prefix=str(tmp_path / "sp"),
-        vocab_size=40,
-        hard_vocab_limit=False,
-        pad_id=0,
-        eos_id=1,
-        unk_id=2,
-        bos_id=-1,
-        minloglevel=2,
-    )
-    codec = codecs.create("sentencepiece", model=tmp_path / "sp.model")
+    sentences = ["the cat sat on the mat and ran off with a hat"] * 20
+    model = train_usual(sentences, tmp_path / "sp", 40)
+    codec = codecs.create("sentencepiece", model=model)
     assert not codec.lossless
     codec.save(tmp_path / "codec")
     command = ["generate", "--run", str(_saved_run(tmp_path, params)), "--tokens=8"]

@@ -17,6 +17,7 @@ from equalinfo.codecs.base import Codec
 from equalinfo.data.manifest import Manifest, Shard, Split
 from equalinfo.data.records import Record
 from equalinfo.m1.static import StaticModel
+from sentencepiece_models import train_usual
 from tests.records import cut_example, serialize, write_records
 
 TEXT = (
@@ -34,22 +35,9 @@ def static_model(precision: int) -> StaticModel:
 @pytest.fixture(scope="session")
 def sentencepiece_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A Unigram model with T5's special ids, trained on TEXT."""
-    import sentencepiece
-
-    prefix = tmp_path_factory.mktemp("sp") / "tiny"
     words = TEXT.split()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([" ".join(words[i:] + words[:i]) for i in range(len(words))]),
-        model_prefix=str(prefix),
-        vocab_size=90,
-        hard_vocab_limit=False,
-        pad_id=0,
-        eos_id=1,
-        unk_id=2,
-        bos_id=-1,
-        minloglevel=2,
-    )
-    return f"{prefix}.model"
+    sentences = [" ".join(words[i:] + words[:i]) for i in range(len(words))]
+    return train_usual(sentences, tmp_path_factory.mktemp("sp") / "tiny", 90)
 
 
 @pytest.fixture(scope="session")
